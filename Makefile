@@ -1,0 +1,166 @@
+# Annul. `make help` lists the targets; V=1 shows the commands.
+
+PREFIX      ?= /usr/local
+SYSCONFDIR  ?= /etc
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+BUILD       ?= build
+VERSION     := 0.1.0
+
+CC     ?= cc
+PKGS   := libcrypto sqlite3 libmicrohttpd libconfuse jansson libcurl libsystemd
+TESTPKGS := cmocka
+
+CFLAGS   ?= -O2 -g
+WARN     := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wformat=2 -Wno-format-truncation -Wundef -Wvla
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fPIE
+ifeq ($(SANITIZE),)
+HARDEN   += -D_FORTIFY_SOURCE=2
+else
+SANFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+# Deprecated OpenSSL calls do not compile.
+DEFINES  := -D_GNU_SOURCE -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED \
+            -DANNUL_VERSION='"$(VERSION)"' -DANNUL_LIBEXECDIR='"$(PREFIX)/libexec/annul"' \
+            -DANNUL_SYSCONFDIR='"$(SYSCONFDIR)/annul"'
+# A test build moves the clock and dies at fault points when told to by the environment; a release cannot.
+ifneq ($(TESTHOOKS),)
+DEFINES  += -DANNUL_TEST
+endif
+ALL_CFLAGS  = -std=c17 $(CFLAGS) $(WARN) $(HARDEN) $(SANFLAGS) $(DEFINES) -Iinclude -I$(BUILD)/gen \
+              $(shell pkg-config --cflags $(PKGS)) -pthread -MMD -MP
+ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread
+libs        = $(shell pkg-config --libs $(1))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) '$(2)')
+
+# The rooms each program is made of; `ls src` is the same list.
+CODEC    := base pki ocsp crl
+ROOMS_annuld       := $(CODEC) signer issuer store responder publisher admin http
+ROOMS_annul-signer := $(CODEC) signer issuer
+ROOMS_annulctl     := base pki crl fetch ctl
+LIBS_annuld        := libcrypto sqlite3 libmicrohttpd libconfuse jansson libsystemd
+LIBS_annul-signer  := libcrypto libconfuse libsystemd
+LIBS_annulctl      := libcrypto libcurl jansson
+PROGRAMS := annuld annul-signer annulctl
+
+SRC_OF  = $(foreach room,$(1),$(wildcard src/$(room)/*.c))
+OBJ_OF  = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
+ALL_SRC := $(wildcard src/*.c src/*/*.c)
+
+all: $(PROGRAMS:%=$(BUILD)/%) ## build the programs into build/
+
+.SECONDEXPANSION:
+$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call OBJ_OF,src/%.c $$(call SRC_OF,$$(ROOMS_%)))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,$(LIBS_$*))
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Rebuild when the flags change.
+$(BUILD)/flags: FORCE
+	$(Q)mkdir -p $(BUILD)
+	$(Q)echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' > $@
+FORCE:
+
+# db/*.sql and www/* are compiled in.
+$(BUILD)/obj/store/migrations.o: $(BUILD)/gen/migrations.inc
+$(BUILD)/gen/migrations.inc: $(sort $(wildcard db/*.sql)) src/embed.sh
+	$(Q)mkdir -p $(@D)
+	$(Q)src/embed.sh $(filter db/%,$^) > $@.tmp && mv $@.tmp $@
+$(BUILD)/obj/http/page.o: $(BUILD)/gen/www.inc
+$(BUILD)/gen/www.inc: $(sort $(wildcard www/*)) src/embed.sh
+	$(Q)mkdir -p $(@D)
+	$(Q)src/embed.sh $(filter www/%,$^) > $@.tmp && mv $@.tmp $@
+
+-include $(patsubst src/%.c,$(BUILD)/obj/%.d,$(ALL_SRC)) $(wildcard $(BUILD)/tests/*.d)
+
+# --- running and testing -------------------------------------------------------------------------------
+
+run: deps ## install what is missing, build, make a demo CA, start the daemon, print what to try
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tests/demo.sh
+
+test: test-deps ## install what is missing, then run everything, under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory asan
+
+check: ## the fast inner loop: unit tests and the main system test, under a minute
+	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-check CFLAGS='-O1 -g' programs-and-units
+	$(Q)BUILD=build-check tests/run.sh quick
+
+asan: ## every test, built with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' programs-and-units
+	$(Q)BUILD=build-asan tests/run.sh
+
+tsan: ## the threaded parts, built with ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' programs-and-units
+	$(Q)BUILD=build-tsan tests/run.sh threads
+
+UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+programs-and-units: all $(UNITS)
+
+LIB_ROOMS := $(CODEC) signer issuer store responder publisher admin
+$(BUILD)/tests/%: tests/unit/%.c $(call OBJ_OF,$(call SRC_OF,$(LIB_ROOMS) ctl fetch)) $(BUILD)/flags
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Isrc -Itests/unit $(shell pkg-config --cflags $(TESTPKGS)) $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) \
+	    $(call libs,$(TESTPKGS) $(PKGS))
+
+fuzz: ## fuzz every parser of outside bytes for a minute each (clang, libFuzzer)
+	$(Q)tests/fuzz/run.sh
+
+bench: ## measure and print ratios against peers in the same run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) bench/run.sh
+
+LINT_FILES := $(wildcard src/*.c src/*/*.c src/*/*.h include/annul/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c)
+lint: $(BUILD)/gen/migrations.inc $(BUILD)/gen/www.inc ## formatting, cppcheck, shellcheck; warnings are errors always
+	$(Q)clang-format --dry-run -Werror $(LINT_FILES)
+	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+	    --suppress=missingIncludeSystem -j2 -Iinclude -Isrc -I$(BUILD)/gen $(DEFINES) src
+	$(Q)shellcheck -x src/embed.sh tests/*.sh tests/*/*.sh bench/*.sh systemd/*.sh .ci/run 2>/dev/null || shellcheck -x $(wildcard src/*.sh tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
+
+format: ## rewrite the sources with clang-format
+	$(Q)clang-format -i $(LINT_FILES)
+
+deps: ## install the packages that a build needs
+	$(Q)tests/deps.sh build
+test-deps: ## install the packages that the tests need
+	$(Q)tests/deps.sh build test
+
+# --- installing ----------------------------------------------------------------------------------------
+
+install: all ## install under DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/annul
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(SYSCONFDIR)/annul
+	install -m 755 $(BUILD)/annuld $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(BUILD)/annul-signer $(DESTDIR)$(PREFIX)/libexec/annul/
+	install -m 755 $(BUILD)/annulctl $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	for unit in systemd/*.service systemd/*.socket; do \
+	    sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/}; done
+	install -m 644 systemd/annul.sysusers $(DESTDIR)$(SYSUSERSDIR)/annul.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/annul/annuld.conf || install -m 644 systemd/annuld.conf $(DESTDIR)$(SYSCONFDIR)/annul/annuld.conf
+
+uninstall: ## remove what install put there; configuration and data stay
+	rm -f $(DESTDIR)$(PREFIX)/sbin/annuld $(DESTDIR)$(PREFIX)/libexec/annul/annul-signer $(DESTDIR)$(PREFIX)/bin/annulctl
+	rm -f $(foreach n,1 5 8,$(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man$(n)/%,$(wildcard man/*.$(n))))
+	rm -f $(patsubst systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard systemd/*.service systemd/*.socket))
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/annul.conf
+
+clean: ## remove everything that was built (not the demo's data in var/)
+	rm -rf build build-check build-asan build-tsan build-fuzz
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+.PHONY: all run test check asan tsan fuzz bench lint format deps test-deps install uninstall clean help programs-and-units FORCE

@@ -1,0 +1,76 @@
+/* annuld.conf: what annuld and annul-signer are told to do.  See annuld.conf(5).
+ *
+ * Reading it checks the syntax, the names, and each value by itself; what the values point to (certificates,
+ * keys, folders) is checked by the rooms that use them, which report with config_error so that every message
+ * begins with file and line.
+ */
+#ifndef ANNUL_CONFIG_H
+#define ANNUL_CONFIG_H
+
+#include <annul/error.h>
+#include <annul/log.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A text from the file and the line where it stands. `text` is NULL where it was not given. */
+struct config_value {
+    char *text;
+    int line;
+};
+
+enum unlisted { UNLISTED_UNKNOWN, UNLISTED_GOOD, UNLISTED_REVOKED, UNLISTED_UNAUTHORIZED };
+
+struct config_alias {
+    struct config_value path; /* "/ca.crl" */
+    bool pem;
+};
+
+struct config_issuer {
+    struct config_value name;        /* the section's title; its line is the section's first */
+    struct config_value certificate; /* file names are absolute here */
+    struct config_value key;
+    struct config_value ocsp_certificate, ocsp_key;
+    struct config_value request_signers; /* CAs that requests must be signed under, or none */
+    enum unlisted unlisted;
+    int64_t crl_lifetime_s, crl_refresh_s, ocsp_validity_s;
+    struct config_alias *aliases;
+    size_t alias_count;
+};
+
+struct config {
+    char *path; /* of the file, as given */
+    struct {
+        struct config_value *listen; /* "127.0.0.1:8080", "[::]:80" */
+        size_t listen_count;
+        unsigned workers, connections, connections_per_address;
+        unsigned timeout_s;
+    } public;
+    struct {
+        struct config_value *listen;
+        size_t listen_count;
+        struct config_value socket;
+    } admin;
+    struct config_value database;      /* path of the file */
+    struct config_value crl_directory;
+    int64_t crl_delay_ms;              /* how long changes are gathered before a CRL is built */
+    struct config_value signer_program, signer_socket;
+    enum log_level log_level;
+    struct config_issuer *issuers;
+    size_t issuer_count;
+};
+
+/* Reads a file. NULL with "FILE:LINE: what: remedy" in `err`. Not thread-safe (libconfuse). */
+struct config *config_load(const char *path, struct error *err);
+
+void config_free(struct config *config); /* NULL-safe */
+
+/* Sets "FILE:LINE: " and the message; returns -1. */
+int config_error(const struct config *config, int line, struct error *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* "90s", "15m", "12h", "7d", or plain seconds. False where it is none of these. */
+bool config_duration(const char *text, int64_t *seconds);
+
+#endif

@@ -1,0 +1,26 @@
+/* Structured log lines (logfmt) on standard error.
+ *
+ * A line is `level=info at=publisher msg="..."`; under systemd the line starts with the journal's level
+ * prefix (sd-daemon(3)), elsewhere with the time. Any thread. Never give it a secret.
+ */
+#ifndef ANNUL_LOG_H
+#define ANNUL_LOG_H
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Called once, before threads start. Default is info. */
+void log_set_level(enum log_level level);
+
+/* "error", "warn", "info", "debug"; returns -1 for anything else. */
+int log_level_parse(const char *name);
+
+/* `at` names the room that speaks ("signer", "publisher"). The message is escaped. */
+void log_write(enum log_level level, const char *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_error(at, ...) log_write(LOG_LEVEL_ERROR, at, __VA_ARGS__)
+#define log_warn(at, ...) log_write(LOG_LEVEL_WARN, at, __VA_ARGS__)
+#define log_info(at, ...) log_write(LOG_LEVEL_INFO, at, __VA_ARGS__)
+#define log_debug(at, ...) log_write(LOG_LEVEL_DEBUG, at, __VA_ARGS__)
+
+#endif

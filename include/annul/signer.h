@@ -1,0 +1,65 @@
+/* Signatures from annul-signer, the only process that holds private keys.
+ *
+ * annuld starts it and talks to it over a SOCK_SEQPACKET socketpair; or, where the configuration names a
+ * socket, connects to one that the system manager runs under a user of its own. Requests are asynchronous:
+ * submitted with a completion, answered in bulk. When the signer dies, whatever was submitted completes with a
+ * failure at once, and the signer is started (or connected to) anew; until it is up, nothing can be submitted.
+ *
+ * The signer signs what it understands, and nothing else: see signer_serve.
+ */
+#ifndef ANNUL_SIGNER_H
+#define ANNUL_SIGNER_H
+
+#include <annul/bytes.h>
+#include <annul/error.h>
+#include <annul/issuer.h>
+
+#include <sys/types.h>
+
+/* --- in annuld: the client ----------------------------------------------------------------------------- */
+
+struct signer;
+
+/* Starts the signer and waits until it has loaded its keys (bounded). NULL with the reason, which may already
+ * stand on standard error in the signer's own words. */
+struct signer *signer_start(const struct config *config, struct error *err);
+
+/* Fails what is under way, ends the process. NULL-safe. */
+void signer_stop(struct signer *signer);
+
+/* Called once for each submitted request, in the signer's thread or that of signer_stop. On failure
+ * `signature.len` is 0 and `failure` says why; both last only during the call. Must not block. */
+typedef void signer_done(void *arg, struct bytes signature, const char *failure);
+
+/* Submits a ResponseData for signing with the OCSP key of `issuer`; the octets are copied. False, and `done` is
+ * not called, where the signer is down or too much is waiting. Any thread. */
+bool signer_sign_ocsp(struct signer *signer, const struct issuer *issuer, struct bytes response_data,
+                      signer_done *done, void *arg);
+
+/* Has the TBSCertList of `len` octets at `offset` of the file `fd` signed with the CA's key; waits (bounded).
+ * The file must not change meanwhile: what is signed is what the signer has read. 0 or -1. Any thread. */
+int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, uint64_t offset, uint64_t len,
+                    uint8_t signature[SIGNATURE_MAX], size_t *signature_len, struct error *err);
+
+/* Whether the signer is up. Any thread. */
+bool signer_is_up(struct signer *signer);
+
+/* Runs `annul-signer -t`, which checks that each key is there and matches its certificate. 0 or -1. */
+int signer_check(const struct config *config, struct error *err);
+
+/* --- in annul-signer: the key holder -------------------------------------------------------------------- */
+
+struct signer_keys;
+
+/* Opens every private key that the configuration names and checks that it belongs to its certificate.
+ * NULL with file, line and remedy; never a word of the key. */
+struct signer_keys *signer_keys_load(struct issuers *issuers, struct error *err);
+void signer_keys_free(struct signer_keys *keys); /* NULL-safe */
+
+/* Serves one connection until the other side closes it. It signs a ResponseData that it has parsed, that names
+ * the configured responder, whose CertIDs all name the configured issuer, and that is valid for no longer than
+ * configured; and a TBSCertList that it has parsed, of the configured issuer, likewise. Everything else,
+ * a TBSCertificate above all, is refused. 0 when closed, -1 on an error of the socket. */
+int signer_serve(struct signer_keys *keys, int fd, struct error *err);
+
+#endif

@@ -1,0 +1,150 @@
+/* The certificate status database: every query, transaction and migration is behind these functions.
+ *
+ * One process at a time has the database (a lock file beside it says so). Any thread may call; writers take
+ * turns, readers do not wait for writers (WAL). A change is on disk (synchronous=FULL) when the function that
+ * made it returns. Functions return an outcome (FAILED with the reason, ABSENT, FOUND) or 0/-1.
+ * Times are Unix seconds.
+ */
+#ifndef ANNUL_STORE_H
+#define ANNUL_STORE_H
+
+#include <annul/bytes.h>
+#include <annul/error.h>
+#include <annul/serial.h>
+#include <annul/time.h>
+
+struct store;
+
+/* Opens or makes the database and brings it up to the present schema. Refuses one that is newer than this
+ * program, and one that another process has. NULL with the reason. */
+struct store *store_open(const char *path, struct error *err);
+
+/* 0 where store_open would succeed: for `annuld -t`. Creates nothing, takes no lock. */
+int store_check(const char *path, struct error *err);
+
+void store_close(struct store *store); /* NULL-safe; no other thread may be inside */
+
+/* --- issuers ------------------------------------------------------------------------------------------ */
+
+/* Finds or makes the row of an issuer. -1 where the name is another CA's (other fingerprint). */
+int store_issuer(struct store *store, const char *name, const uint8_t fingerprint[32], int64_t *id,
+                 struct error *err);
+
+/* --- certificates ------------------------------------------------------------------------------------- */
+
+enum cert_status { CERT_GOOD = 0, CERT_REVOKED = 1, CERT_HOLD = 2 };
+
+struct cert_record {
+    struct serial serial;
+    enum cert_status status;
+    int64_t not_before, not_after; /* or TIME_NONE */
+    char *subject;                 /* or NULL; cert_record_free */
+    int64_t version;               /* change counter when the status last changed; 0: never */
+    int reason;                    /* the last three only where not good */
+    int64_t revoked_at;
+    int64_t invalidity_at; /* or TIME_NONE */
+};
+void cert_record_free(struct cert_record *record); /* NULL-safe */
+
+/* The status of a serial, without subject and dates: what OCSP asks. */
+enum outcome store_status(struct store *store, int64_t issuer, const struct serial *serial,
+                          struct cert_record *record, struct error *err);
+
+/* The whole record. */
+enum outcome store_certificate(struct store *store, int64_t issuer, const struct serial *serial,
+                               struct cert_record *record, struct error *err);
+
+struct store_filter {
+    int status;                 /* enum cert_status, or -1: any */
+    const char *text;           /* part of the subject (ASCII case ignored), or NULL */
+    const char *serial_prefix;  /* lower-case hex, or NULL; with `text` either one suffices */
+    const struct serial *after; /* begin behind it, or NULL */
+    size_t limit;
+};
+
+/* Gives records in serial order; `each` must not keep them. Other than 0 stops. 0 or -1. */
+typedef int store_each(void *arg, const struct cert_record *record);
+int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each, void *arg,
+               struct error *err);
+
+/* The number of the last committed change. No database access; any thread. */
+int64_t store_change(const struct store *store);
+
+/* --- one transaction of changes ------------------------------------------------------------------------ */
+
+/* What happened, for the audit table. */
+struct store_actor {
+    const char *name;   /* "token:ops", "uid:0" */
+    const char *origin; /* "127.0.0.1", "unix" */
+    int64_t at;         /* now */
+};
+
+struct store_tx;
+
+/* Begins; waits for other writers. End it with commit or rollback, in the same thread. NULL with the reason. */
+struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err);
+
+/* On disk when it returns 0. The transaction is over either way. */
+int store_commit(struct store_tx *tx, struct error *err);
+void store_rollback(struct store_tx *tx); /* NULL-safe */
+
+/* The record as this transaction sees it. */
+enum outcome store_tx_certificate(struct store_tx *tx, int64_t issuer, const struct serial *serial,
+                                  struct cert_record *record, struct error *err);
+
+/* FOUND: it was there already, and only what was missing of subject and dates is filled in. ABSENT: added. */
+enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
+                               struct error *err);
+
+/* Writes status, reason and times as they are in `record`; the rules are the caller's (see annul/admin.h).
+ * CERT_GOOD releases. Gives the new version in `record`. */
+int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err);
+
+int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, const struct serial *serial,
+                   const char *detail, struct error *err);
+
+/* --- CRLs --------------------------------------------------------------------------------------------- */
+
+struct store_crl {
+    int64_t number; /* of the last one published */
+    int64_t covers, this_update, next_update, entries;
+    uint8_t digest[32];
+};
+
+/* Takes the next CRL number, durably, before anybody can see it: one more than any taken before, and not less
+ * than `now`, so that it rises above the numbers of a predecessor that counted from one, and above those of a
+ * database that was lost. */
+int store_crl_take_number(struct store *store, int64_t issuer, int64_t now, int64_t *number, struct error *err);
+
+/* Records what was published. */
+int store_crl_published(struct store *store, int64_t issuer, const struct store_crl *crl, struct error *err);
+
+/* The last one published; `changed` is the change counter of the issuer's last change: the CRL is due where
+ * that is above `covers`. ABSENT: none yet. */
+enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_crl *crl, int64_t *changed,
+                            struct error *err);
+
+/* Gives every revoked or held certificate of an issuer in serial order, from one snapshot whose change counter
+ * is `covers`. 0 or -1; `each` stops it with other than 0. */
+int store_crl_scan(struct store *store, int64_t issuer, store_each *each, void *arg, int64_t *covers,
+                   struct error *err);
+
+/* --- tokens ------------------------------------------------------------------------------------------- */
+
+struct store_token {
+    int64_t id;
+    const char *name;
+    int64_t created_at, revoked_at; /* TIME_NONE: still good */
+};
+
+/* ABSENT where the name is taken. */
+enum outcome store_tx_token_add(struct store_tx *tx, const char *name, const uint8_t hash[32], int64_t *id,
+                                struct error *err);
+/* FOUND also where it was revoked before. */
+enum outcome store_tx_token_revoke(struct store_tx *tx, int64_t id, struct error *err);
+/* A token that is not revoked, by its hash; its name (at most 63 octets and a NUL) goes to `name`. */
+enum outcome store_token_find(struct store *store, const uint8_t hash[32], char name[64], struct error *err);
+typedef int store_each_token(void *arg, const struct store_token *token);
+int store_token_list(struct store *store, store_each_token *each, void *arg, struct error *err);
+
+#endif

@@ -1,0 +1,450 @@
+#include <annul/config.h>
+
+#include <confuse.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- the keys, each with its default ------------------------------------------------------------------ */
+
+static int note_line(cfg_t *section, cfg_opt_t *option);
+
+static cfg_opt_t public_keys[] = {
+    CFG_STR_LIST("listen", NULL, CFGF_NONE),
+    CFG_INT("workers", 2, CFGF_NONE),
+    CFG_INT("connections", 8192, CFGF_NONE),
+    CFG_INT("connections_per_address", 2048, CFGF_NONE),
+    CFG_STR("timeout", "15s", CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t admin_keys[] = {
+    CFG_STR_LIST("listen", NULL, CFGF_NONE),
+    CFG_STR("socket", NULL, CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t database_keys[] = {
+    CFG_STR("path", "/var/lib/annul/annul.db", CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t crl_keys[] = {
+    CFG_STR("directory", "/var/lib/annul/crl", CFGF_NONE),
+    CFG_INT("delay_ms", 50, CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t signer_keys[] = {
+    CFG_STR("program", NULL, CFGF_NONE),
+    CFG_STR("socket", NULL, CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t log_keys[] = {
+    CFG_STR("level", "info", CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t alias_keys[] = {
+    CFG_STR("format", "der", CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t issuer_keys[] = {
+    CFG_STR("certificate", NULL, CFGF_NONE),
+    CFG_STR("key", NULL, CFGF_NONE),
+    CFG_STR("ocsp_certificate", NULL, CFGF_NONE),
+    CFG_STR("ocsp_key", NULL, CFGF_NONE),
+    CFG_STR("request_signers", NULL, CFGF_NONE),
+    CFG_STR("unlisted", "unknown", CFGF_NONE),
+    CFG_STR("crl_lifetime", "7d", CFGF_NONE),
+    CFG_STR("crl_refresh", "1d", CFGF_NONE),
+    CFG_STR("ocsp_validity", "1d", CFGF_NONE),
+    CFG_SEC("alias", alias_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_END(),
+};
+static cfg_opt_t keys[] = {
+    CFG_SEC("public", public_keys, CFGF_NONE),
+    CFG_SEC("admin", admin_keys, CFGF_NONE),
+    CFG_SEC("database", database_keys, CFGF_NONE),
+    CFG_SEC("crl", crl_keys, CFGF_NONE),
+    CFG_SEC("signer", signer_keys, CFGF_NONE),
+    CFG_SEC("log", log_keys, CFGF_NONE),
+    CFG_SEC("issuer", issuer_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_END(),
+};
+
+/* --- libconfuse tells the line only while it reads: note it then --------------------------------------- */
+
+static struct line {
+    const cfg_t *section;
+    const char *key; /* points into the tables above */
+    int line;
+} *lines;
+static size_t line_count;
+static struct error *reading_error;
+
+static int note_line(cfg_t *section, cfg_opt_t *option)
+{
+    struct line *more = realloc(lines, (line_count + 1) * sizeof *lines);
+    if (!more)
+        return -1;
+    lines = more;
+    lines[line_count++] = (struct line){section, option->name, section->line};
+    return 0;
+}
+
+static int line_of(const cfg_t *section, const char *key)
+{
+    for (size_t i = 0; i < line_count; i++)
+        if (lines[i].section == section && strcmp(lines[i].key, key) == 0)
+            return lines[i].line;
+    return section->line;
+}
+
+/* Where a section begins, as nearly as it can be known: its first key. */
+static int line_of_section(const cfg_t *section)
+{
+    for (size_t i = 0; i < line_count; i++)
+        if (lines[i].section == section)
+            return lines[i].line;
+    return section->line;
+}
+
+static void note_lines(cfg_opt_t *table)
+{
+    for (; table->name; table++) {
+        table->validcb = note_line;
+        if (table->type == CFGT_SEC)
+            note_lines(table->subopts);
+    }
+}
+
+static void reading_failed(cfg_t *cfg, const char *format, va_list args)
+{
+    char message[400];
+    if (reading_error->text[0]) /* the first message is the cause */
+        return;
+    vsnprintf(message, sizeof message, format, args);
+    error_set(reading_error, "%s:%d: %s%s", cfg->filename, cfg->line, message,
+              strstr(message, "no such option") ? " (annuld.conf(5) lists the keys of each section)" : "");
+}
+
+int config_error(const struct config *config, int line, struct error *err, const char *format, ...)
+{
+    char message[sizeof err->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return error_set(err, "%s:%d: %s", config->path, line, message);
+}
+
+/* --- from libconfuse's tree to ours -------------------------------------------------------------------- */
+
+static struct config_value value_of(cfg_t *section, const char *key)
+{
+    const char *text = cfg_getstr(section, key);
+    return (struct config_value){text ? strdup(text) : NULL, line_of(section, key)};
+}
+
+/* A file name: relative ones are taken from the folder of the configuration file. */
+static struct config_value file_of(const struct config *config, cfg_t *section, const char *key)
+{
+    struct config_value value = value_of(section, key);
+    if (!value.text || value.text[0] == '/')
+        return value;
+    char *real = realpath(config->path, NULL), *absolute = NULL;
+    char *slash = real ? strrchr(real, '/') : NULL;
+    if (slash && asprintf(&absolute, "%.*s/%s", (int)(slash - real), real, value.text) > 0) {
+        free(value.text);
+        value.text = absolute;
+    }
+    free(real);
+    return value;
+}
+
+static size_t list_of(cfg_t *section, const char *key, struct config_value **list)
+{
+    size_t count = cfg_size(section, key);
+    *list = calloc(count ? count : 1, sizeof **list);
+    if (!*list)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        (*list)[i] = (struct config_value){strdup(cfg_getnstr(section, key, (unsigned)i)), line_of(section, key)};
+    return count;
+}
+
+static int number_of(const struct config *config, cfg_t *section, const char *key, long low, long high,
+                     unsigned *number, struct error *err)
+{
+    long value = cfg_getint(section, key);
+    if (value < low || value > high)
+        return config_error(config, line_of(section, key), err, "%s = %ld: must be from %ld to %ld", key, value, low,
+                            high);
+    *number = (unsigned)value;
+    return 0;
+}
+
+bool config_duration(const char *text, int64_t *seconds)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {0, 1}};
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno || end == text || text[0] < '0' || text[0] > '9' || number > INT32_MAX || (*end && end[1]))
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (units[i].unit == *end) {
+            *seconds = number * units[i].seconds;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int duration_of(const struct config *config, cfg_t *section, const char *key, int64_t low, int64_t high,
+                       int64_t *seconds, struct error *err)
+{
+    const char *text = cfg_getstr(section, key);
+    if (!config_duration(text, seconds))
+        return config_error(config, line_of(section, key), err,
+                            "%s = \"%s\": not a duration; write 90s, 15m, 12h or 7d", key, text);
+    if (*seconds < low || *seconds > high)
+        return config_error(config, line_of(section, key), err, "%s = \"%s\": must be from %llds to %llds", key, text,
+                            (long long)low, (long long)high);
+    return 0;
+}
+
+static int choice_of(const struct config *config, cfg_t *section, const char *key, const char *const *choices,
+                     struct error *err)
+{
+    const char *text = cfg_getstr(section, key);
+    char known[128] = "";
+    for (int i = 0; choices[i]; i++) {
+        if (strcmp(text, choices[i]) == 0)
+            return i;
+        strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
+        strncat(known, choices[i], sizeof known - strlen(known) - 1);
+    }
+    return config_error(config, line_of(section, key), err, "%s = \"%s\": must be one of %s", key, text, known);
+}
+
+/* Names stand in URLs and in file names. */
+static bool name_is_legal(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len <= 64 && name[0] != '.' && name[0] != '-' && strcmp(name, "bundle") != 0 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len &&
+           !(len > 6 && strcmp(name + len - 6, "-delta") == 0);
+}
+
+static int read_alias(const struct config *config, cfg_t *section, struct config_alias *alias, struct error *err)
+{
+    static const char *const formats[] = {"der", "pem", NULL};
+    static const char *const taken[] = {"/crl/", "/ca/", "/ocsp", "/M"};
+    const char *path = cfg_title(section);
+    alias->path = (struct config_value){strdup(path), line_of_section(section)};
+    if (path[0] != '/' || path[1] == 0 || strpbrk(path, "?#% "))
+        return config_error(config, alias->path.line, err,
+                            "alias \"%s\": must be a URL path such as \"/ca.crl\", without ? # %% or blanks", path);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strncmp(path, taken[i], strlen(taken[i])) == 0)
+            return config_error(config, alias->path.line, err,
+                                "alias \"%s\": paths that begin with %s have a meaning already", path, taken[i]);
+    int format = choice_of(config, section, "format", formats, err);
+    alias->pem = format == 1;
+    return format < 0 ? -1 : 0;
+}
+
+static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)
+{
+    int line = issuer->name.line;
+    const char *name = issuer->name.text;
+    if (!name_is_legal(name))
+        return config_error(config, line, err,
+                            "issuer \"%s\": the name stands in URLs: use 1 to 64 of a-z A-Z 0-9 . _ -, not "
+                            "\"bundle\", and no \"-delta\" at the end",
+                            name);
+    if (!issuer->certificate.text)
+        return config_error(config, line, err, "issuer \"%s\": no CA certificate; add certificate = \"FILE\"", name);
+    if (!issuer->ocsp_certificate.text != !issuer->ocsp_key.text)
+        return config_error(config, line, err,
+                            "issuer \"%s\": ocsp_certificate and ocsp_key go together; %s is missing", name,
+                            issuer->ocsp_key.text ? "ocsp_certificate" : "ocsp_key");
+    if (!issuer->key.text && !issuer->ocsp_key.text)
+        return config_error(config, line, err,
+                            "issuer \"%s\": nothing can be signed for it; add key = \"FILE\" (the CA's), or "
+                            "ocsp_certificate and ocsp_key (a delegate's)",
+                            name);
+    if (issuer->crl_refresh_s * 2 > issuer->crl_lifetime_s)
+        return config_error(config, line, err,
+                            "issuer \"%s\": crl_refresh must be at most half of crl_lifetime, or brokers lock "
+                            "everyone out when one refresh fails",
+                            name);
+    return 0;
+}
+
+static int read_issuer(const struct config *config, cfg_t *section, struct config_issuer *issuer, struct error *err)
+{
+    static const char *const policies[] = {"unknown", "good", "revoked", "unauthorized", NULL};
+    issuer->name = (struct config_value){strdup(cfg_title(section)), line_of_section(section)};
+    issuer->certificate = file_of(config, section, "certificate");
+    issuer->key = file_of(config, section, "key");
+    issuer->ocsp_certificate = file_of(config, section, "ocsp_certificate");
+    issuer->ocsp_key = file_of(config, section, "ocsp_key");
+    issuer->request_signers = file_of(config, section, "request_signers");
+    int unlisted = choice_of(config, section, "unlisted", policies, err);
+    if (unlisted < 0 ||
+        duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s, err) < 0 ||
+        duration_of(config, section, "crl_refresh", 60, 5 * 366 * 86400LL, &issuer->crl_refresh_s, err) < 0 ||
+        duration_of(config, section, "ocsp_validity", 60, 366 * 86400LL, &issuer->ocsp_validity_s, err) < 0)
+        return -1;
+    issuer->unlisted = (enum unlisted)unlisted;
+    issuer->alias_count = cfg_size(section, "alias");
+    issuer->aliases = calloc(issuer->alias_count ? issuer->alias_count : 1, sizeof *issuer->aliases);
+    for (size_t i = 0; issuer->aliases && i < issuer->alias_count; i++)
+        if (read_alias(config, cfg_getnsec(section, "alias", (unsigned)i), &issuer->aliases[i], err) < 0)
+            return -1;
+    return check_issuer(config, issuer, err);
+}
+
+static int read_issuers(struct config *config, cfg_t *root, struct error *err)
+{
+    config->issuer_count = cfg_size(root, "issuer");
+    if (config->issuer_count == 0)
+        return config_error(config, root->line, err, "no issuer; add issuer \"NAME\" { certificate = … key = … }");
+    config->issuers = calloc(config->issuer_count, sizeof *config->issuers);
+    for (size_t i = 0; config->issuers && i < config->issuer_count; i++)
+        if (read_issuer(config, cfg_getnsec(root, "issuer", (unsigned)i), &config->issuers[i], err) < 0)
+            return -1;
+    return config->issuers ? 0 : error_set(err, "out of memory");
+}
+
+static int read_listeners(struct config *config, cfg_t *root, struct error *err)
+{
+    cfg_t *public = cfg_getsec(root, "public"), *admin = cfg_getsec(root, "admin");
+    int64_t timeout_s = 0;
+    config->public.listen_count = list_of(public, "listen", &config->public.listen);
+    config->admin.listen_count = list_of(admin, "listen", &config->admin.listen);
+    config->admin.socket = file_of(config, admin, "socket");
+    if (config->public.listen_count == 0)
+        return config_error(config, public->line, err, "public: no listen; add listen = {\"0.0.0.0:80\"}");
+    if (config->admin.listen_count == 0 && !config->admin.socket.text)
+        return config_error(config, admin->line, err, "admin: add socket = \"/run/annul/admin.sock\" or listen");
+    if (config->admin.socket.text && strlen(config->admin.socket.text) > 107)
+        return config_error(config, config->admin.socket.line, err,
+                            "admin socket %s: a Unix socket's path has at most 107 octets", config->admin.socket.text);
+    if (number_of(config, public, "workers", 1, 64, &config->public.workers, err) < 0 ||
+        number_of(config, public, "connections", 16, 1000000, &config->public.connections, err) < 0 ||
+        number_of(config, public, "connections_per_address", 1, 1000000, &config->public.connections_per_address,
+                  err) < 0 ||
+        duration_of(config, public, "timeout", 1, 3600, &timeout_s, err) < 0)
+        return -1;
+    config->public.timeout_s = (unsigned)timeout_s;
+    return 0;
+}
+
+static int read_rest(struct config *config, cfg_t *root, struct error *err)
+{
+    cfg_t *log = cfg_getsec(root, "log"), *crl = cfg_getsec(root, "crl"), *signer = cfg_getsec(root, "signer");
+    unsigned delay = 0;
+    config->database = file_of(config, cfg_getsec(root, "database"), "path");
+    config->crl_directory = file_of(config, crl, "directory");
+    config->signer_program = file_of(config, signer, "program");
+    config->signer_socket = file_of(config, signer, "socket");
+    int level = log_level_parse(cfg_getstr(log, "level"));
+    if (level < 0)
+        return config_error(config, line_of(log, "level"), err, "level = \"%s\": must be one of error, warn, info, debug",
+                            cfg_getstr(log, "level"));
+    config->log_level = (enum log_level)level;
+    if (number_of(config, crl, "delay_ms", 0, 1000, &delay, err) < 0)
+        return -1;
+    config->crl_delay_ms = delay;
+    return 0;
+}
+
+struct config *config_load(const char *path, struct error *err)
+{
+    struct config *config = calloc(1, sizeof *config);
+    cfg_t *root = NULL;
+    int failed = -1;
+    err->text[0] = 0;
+    reading_error = err;
+    if (!config || !(config->path = strdup(path))) {
+        error_set(err, "out of memory");
+        goto out;
+    }
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) { /* libconfuse would exit */
+        error_set(err, "%s: not a file", path);
+        goto out;
+    }
+    note_lines(keys);
+    root = cfg_init(keys, CFGF_NONE);
+    cfg_set_error_function(root, reading_failed);
+    switch (cfg_parse(root, path)) {
+    case CFG_SUCCESS:
+        failed = read_listeners(config, root, err) < 0 || read_rest(config, root, err) < 0 ||
+                 read_issuers(config, root, err) < 0;
+        break;
+    case CFG_FILE_ERROR:
+        error_set(err, "%s: %s", path, strerror(errno));
+        break;
+    default:
+        if (!err->text[0])
+            error_set(err, "%s: syntax error", path);
+    }
+out:
+    if (root)
+        cfg_free(root);
+    free(lines);
+    lines = NULL;
+    line_count = 0;
+    if (failed) {
+        config_free(config);
+        return NULL;
+    }
+    return config;
+}
+
+static void free_list(struct config_value *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++)
+        free(list[i].text);
+    free(list);
+}
+
+static void free_issuer(struct config_issuer *issuer)
+{
+    for (size_t i = 0; issuer->aliases && i < issuer->alias_count; i++)
+        free(issuer->aliases[i].path.text);
+    free(issuer->aliases);
+    free(issuer->name.text);
+    free(issuer->certificate.text);
+    free(issuer->key.text);
+    free(issuer->ocsp_certificate.text);
+    free(issuer->ocsp_key.text);
+    free(issuer->request_signers.text);
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; config->issuers && i < config->issuer_count; i++)
+        free_issuer(&config->issuers[i]);
+    free(config->issuers);
+    free_list(config->public.listen, config->public.listen_count);
+    free_list(config->admin.listen, config->admin.listen_count);
+    free(config->admin.socket.text);
+    free(config->database.text);
+    free(config->crl_directory.text);
+    free(config->signer_program.text);
+    free(config->signer_socket.text);
+    free(config->path);
+    free(config);
+}

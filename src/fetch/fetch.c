@@ -1,0 +1,240 @@
+#include <annul/fetch.h>
+
+#include <curl/curl.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_MS 5000
+#define TOTAL_MS 60000
+#define BODY_MAX ((size_t)1 << 20)
+
+struct fetch {
+    CURL *curl;
+    char *socket_path;
+    char *bearer;
+    char *user_agent;
+    long connect_ms;
+    bool use_proxy;
+};
+
+/* What the write callback needs of one exchange. */
+struct transfer {
+    const struct fetch_request *request;
+    struct fetch_response *response;
+    size_t max, taken;
+    bool too_large, no_memory, stopped;
+};
+
+int fetch_start(struct error *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return error_set(err, "the HTTP library could not be initialised");
+    return 0;
+}
+
+void fetch_stop(void)
+{
+    curl_global_cleanup();
+}
+
+static bool copy_text(const char *from, char **to)
+{
+    *to = from ? strdup(from) : NULL;
+    return !from || *to;
+}
+
+struct fetch *fetch_new(const struct fetch_options *options, struct error *err)
+{
+    struct fetch *fetch = calloc(1, sizeof *fetch);
+    if (!fetch || !(fetch->curl = curl_easy_init()) || !copy_text(options->socket_path, &fetch->socket_path) ||
+        !copy_text(options->bearer, &fetch->bearer) || !copy_text(options->user_agent, &fetch->user_agent)) {
+        fetch_free(fetch);
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    fetch->connect_ms = options->connect_ms ? (long)options->connect_ms : CONNECT_MS;
+    fetch->use_proxy = options->use_proxy;
+    return fetch;
+}
+
+void fetch_free(struct fetch *fetch)
+{
+    if (!fetch)
+        return;
+    curl_easy_cleanup(fetch->curl);
+    if (fetch->bearer)
+        explicit_bzero(fetch->bearer, strlen(fetch->bearer));
+    free(fetch->bearer);
+    free(fetch->socket_path);
+    free(fetch->user_agent);
+    free(fetch);
+}
+
+static size_t take_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+    struct bytes piece = {(const uint8_t *)data, size * count};
+    if (piece.len > transfer->max - transfer->taken) {
+        transfer->too_large = true;
+        return 0;
+    }
+    transfer->taken += piece.len;
+    if (transfer->request->sink) {
+        transfer->stopped = transfer->request->sink(transfer->request->sink_arg, piece) != 0;
+        return transfer->stopped ? 0 : piece.len;
+    }
+    struct buffer *body = &transfer->response->body;
+    if (!buffer_reserve(body, piece.len + 1)) {
+        transfer->no_memory = true;
+        return 0;
+    }
+    buffer_add(body, piece.at, piece.len);
+    body->at[body->len] = 0;
+    return piece.len;
+}
+
+/* The request line and what goes with it. */
+static CURLcode set_method(CURL *curl, const struct fetch_request *request)
+{
+    CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    if (code == CURLE_OK && request->content_type) {
+        curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.at ? (const char *)request->body.at : "");
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+    }
+    if (code == CURLE_OK && strcmp(request->method, "HEAD") == 0)
+        return curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    return code == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method) : code;
+}
+
+static CURLcode set_route(CURL *curl, const struct fetch *fetch)
+{
+    CURLcode code = CURLE_OK;
+    if (fetch->socket_path)
+        code = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, fetch->socket_path);
+    if (!fetch->use_proxy && code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    if (fetch->bearer && code == CURLE_OK) {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        code = curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, fetch->bearer);
+    }
+    return code;
+}
+
+static CURLcode set_limits(CURL *curl, const struct fetch *fetch, const struct fetch_request *request)
+{
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, fetch->connect_ms);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->total_ms ? (long)request->total_ms : (long)TOTAL_MS);
+    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+}
+
+static bool add_header(struct curl_slist **list, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(*list, line);
+    if (longer)
+        *list = longer;
+    return longer != NULL;
+}
+
+/* The headers that are ours to say. NULL when out of memory. */
+static struct curl_slist *make_headers(const struct fetch_request *request)
+{
+    struct curl_slist *list = NULL;
+    char type[FETCH_CONTENT_TYPE_MAX + 16];
+    snprintf(type, sizeof type, "Content-Type: %s", request->content_type ? request->content_type : "");
+    /* Without this a large body waits a second for a "100 Continue" that many servers never send. */
+    bool good = add_header(&list, "Expect:") && (!request->content_type || add_header(&list, type));
+    for (const char *const *line = request->headers; good && line && *line; line++)
+        good = add_header(&list, *line);
+    if (good)
+        return list;
+    curl_slist_free_all(list);
+    return NULL;
+}
+
+static void keep_content_type(CURL *curl, struct fetch_response *response)
+{
+    const char *type = NULL;
+    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+    size_t len = type ? strcspn(type, "; \t") : 0;
+    if (len >= sizeof response->content_type)
+        len = 0;
+    for (size_t i = 0; i < len; i++)
+        response->content_type[i] = (char)tolower((unsigned char)type[i]);
+    response->content_type[len] = 0;
+}
+
+/* Turns a failed exchange into a sentence that names the other side. */
+static int explain(const struct fetch *fetch, const struct transfer *transfer, CURLcode code, const char *detail,
+                   struct error *err)
+{
+    const char *where = fetch->socket_path ? fetch->socket_path : transfer->request->url;
+    if (transfer->too_large)
+        return error_set(err, "the answer from %s is larger than %zu octets", where, transfer->max);
+    if (transfer->no_memory)
+        return error_set(err, "out of memory while reading the answer from %s", where);
+    if (transfer->stopped)
+        return error_set(err, "the answer from %s was not taken to its end", where);
+    if (code == CURLE_COULDNT_CONNECT && transfer->response->os_error)
+        return error_set(err, "cannot connect to %s: %s", where, strerror(transfer->response->os_error));
+    return error_set(err, "no answer from %s: %s", where, *detail ? detail : curl_easy_strerror(code));
+}
+
+int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct fetch_response *response,
+               struct error *err)
+{
+    char detail[CURL_ERROR_SIZE] = "";
+    struct transfer transfer = {request, response, request->body_max ? request->body_max : BODY_MAX, 0,
+                                false,   false,    false};
+    long status = 0, os_error = 0;
+    CURL *curl = fetch->curl;
+    *response = (struct fetch_response){0};
+    struct curl_slist *headers = make_headers(request);
+    if (!headers)
+        return error_set(err, "out of memory");
+    curl_easy_reset(curl); /* options only; the connection stays */
+    CURLcode code = set_method(curl, request);
+    if (code == CURLE_OK)
+        code = set_route(curl, fetch);
+    if (code == CURLE_OK)
+        code = set_limits(curl, fetch, request);
+    if (code == CURLE_OK) {
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(curl, CURLOPT_USERAGENT, fetch->user_agent);
+        curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+        curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+        code = curl_easy_perform(curl);
+    }
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
+    response->status = (int)status;
+    response->os_error = code == CURLE_OK ? 0 : (int)os_error;
+    keep_content_type(curl, response);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL); /* it is on this stack */
+    curl_slist_free_all(headers);
+    return code == CURLE_OK ? 0 : explain(fetch, &transfer, code, detail, err);
+}
+
+void fetch_response_free(struct fetch_response *response)
+{
+    if (!response)
+        return;
+    buffer_free(&response->body);
+    *response = (struct fetch_response){0};
+}
+
+bool fetch_url_escape(struct buffer *url, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool good = isalnum(c) || strchr("-._~", c) ? buffer_add(url, text, 1) : buffer_printf(url, "%%%02X", c);
+        if (!good)
+            return false;
+    }
+    return true;
+}

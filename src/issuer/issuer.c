@@ -1,0 +1,198 @@
+#include <annul/issuer.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509_vfy.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct bytes view(const struct buffer *buffer)
+{
+    return (struct bytes){buffer->at, buffer->len};
+}
+
+const struct certificate *issuer_ocsp_certificate(const struct issuer *issuer)
+{
+    return issuer->delegate.x509 ? &issuer->delegate : &issuer->ca;
+}
+
+static int load_certificate(const struct config *config, const struct config_issuer *section,
+                            const struct config_value *file, struct certificate *certificate, struct error *err)
+{
+    struct error why;
+    if (certificate_from_file(file->text, certificate, &why) == 0)
+        return 0;
+    return config_error(config, file->line, err, "issuer \"%s\": %s", section->name.text, why.text);
+}
+
+static int load_ca(const struct config *config, struct issuer *issuer, struct error *err)
+{
+    const struct config_issuer *section = issuer->config;
+    const struct config_value *file = &section->certificate;
+    if (load_certificate(config, section, file, &issuer->ca, err) < 0)
+        return -1;
+    if (!issuer->ca.is_ca)
+        return config_error(config, file->line, err, "issuer \"%s\": certificate %s: not a CA (basicConstraints)",
+                            section->name.text, file->text);
+    const struct sigalg *sigalg = sigalg_for_key(certificate_key(&issuer->ca));
+    if (!sigalg)
+        return config_error(config, file->line, err,
+                            "issuer \"%s\": certificate %s: its key is none of RSA 2048 to 4096, P-256, P-384, "
+                            "P-521, Ed25519",
+                            section->name.text, file->text);
+    issuer->ocsp_sigalg = sigalg;
+    if (!section->key.text)
+        return 0;
+    if (!certificate_may_sign_crls(&issuer->ca))
+        return config_error(config, file->line, err,
+                            "issuer \"%s\": certificate %s: keyUsage lacks cRLSign, so nobody would accept its CRLs",
+                            section->name.text, file->text);
+    issuer->crl_sigalg = sigalg;
+    return 0;
+}
+
+static int load_delegate(const struct config *config, struct issuer *issuer, struct error *err)
+{
+    const struct config_issuer *section = issuer->config;
+    const struct config_value *file = &section->ocsp_certificate;
+    if (!file->text)
+        return 0;
+    if (load_certificate(config, section, file, &issuer->delegate, err) < 0)
+        return -1;
+    const char *fault = NULL;
+    if (certificate_issued_by(&issuer->delegate, &issuer->ca) != 1)
+        fault = "was not issued by this CA, so clients would refuse its signatures (RFC 6960 section 4.2.2.2)";
+    else if (!certificate_is_ocsp_delegate(&issuer->delegate))
+        fault = "lacks extendedKeyUsage OCSPSigning; have the CA issue one with it";
+    else if (!(issuer->ocsp_sigalg = sigalg_for_key(certificate_key(&issuer->delegate))))
+        fault = "has a key that is none of RSA 2048 to 4096, P-256, P-384, P-521, Ed25519";
+    if (fault)
+        return config_error(config, file->line, err, "issuer \"%s\": ocsp_certificate %s: %s", section->name.text,
+                            file->text, fault);
+    return 0;
+}
+
+static int load_request_signers(const struct config *config, struct issuer *issuer, struct error *err)
+{
+    const struct config_value *file = &issuer->config->request_signers;
+    if (!file->text)
+        return 0;
+    issuer->request_signers = X509_STORE_new();
+    if (issuer->request_signers && X509_STORE_load_file(issuer->request_signers, file->text) == 1)
+        return 0;
+    ERR_clear_error();
+    return config_error(config, file->line, err, "issuer \"%s\": request_signers %s: no CA certificates in PEM",
+                        issuer->config->name.text, file->text);
+}
+
+static bool make_hashes(struct issuer *issuer)
+{
+    struct bytes name = view(&issuer->ca.subject), key = view(&issuer->ca.key_bits);
+    uint8_t hash[CERTID_HASH_MAX];
+    for (int h = 0; h < CERTID_HASHES; h++)
+        if (!certid_digest((enum certid_hash)h, name, issuer->name_hash[h]) ||
+            !certid_digest((enum certid_hash)h, key, issuer->key_hash[h]))
+            return false;
+    if (!certid_digest(CERTID_SHA1, view(&issuer_ocsp_certificate(issuer)->key_bits), hash))
+        return false;
+    memcpy(issuer->responder_key_hash, hash, sizeof issuer->responder_key_hash);
+
+    struct buffer both = {0};
+    bool good = buffer_add(&both, name.at, name.len) && buffer_add(&both, key.at, key.len) &&
+                certid_digest(CERTID_SHA256, view(&both), hash);
+    buffer_free(&both);
+    memcpy(issuer->fingerprint, hash, sizeof issuer->fingerprint);
+
+    /* RFC 5280 section 5.2.1: the CA's subjectKeyIdentifier, else the SHA-1 of its key. */
+    struct bytes id = certificate_key_id(&issuer->ca);
+    if (id.len == 0 || id.len > sizeof issuer->key_id)
+        id = (struct bytes){issuer->key_hash[CERTID_SHA1], 20};
+    memcpy(issuer->key_id, id.at, id.len);
+    issuer->key_id_len = id.len;
+    return good;
+}
+
+static int load_one(struct issuers *issuers, struct issuer *issuer, struct error *err)
+{
+    const struct config *config = issuers->config;
+    if (load_ca(config, issuer, err) < 0 || load_delegate(config, issuer, err) < 0 ||
+        load_request_signers(config, issuer, err) < 0)
+        return -1;
+    if (!make_hashes(issuer))
+        return error_set(err, "OpenSSL cannot hash");
+    for (struct issuer *other = issuers->list; other < issuer; other++)
+        if (memcmp(other->fingerprint, issuer->fingerprint, sizeof issuer->fingerprint) == 0)
+            return config_error(config, issuer->config->certificate.line, err,
+                                "issuer \"%s\": the same CA (subject and key) as issuer \"%s\"; keep one of them",
+                                issuer->config->name.text, other->config->name.text);
+    return 0;
+}
+
+struct issuers *issuers_load(const struct config *config, struct error *err)
+{
+    struct issuers *issuers = calloc(1, sizeof *issuers + config->issuer_count * sizeof *issuers->list);
+    if (!issuers) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    issuers->config = config;
+    for (size_t i = 0; i < config->issuer_count; i++) {
+        issuers->list[i].config = &config->issuers[i];
+        issuers->count++;
+        if (load_one(issuers, &issuers->list[i], err) < 0) {
+            issuers_free(issuers);
+            return NULL;
+        }
+    }
+    return issuers;
+}
+
+void issuers_free(struct issuers *issuers)
+{
+    if (!issuers)
+        return;
+    for (size_t i = 0; i < issuers->count; i++) {
+        certificate_free(&issuers->list[i].ca);
+        certificate_free(&issuers->list[i].delegate);
+        X509_STORE_free(issuers->list[i].request_signers);
+    }
+    free(issuers);
+}
+
+struct issuer *issuers_by_name(struct issuers *issuers, const char *name)
+{
+    for (size_t i = 0; i < issuers->count; i++)
+        if (strcmp(issuers->list[i].config->name.text, name) == 0)
+            return &issuers->list[i];
+    return NULL;
+}
+
+struct issuer *issuers_by_certid(struct issuers *issuers, const struct certid *id)
+{
+    if (id->hash == CERTID_OTHER)
+        return NULL;
+    for (size_t i = 0; i < issuers->count; i++) {
+        struct issuer *issuer = &issuers->list[i];
+        if (memcmp(issuer->key_hash[id->hash], id->key_hash.at, id->key_hash.len) == 0 &&
+            memcmp(issuer->name_hash[id->hash], id->name_hash.at, id->name_hash.len) == 0)
+            return issuer;
+    }
+    return NULL;
+}
+
+struct issuer *issuers_by_fingerprint(struct issuers *issuers, const uint8_t fingerprint[32])
+{
+    for (size_t i = 0; i < issuers->count; i++)
+        if (memcmp(issuers->list[i].fingerprint, fingerprint, 32) == 0)
+            return &issuers->list[i];
+    return NULL;
+}
+
+struct issuer *issuers_of_certificate(struct issuers *issuers, const struct certificate *certificate)
+{
+    for (size_t i = 0; i < issuers->count; i++)
+        if (certificate_issued_by(certificate, &issuers->list[i].ca) == 1)
+            return &issuers->list[i];
+    return NULL;
+}

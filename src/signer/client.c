@@ -1,0 +1,474 @@
+/* annuld's side of the socket: submit, complete, and bring the signer back when it dies. */
+#include "protocol.h"
+
+#include <annul/clock.h>
+#include <annul/log.h>
+#include <annul/signer.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SLOTS 4096 /* requests under way; beyond it the caller hears "no" at once */
+#define OCSP_TIMEOUT_MS 3000
+#define CRL_TIMEOUT_MS 120000
+#define START_TIMEOUT_MS 30000
+#define TICK_MS 500
+#define CHILD_SOCKET 3 /* where annul-signer finds its end */
+
+struct slot {
+    uint64_t id; /* 0: free */
+    signer_done *done;
+    void *arg;
+    int64_t deadline_ms;
+    unsigned next_free;
+};
+
+struct signer {
+    const struct config *config;
+    char *program;
+    pid_t child; /* 0 where the system manager runs it */
+    pthread_t thread;
+    int wake; /* eventfd that ends the thread's wait */
+    pthread_mutex_t mutex; /* for all below */
+    int socket;            /* -1: down */
+    bool stopping;
+    uint64_t next_id;
+    unsigned free_head; /* SLOTS: none */
+    struct slot slots[SLOTS];
+};
+
+extern char **environ;
+
+/* --- starting ------------------------------------------------------------------------------------------- */
+
+static char *find_program(const struct config *config)
+{
+    char own[4096], *path = NULL;
+    if (config->signer_program.text)
+        return strdup(config->signer_program.text);
+    ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
+    if (len > 0) {
+        own[len] = 0;
+        char *slash = strrchr(own, '/');
+        if (slash && asprintf(&path, "%.*s/annul-signer", (int)(slash - own), own) > 0 && access(path, X_OK) == 0)
+            return path;
+        free(path);
+    }
+    return strdup(ANNUL_LIBEXECDIR "/annul-signer");
+}
+
+static int spawn(const char *program, char *const argv[], int socket, pid_t *child, struct error *err)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    if (socket >= 0)
+        posix_spawn_file_actions_adddup2(&actions, socket, CHILD_SOCKET);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int failure = posix_spawn(child, program, &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return failure ? error_set(err, "cannot start %s: %s", program, strerror(failure)) : 0;
+}
+
+static int connect_to(const char *path, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(err, "signer socket %s: the path is too long", path);
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        error_set(err, "signer socket %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int start_child(struct signer *signer, struct error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_set(err, "socketpair: %s", strerror(errno));
+    char *argv[] = {"annul-signer", "-c", signer->config->path, "-s", "3", NULL};
+    int result = spawn(signer->program, argv, pair[1], &signer->child, err);
+    close(pair[1]);
+    if (result < 0) {
+        signer->child = 0;
+        close(pair[0]);
+        return -1;
+    }
+    return pair[0];
+}
+
+static void reap_child(struct signer *signer)
+{
+    if (!signer->child)
+        return;
+    kill(signer->child, SIGKILL); /* its socket is closed: it is going or stuck */
+    while (waitpid(signer->child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    signer->child = 0;
+}
+
+/* The signer's first message says that it has its keys. */
+static int wait_ready(int fd, struct error *err)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    struct signer_reply ready;
+    int n;
+    do
+        n = poll(&wait, 1, START_TIMEOUT_MS);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return error_set(err, "annul-signer did not get ready within %d s", START_TIMEOUT_MS / 1000);
+    if (recv(fd, &ready, sizeof ready, MSG_DONTWAIT) != sizeof ready || ready.id != SIGNER_READY_ID)
+        return error_set(err, "annul-signer could not start; its own message says why");
+    if (ready.version != SIGNER_VERSION)
+        return error_set(err, "annul-signer is of another version than annuld");
+    return 0;
+}
+
+/* A socket to a signer that is ready, or -1. */
+static int bring_up(struct signer *signer, struct error *err)
+{
+    const char *path = signer->config->signer_socket.text;
+    int fd = path ? connect_to(path, err) : start_child(signer, err);
+    if (fd < 0)
+        return -1;
+    if (wait_ready(fd, err) == 0)
+        return fd;
+    close(fd);
+    reap_child(signer);
+    return -1;
+}
+
+/* --- requests under way --------------------------------------------------------------------------------- */
+
+static struct slot *slot_take(struct signer *signer, signer_done *done, void *arg, int64_t timeout_ms)
+{
+    unsigned index = signer->free_head;
+    if (index == SLOTS)
+        return NULL;
+    struct slot *slot = &signer->slots[index];
+    signer->free_head = slot->next_free;
+    signer->next_id += SLOTS; /* the low digits name the slot, the rest tell its uses apart */
+    *slot = (struct slot){signer->next_id + index, done, arg, clock_monotonic_ms() + timeout_ms, 0};
+    return slot;
+}
+
+static void slot_give(struct signer *signer, struct slot *slot)
+{
+    slot->id = 0;
+    slot->next_free = signer->free_head;
+    signer->free_head = (unsigned)(slot - signer->slots);
+}
+
+/* Ends a request outside the lock, because `done` may submit another. */
+static void complete(struct signer *signer, uint64_t id, struct bytes signature, const char *failure)
+{
+    struct slot *slot = &signer->slots[id % SLOTS];
+    pthread_mutex_lock(&signer->mutex);
+    if (slot->id != id || id == 0) { /* it was given up before */
+        pthread_mutex_unlock(&signer->mutex);
+        return;
+    }
+    struct slot ended = *slot;
+    slot_give(signer, slot);
+    pthread_mutex_unlock(&signer->mutex);
+    ended.done(ended.arg, signature, failure);
+}
+
+/* Fails all requests whose deadline is at or before `now_ms`. */
+static void fail_until(struct signer *signer, int64_t now_ms, const char *failure)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        pthread_mutex_lock(&signer->mutex);
+        uint64_t id = signer->slots[i].id;
+        bool due = id && signer->slots[i].deadline_ms <= now_ms;
+        pthread_mutex_unlock(&signer->mutex);
+        if (due)
+            complete(signer, id, (struct bytes){0}, failure);
+    }
+}
+
+static bool submit(struct signer *signer, struct signer_request *request, struct bytes payload, int fd,
+                   int64_t timeout_ms, signer_done *done, void *arg)
+{
+    struct iovec parts[] = {{request, sizeof *request}, {(void *)(uintptr_t)payload.at, payload.len}};
+    union {
+        char room[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    if (fd >= 0) {
+        message.msg_control = control.room;
+        message.msg_controllen = sizeof control.room;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    pthread_mutex_lock(&signer->mutex);
+    bool sent = false;
+    struct slot *slot = signer->socket >= 0 ? slot_take(signer, done, arg, timeout_ms) : NULL;
+    if (slot) {
+        request->id = slot->id;
+        request->version = SIGNER_VERSION;
+        sent = sendmsg(signer->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+        if (!sent)
+            slot_give(signer, slot);
+    }
+    pthread_mutex_unlock(&signer->mutex);
+    return sent;
+}
+
+bool signer_sign_ocsp(struct signer *signer, const struct issuer *issuer, struct bytes response_data,
+                      signer_done *done, void *arg)
+{
+    struct signer_request request = {.kind = SIGNER_OCSP};
+    memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
+    return response_data.len <= SIGNER_PAYLOAD_MAX &&
+           submit(signer, &request, response_data, -1, OCSP_TIMEOUT_MS, done, arg);
+}
+
+struct crl_wait {
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    bool over;
+    uint8_t *signature;
+    size_t *len;
+    int result;
+    struct error *err;
+};
+
+static void crl_signed(void *arg, struct bytes signature, const char *failure)
+{
+    struct crl_wait *wait = arg;
+    pthread_mutex_lock(&wait->mutex);
+    if (signature.len) {
+        memcpy(wait->signature, signature.at, signature.len);
+        *wait->len = signature.len;
+        wait->result = 0;
+    } else {
+        wait->result = error_set(wait->err, "annul-signer: %s", failure);
+    }
+    wait->over = true;
+    pthread_cond_signal(&wait->ended);
+    pthread_mutex_unlock(&wait->mutex);
+}
+
+int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, uint64_t offset, uint64_t len,
+                    uint8_t signature[SIGNATURE_MAX], size_t *signature_len, struct error *err)
+{
+    struct crl_wait wait = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER,
+                            .signature = signature, .len = signature_len, .err = err};
+    struct signer_request request = {.kind = SIGNER_CRL, .offset = offset, .len = len};
+    memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
+    if (!submit(signer, &request, (struct bytes){0}, fd, CRL_TIMEOUT_MS, crl_signed, &wait))
+        return error_set(err, "annul-signer is down or busy");
+    pthread_mutex_lock(&wait.mutex);
+    while (!wait.over) /* every request ends: by an answer, its deadline, or the signer's end */
+        pthread_cond_wait(&wait.ended, &wait.mutex);
+    pthread_mutex_unlock(&wait.mutex);
+    return wait.result;
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------ */
+
+static void set_socket(struct signer *signer, int fd)
+{
+    pthread_mutex_lock(&signer->mutex);
+    signer->socket = fd;
+    pthread_mutex_unlock(&signer->mutex);
+}
+
+static bool is_stopping(struct signer *signer)
+{
+    pthread_mutex_lock(&signer->mutex);
+    bool stopping = signer->stopping;
+    pthread_mutex_unlock(&signer->mutex);
+    return stopping;
+}
+
+static void take_reply(struct signer *signer, uint8_t *packet, size_t len)
+{
+    struct signer_reply reply;
+    if (len < sizeof reply)
+        return;
+    memcpy(&reply, packet, sizeof reply);
+    struct bytes payload = {packet + sizeof reply, len - sizeof reply};
+    if (!reply.refused && payload.len) {
+        complete(signer, reply.id, payload, NULL);
+        return;
+    }
+    packet[len] = 0; /* there is room for it */
+    log_error("signer", "refused to sign: %s", (const char *)payload.at);
+    complete(signer, reply.id, (struct bytes){0}, (const char *)payload.at);
+}
+
+/* Takes all replies that are there. False when the signer is gone. */
+static bool take_replies(struct signer *signer, int fd)
+{
+    static const size_t packet_max = sizeof(struct signer_reply) + SIGNATURE_MAX;
+    uint8_t packets[SIGNER_BATCH][sizeof(struct signer_reply) + SIGNATURE_MAX + 1];
+    struct mmsghdr headers[SIGNER_BATCH] = {0};
+    struct iovec parts[SIGNER_BATCH];
+    for (int i = 0; i < SIGNER_BATCH; i++) {
+        parts[i] = (struct iovec){packets[i], packet_max};
+        headers[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
+    }
+    int n = recvmmsg(fd, headers, SIGNER_BATCH, MSG_DONTWAIT, NULL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    for (int i = 0; i < n; i++) {
+        if (headers[i].msg_len == 0)
+            return false;
+        take_reply(signer, packets[i], headers[i].msg_len);
+    }
+    return n > 0;
+}
+
+/* Serves one life of the signer; returns when it is gone or we stop. */
+static void follow(struct signer *signer, int fd)
+{
+    int64_t tick_ms = clock_monotonic_ms() + TICK_MS;
+    struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = signer->wake, .events = POLLIN}};
+    while (!is_stopping(signer)) {
+        if (poll(wait, 2, TICK_MS) > 0 && wait[0].revents && !take_replies(signer, fd))
+            return;
+        int64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= tick_ms) {
+            fail_until(signer, now_ms, "no answer in time");
+            tick_ms = now_ms + TICK_MS;
+        }
+    }
+}
+
+static void pause_before_retry(struct signer *signer, int64_t pause_ms)
+{
+    struct pollfd wait = {.fd = signer->wake, .events = POLLIN};
+    if (!is_stopping(signer))
+        poll(&wait, 1, (int)pause_ms);
+}
+
+static void *run(void *arg)
+{
+    struct signer *signer = arg;
+    int64_t pause_ms = 50;
+    int fd = signer->socket;
+    while (!is_stopping(signer)) {
+        int64_t since_ms = clock_monotonic_ms();
+        follow(signer, fd);
+        set_socket(signer, -1);
+        close(fd);
+        reap_child(signer);
+        fail_until(signer, INT64_MAX, "annul-signer ended");
+        if (clock_monotonic_ms() - since_ms > 10000)
+            pause_ms = 50;
+        for (fd = -1; fd < 0 && !is_stopping(signer); pause_ms = pause_ms < 5000 ? pause_ms * 2 : 5000) {
+            struct error err;
+            log_error("signer", "annul-signer ended; starting it again");
+            fd = bring_up(signer, &err);
+            if (fd >= 0)
+                break;
+            log_error("signer", "%s", err.text);
+            pause_before_retry(signer, pause_ms);
+        }
+        set_socket(signer, fd);
+    }
+    set_socket(signer, -1);
+    if (fd >= 0)
+        close(fd);
+    reap_child(signer);
+    fail_until(signer, INT64_MAX, "annuld is stopping");
+    return NULL;
+}
+
+struct signer *signer_start(const struct config *config, struct error *err)
+{
+    struct signer *signer = calloc(1, sizeof *signer);
+    if (!signer || !(signer->program = find_program(config))) {
+        error_set(err, "out of memory");
+        free(signer);
+        return NULL;
+    }
+    signer->config = config;
+    pthread_mutex_init(&signer->mutex, NULL);
+    for (unsigned i = 0; i < SLOTS; i++)
+        signer->slots[i].next_free = i + 1;
+    signer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    signer->socket = signer->wake >= 0 ? bring_up(signer, err) : error_set(err, "eventfd: %s", strerror(errno));
+    if (signer->socket < 0)
+        goto failed;
+    if (pthread_create(&signer->thread, NULL, run, signer) == 0)
+        return signer;
+    error_set(err, "cannot start a thread");
+    close(signer->socket);
+    reap_child(signer);
+failed:
+    if (signer->wake >= 0)
+        close(signer->wake);
+    free(signer->program);
+    free(signer);
+    return NULL;
+}
+
+void signer_stop(struct signer *signer)
+{
+    if (!signer)
+        return;
+    pthread_mutex_lock(&signer->mutex);
+    signer->stopping = true;
+    pthread_mutex_unlock(&signer->mutex);
+    if (eventfd_write(signer->wake, 1) < 0)
+        log_warn("signer", "eventfd: %s", strerror(errno));
+    pthread_join(signer->thread, NULL);
+    close(signer->wake);
+    pthread_mutex_destroy(&signer->mutex);
+    free(signer->program);
+    free(signer);
+}
+
+bool signer_is_up(struct signer *signer)
+{
+    pthread_mutex_lock(&signer->mutex);
+    bool up = signer->socket >= 0;
+    pthread_mutex_unlock(&signer->mutex);
+    return up;
+}
+
+int signer_check(const struct config *config, struct error *err)
+{
+    char *program = find_program(config);
+    char *argv[] = {"annul-signer", "-c", config->path, "-t", NULL};
+    pid_t child;
+    int status = -1;
+    if (!program)
+        return error_set(err, "out of memory");
+    int result = spawn(program, argv, -1, &child, err);
+    free(program);
+    if (result < 0)
+        return -1;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    return error_set(err, "annul-signer refuses the keys; its own message says why");
+}

@@ -1,0 +1,293 @@
+/* Certificates, their status, and who changed it. */
+#include "internal.h"
+
+#include <annul/hex.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+void cert_record_free(struct cert_record *record)
+{
+    if (!record)
+        return;
+    free(record->subject);
+    record->subject = NULL;
+}
+
+/* Columns version, status, reason, revoked_at, invalid_at; all NULL where there is no revocation row. */
+static void read_revocation(struct db_statement *s, int column, struct cert_record *record)
+{
+    record->version = db_int(s, column);
+    record->status = (enum cert_status)db_int(s, column + 1);
+    record->reason = (int)db_int(s, column + 2);
+    record->revoked_at = db_int(s, column + 3);
+    record->invalidity_at = db_time(s, column + 4);
+}
+
+static enum outcome status_by(struct db *db, int64_t issuer, const struct serial *serial,
+                              struct cert_record *record, struct error *err)
+{
+    struct serial_key key = serial_key(serial);
+    struct db_statement *revoked = db_prepare(
+        db, Q_STATUS,
+        "SELECT version, status, reason, revoked_at, invalid_at FROM revocation WHERE issuer = $1 AND serial = $2",
+        err);
+    struct db_statement *listed =
+        db_prepare(db, Q_LISTED, "SELECT 1 FROM certificate WHERE issuer = $1 AND serial = $2", err);
+    *record = (struct cert_record){.serial = *serial, .not_before = TIME_NONE, .not_after = TIME_NONE,
+                                   .invalidity_at = TIME_NONE};
+    if (!revoked || !listed)
+        return FAILED;
+    db_bind_int(revoked, 1, issuer);
+    db_bind_blob(revoked, 2, key.octets, serial_key_len(key));
+    enum outcome outcome = db_step(revoked, err);
+    if (outcome == FOUND) {
+        read_revocation(revoked, 0, record);
+        db_reset(revoked);
+    }
+    if (outcome != ABSENT)
+        return outcome;
+    db_bind_int(listed, 1, issuer);
+    db_bind_blob(listed, 2, key.octets, serial_key_len(key));
+    outcome = db_step(listed, err);
+    if (outcome == FOUND)
+        db_reset(listed);
+    return outcome;
+}
+
+enum outcome store_status(struct store *store, int64_t issuer, const struct serial *serial,
+                          struct cert_record *record, struct error *err)
+{
+    struct db *db = store_reader_take(store, err);
+    if (!db)
+        return FAILED;
+    /* Two look-ups, but no need of one snapshot: a row here is only ever added, and a revocation that
+     * comes between them was not yet acknowledged when this began. */
+    enum outcome outcome = status_by(db, issuer, serial, record, err);
+    store_reader_give(store, db);
+    return outcome;
+}
+
+#define RECORD_COLUMNS                                                                                        \
+    "c.serial, c.not_before, c.not_after, c.subject, r.version, r.status, r.reason, r.revoked_at, r.invalid_at"
+#define RECORD_TABLES                                                                                         \
+    "certificate c LEFT JOIN revocation r ON r.issuer = c.issuer AND r.serial = c.serial"
+
+static int read_record(struct db_statement *s, struct cert_record *record, struct error *err)
+{
+    *record = (struct cert_record){.not_before = db_time(s, 1), .not_after = db_time(s, 2)};
+    const char *subject = db_text(s, 3);
+    record->subject = subject ? strdup(subject) : NULL;
+    read_revocation(s, 4, record);
+    if (!serial_from_key(db_blob(s, 0), &record->serial) || (subject && !record->subject)) {
+        cert_record_free(record);
+        return error_set(err, "database: a row with an illegal serial, or out of memory");
+    }
+    return 0;
+}
+
+static enum outcome certificate_by(struct db *db, int64_t issuer, const struct serial *serial,
+                                   struct cert_record *record, struct error *err)
+{
+    struct serial_key key = serial_key(serial);
+    struct db_statement *s = db_prepare(
+        db, Q_CERTIFICATE,
+        "SELECT " RECORD_COLUMNS " FROM " RECORD_TABLES " WHERE c.issuer = $1 AND c.serial = $2", err);
+    if (!s)
+        return FAILED;
+    db_bind_int(s, 1, issuer);
+    db_bind_blob(s, 2, key.octets, serial_key_len(key));
+    enum outcome outcome = db_step(s, err);
+    if (outcome == FOUND) {
+        if (read_record(s, record, err) < 0)
+            outcome = FAILED;
+        db_reset(s);
+    }
+    return outcome;
+}
+
+enum outcome store_certificate(struct store *store, int64_t issuer, const struct serial *serial,
+                               struct cert_record *record, struct error *err)
+{
+    struct db *db = store_reader_take(store, err);
+    if (!db)
+        return FAILED;
+    enum outcome outcome = certificate_by(db, issuer, serial, record, err);
+    store_reader_give(store, db);
+    return outcome;
+}
+
+enum outcome store_tx_certificate(struct store_tx *tx, int64_t issuer, const struct serial *serial,
+                                  struct cert_record *record, struct error *err)
+{
+    return certificate_by(tx->db, issuer, serial, record, err);
+}
+
+static bool record_matches(const struct cert_record *record, const struct store_filter *filter)
+{
+    if (filter->status >= 0 && (int)record->status != filter->status)
+        return false;
+    if (!filter->text && !filter->serial_prefix)
+        return true;
+    char hex[SERIAL_TEXT];
+    serial_to_text(&record->serial, hex);
+    return (filter->serial_prefix && strncmp(hex, filter->serial_prefix, strlen(filter->serial_prefix)) == 0) ||
+           (filter->text && record->subject && strcasestr(record->subject, filter->text));
+}
+
+/* Revoked ones are looked for from their own table, which is short; the rest from the long one. */
+static struct db_statement *list_statement(struct db *db, int64_t issuer, const struct store_filter *filter,
+                                           const struct serial_key *after, struct error *err)
+{
+    struct db_statement *s =
+        filter->status == CERT_REVOKED || filter->status == CERT_HOLD
+            ? db_prepare(db, Q_LIST_STATUS,
+                         "SELECT " RECORD_COLUMNS " FROM revocation r CROSS JOIN certificate c "
+                         "WHERE r.issuer = $1 AND r.serial > $2 AND r.status <> 0 "
+                         "AND c.issuer = r.issuer AND c.serial = r.serial ORDER BY r.serial",
+                         err)
+            : db_prepare(db, Q_LIST_ALL,
+                         "SELECT " RECORD_COLUMNS " FROM " RECORD_TABLES
+                         " WHERE c.issuer = $1 AND c.serial > $2 ORDER BY c.serial",
+                         err);
+    if (s) {
+        db_bind_int(s, 1, issuer);
+        db_bind_blob(s, 2, after->octets, filter->after ? serial_key_len(*after) : 0);
+    }
+    return s;
+}
+
+int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each, void *arg,
+               struct error *err)
+{
+    struct db *db = store_reader_take(store, err);
+    struct serial_key after = filter->after ? serial_key(filter->after) : (struct serial_key){0};
+    struct db_statement *s = db ? list_statement(db, issuer, filter, &after, err) : NULL;
+    enum outcome outcome = s ? FOUND : FAILED;
+    for (size_t given = 0; s && given < filter->limit && (outcome = db_step(s, err)) == FOUND;) {
+        struct cert_record record;
+        if (read_record(s, &record, err) < 0) {
+            outcome = FAILED;
+            break;
+        }
+        bool stop = record_matches(&record, filter) && (given++, each(arg, &record) != 0);
+        cert_record_free(&record);
+        if (stop)
+            break;
+    }
+    if (s)
+        db_reset(s);
+    store_reader_give(store, db);
+    return outcome == FAILED ? -1 : 0;
+}
+
+enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
+                               struct error *err)
+{
+    struct serial_key key = serial_key(&record->serial);
+    struct db_statement *add =
+        db_prepare(tx->db, Q_REGISTER,
+                   "INSERT INTO certificate (issuer, serial, not_before, not_after, subject) "
+                   "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (issuer, serial) DO NOTHING RETURNING 1",
+                   err);
+    struct db_statement *fill =
+        db_prepare(tx->db, Q_FILL_IN,
+                   "UPDATE certificate SET not_before = COALESCE(not_before, $1), "
+                   "not_after = COALESCE(not_after, $2), subject = COALESCE(subject, $3) "
+                   "WHERE issuer = $4 AND serial = $5 "
+                   "AND (not_before IS NULL OR not_after IS NULL OR subject IS NULL)",
+                   err);
+    if (!add || !fill)
+        return FAILED;
+    db_bind_int(add, 1, issuer);
+    db_bind_blob(add, 2, key.octets, serial_key_len(key));
+    db_bind_time(add, 3, record->not_before);
+    db_bind_time(add, 4, record->not_after);
+    db_bind_text(add, 5, record->subject);
+    enum outcome added = db_step(add, err);
+    if (added == FOUND)
+        db_reset(add);
+    if (added != ABSENT)
+        return added == FOUND ? ABSENT : FAILED;
+    db_bind_time(fill, 1, record->not_before);
+    db_bind_time(fill, 2, record->not_after);
+    db_bind_text(fill, 3, record->subject);
+    db_bind_int(fill, 4, issuer);
+    db_bind_blob(fill, 5, key.octets, serial_key_len(key));
+    return db_do(fill, err) < 0 ? FAILED : FOUND;
+}
+
+/* All changes of a transaction carry one number. */
+static int take_change(struct store_tx *tx, struct error *err)
+{
+    if (tx->change)
+        return 0;
+    struct db_statement *s =
+        db_prepare(tx->db, Q_NEXT_CHANGE, "UPDATE change SET counter = counter + 1 RETURNING counter", err);
+    if (!s || db_step(s, err) != FOUND)
+        return -1;
+    tx->change = db_int(s, 0);
+    db_reset(s);
+    return 0;
+}
+
+static int mark_issuer(struct store_tx *tx, int64_t issuer, struct error *err)
+{
+    if (tx->issuer == issuer)
+        return 0;
+    struct db_statement *s = db_prepare(tx->db, Q_MARK_ISSUER, "UPDATE issuer SET changed = $1 WHERE id = $2", err);
+    if (!s)
+        return -1;
+    db_bind_int(s, 1, tx->change);
+    db_bind_int(s, 2, issuer);
+    if (db_do(s, err) < 0)
+        return -1;
+    tx->issuer = issuer;
+    return 0;
+}
+
+int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err)
+{
+    struct serial_key key = serial_key(&record->serial);
+    if (take_change(tx, err) < 0 || mark_issuer(tx, issuer, err) < 0)
+        return -1;
+    struct db_statement *s = db_prepare(
+        tx->db, Q_SET_STATUS,
+        "INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, invalid_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET version = excluded.version, "
+        "status = excluded.status, reason = excluded.reason, revoked_at = excluded.revoked_at, "
+        "invalid_at = excluded.invalid_at",
+        err);
+    if (!s)
+        return -1;
+    record->version = tx->change;
+    db_bind_int(s, 1, issuer);
+    db_bind_blob(s, 2, key.octets, serial_key_len(key));
+    db_bind_int(s, 3, record->version);
+    db_bind_int(s, 4, (int64_t)record->status);
+    db_bind_int(s, 5, record->reason);
+    db_bind_int(s, 6, record->revoked_at);
+    db_bind_time(s, 7, record->invalidity_at);
+    return db_do(s, err);
+}
+
+int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, const struct serial *serial,
+                   const char *detail, struct error *err)
+{
+    struct serial_key key = serial ? serial_key(serial) : (struct serial_key){0};
+    struct db_statement *s = db_prepare(tx->db, Q_AUDIT,
+                                        "INSERT INTO audit (at, actor, origin, action, issuer, serial, detail) "
+                                        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                                        err);
+    if (!s)
+        return -1;
+    db_bind_int(s, 1, tx->actor.at);
+    db_bind_text(s, 2, tx->actor.name);
+    db_bind_text(s, 3, tx->actor.origin);
+    db_bind_text(s, 4, action);
+    db_bind_text(s, 5, issuer);
+    if (serial)
+        db_bind_blob(s, 6, key.octets, serial_key_len(key));
+    db_bind_text(s, 7, detail);
+    return db_do(s, err);
+}

@@ -1,0 +1,87 @@
+/* Shared by the files of this folder only. */
+#ifndef ANNUL_STORE_INTERNAL_H
+#define ANNUL_STORE_INTERNAL_H
+
+#include "db.h"
+
+#include <annul/store.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define READERS 64 /* connections kept; more readers at once open and close their own */
+
+struct store {
+    char *path;
+    int lock; /* descriptor of the lock file */
+    pthread_mutex_t write_mutex;
+    struct db *writer;
+    _Atomic int64_t change;
+    pthread_mutex_t reader_mutex;
+    struct db *idle[READERS];
+    size_t idle_count;
+};
+
+struct store_tx {
+    struct store *store;
+    struct db *db;
+    struct store_actor actor;
+    int64_t change; /* counter of this transaction's changes; 0 until there is one */
+    int64_t issuer; /* whose row was marked as changed last */
+};
+
+/* A read connection for as long as it is held. NULL with the reason. */
+struct db *store_reader_take(struct store *store, struct error *err);
+void store_reader_give(struct store *store, struct db *db); /* NULL-safe */
+
+/* Brings the schema up to date, or refuses a newer one. */
+int store_migrate(struct db *db, struct error *err);
+int64_t store_schema_version(void);
+
+/* A serial as it stands in the tables: its length in one octet, then the octets. */
+struct serial_key {
+    uint8_t octets[SERIAL_MAX + 1];
+};
+static inline struct serial_key serial_key(const struct serial *serial)
+{
+    struct serial_key key = {{serial->len}};
+    for (size_t i = 0; i < serial->len; i++)
+        key.octets[i + 1] = serial->octets[i];
+    return key;
+}
+#define serial_key_len(key) ((size_t)(key).octets[0] + 1)
+
+static inline bool serial_from_key(struct bytes key, struct serial *serial)
+{
+    return key.len > 1 && serial_from_octets((struct bytes){key.at + 1, key.len - 1}, serial);
+}
+
+/* Every statement, so that each connection keeps one of each. The text stands where it is used. */
+enum statement {
+    Q_ISSUER_FIND,
+    Q_ISSUER_ADD,
+    Q_STATUS,
+    Q_LISTED,
+    Q_CERTIFICATE,
+    Q_LIST_ALL,
+    Q_LIST_STATUS,
+    Q_REGISTER,
+    Q_FILL_IN,
+    Q_SET_STATUS,
+    Q_NEXT_CHANGE,
+    Q_MARK_ISSUER,
+    Q_LAST_CHANGE,
+    Q_AUDIT,
+    Q_CRL_NUMBER,
+    Q_CRL_PUBLISHED,
+    Q_CRL_LAST,
+    Q_CRL_SCAN,
+    Q_TOKEN_ADD,
+    Q_TOKEN_REVOKE,
+    Q_TOKEN_FIND,
+    Q_TOKEN_LIST,
+    Q_COUNT
+};
+_Static_assert(Q_COUNT <= DB_STATEMENTS, "more statements than a connection keeps");
+
+#endif

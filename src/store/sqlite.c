@@ -1,0 +1,189 @@
+/* SQLite behind db.h; the only file that knows it. */
+#include "db.h"
+
+#include <annul/time.h>
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct db_statement {
+    sqlite3_stmt *stmt;
+    struct db *db;
+};
+
+struct db {
+    sqlite3 *sqlite;
+    struct db_statement statements[DB_STATEMENTS];
+};
+
+static int failed(struct db *db, struct error *err)
+{
+    return error_set(err, "database: %s", sqlite3_errmsg(db->sqlite));
+}
+
+struct db *db_open(const char *path, enum db_mode mode, struct error *err)
+{
+    struct db *db = calloc(1, sizeof *db);
+    if (!db) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    int flags = SQLITE_OPEN_NOMUTEX | (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                                         : SQLITE_OPEN_READONLY);
+    if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
+        error_set(err, "database %s: %s", path, sqlite3_errmsg(db->sqlite));
+        db_close(db);
+        return NULL;
+    }
+    sqlite3_extended_result_codes(db->sqlite, 1);
+    sqlite3_busy_timeout(db->sqlite, 10000);
+    sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    /* FULL: with WAL, every commit is synced before it returns, so nothing acknowledged is lost to a power cut. */
+    if (mode == DB_WRITER &&
+        db_run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000", err) < 0) {
+        error_prefix(err, "%s", path);
+        db_close(db);
+        return NULL;
+    }
+    return db;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    for (size_t i = 0; i < DB_STATEMENTS; i++)
+        sqlite3_finalize(db->statements[i].stmt);
+    sqlite3_close(db->sqlite);
+    free(db);
+}
+
+int db_version_get(struct db *db, int64_t *version, struct error *err)
+{
+    sqlite3_stmt *stmt;
+    if (sqlite3_prepare_v2(db->sqlite, "PRAGMA user_version", -1, &stmt, NULL) != SQLITE_OK)
+        return failed(db, err);
+    int result = sqlite3_step(stmt) == SQLITE_ROW ? 0 : failed(db, err);
+    *version = result == 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_finalize(stmt);
+    return result;
+}
+
+int db_version_set(struct db *db, int64_t version, struct error *err)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %lld", (long long)version);
+    return db_run(db, sql, err);
+}
+
+int db_run(struct db *db, const char *sql, struct error *err)
+{
+    return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, err);
+}
+
+int db_begin(struct db *db, enum db_mode mode, struct error *err)
+{
+    return db_run(db, mode == DB_WRITER ? "BEGIN IMMEDIATE" : "BEGIN", err);
+}
+
+int db_commit(struct db *db, struct error *err)
+{
+    if (db_run(db, "COMMIT", err) == 0)
+        return 0;
+    db_rollback(db);
+    return -1;
+}
+
+void db_rollback(struct db *db)
+{
+    if (!sqlite3_get_autocommit(db->sqlite))
+        db_run(db, "ROLLBACK", NULL);
+}
+
+struct db_statement *db_prepare(struct db *db, size_t index, const char *sql, struct error *err)
+{
+    struct db_statement *s = &db->statements[index];
+    if (!s->stmt) {
+        s->db = db;
+        if (sqlite3_prepare_v3(db->sqlite, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt, NULL) != SQLITE_OK) {
+            failed(db, err);
+            return NULL;
+        }
+    }
+    return s;
+}
+
+void db_bind_int(struct db_statement *s, int at, int64_t value)
+{
+    sqlite3_bind_int64(s->stmt, at, value);
+}
+
+void db_bind_time(struct db_statement *s, int at, int64_t value)
+{
+    if (value == TIME_NONE)
+        sqlite3_bind_null(s->stmt, at);
+    else
+        sqlite3_bind_int64(s->stmt, at, value);
+}
+
+void db_bind_blob(struct db_statement *s, int at, const void *data, size_t len)
+{
+    sqlite3_bind_blob64(s->stmt, at, data ? data : "", len, SQLITE_STATIC);
+}
+
+void db_bind_text(struct db_statement *s, int at, const char *text)
+{
+    if (text)
+        sqlite3_bind_text(s->stmt, at, text, -1, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(s->stmt, at);
+}
+
+enum outcome db_step(struct db_statement *s, struct error *err)
+{
+    int code = sqlite3_step(s->stmt);
+    if (code == SQLITE_ROW)
+        return FOUND;
+    enum outcome outcome = code == SQLITE_DONE ? ABSENT : FAILED;
+    if (outcome == FAILED)
+        failed(s->db, err);
+    db_reset(s);
+    return outcome;
+}
+
+void db_reset(struct db_statement *s)
+{
+    sqlite3_reset(s->stmt);
+    sqlite3_clear_bindings(s->stmt); /* they point to the caller's memory */
+}
+
+int db_do(struct db_statement *s, struct error *err)
+{
+    enum outcome outcome = db_step(s, err);
+    if (outcome == FOUND)
+        db_reset(s);
+    return outcome == FAILED ? -1 : 0;
+}
+
+int64_t db_int(struct db_statement *s, int column)
+{
+    return sqlite3_column_int64(s->stmt, column);
+}
+
+int64_t db_time(struct db_statement *s, int column)
+{
+    return sqlite3_column_type(s->stmt, column) == SQLITE_NULL ? TIME_NONE : sqlite3_column_int64(s->stmt, column);
+}
+
+struct bytes db_blob(struct db_statement *s, int column)
+{
+    const void *data = sqlite3_column_blob(s->stmt, column);
+    return (struct bytes){data, data ? (size_t)sqlite3_column_bytes(s->stmt, column) : 0};
+}
+
+const char *db_text(struct db_statement *s, int column)
+{
+    return (const char *)sqlite3_column_text(s->stmt, column);
+}

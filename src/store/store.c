@@ -1,0 +1,207 @@
+/* Opening, connections, transactions. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int take_lock(struct store *store, struct error *err)
+{
+    char *path;
+    if (asprintf(&path, "%s.lock", store->path) < 0)
+        return error_set(err, "out of memory");
+    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int result = 0;
+    if (store->lock < 0)
+        result = error_set(err, "database lock %s: %s", path, strerror(errno));
+    else if (flock(store->lock, LOCK_EX | LOCK_NB) < 0)
+        result = error_set(err, "database %s: another annuld has it open", store->path);
+    free(path);
+    return result;
+}
+
+static int read_change(struct store *store, struct error *err)
+{
+    struct db_statement *s = db_prepare(store->writer, Q_LAST_CHANGE, "SELECT counter FROM change", err);
+    if (!s || db_step(s, err) != FOUND)
+        return error_prefix(err, "%s", store->path);
+    atomic_store(&store->change, db_int(s, 0));
+    db_reset(s);
+    return 0;
+}
+
+struct store *store_open(const char *path, struct error *err)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (!store || !(store->path = strdup(path))) {
+        error_set(err, "out of memory");
+        free(store);
+        return NULL;
+    }
+    store->lock = -1;
+    pthread_mutex_init(&store->write_mutex, NULL);
+    pthread_mutex_init(&store->reader_mutex, NULL);
+    mode_t mask = umask(0077); /* whoever reads it knows every device */
+    int failed = take_lock(store, err) < 0 || !(store->writer = db_open(path, DB_WRITER, err)) ||
+                 store_migrate(store->writer, err) < 0 || read_change(store, err) < 0;
+    umask(mask);
+    if (failed) {
+        store_close(store);
+        return NULL;
+    }
+    return store;
+}
+
+int store_check(const char *path, struct error *err)
+{
+    if (access(path, F_OK) != 0) {
+        char *copy = strdup(path);
+        const char *folder = copy ? dirname(copy) : ".";
+        int result = access(folder, W_OK | X_OK) == 0
+                         ? 0
+                         : error_set(err, "database %s: the folder %s: %s", path, folder, strerror(errno));
+        free(copy);
+        return result;
+    }
+    if (access(path, R_OK | W_OK) != 0)
+        return error_set(err, "database %s: %s", path, strerror(errno));
+    struct db *db = db_open(path, DB_READER, err);
+    int64_t version;
+    int result = db ? db_version_get(db, &version, err) : -1;
+    if (result == 0 && version > store_schema_version())
+        result = error_set(err, "database %s: schema version %lld is newer than this program's %lld", path,
+                           (long long)version, (long long)store_schema_version());
+    db_close(db);
+    return result;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    for (size_t i = 0; i < store->idle_count; i++)
+        db_close(store->idle[i]);
+    db_close(store->writer); /* last: SQLite then folds the log into the database */
+    if (store->lock >= 0)
+        close(store->lock);
+    pthread_mutex_destroy(&store->write_mutex);
+    pthread_mutex_destroy(&store->reader_mutex);
+    free(store->path);
+    free(store);
+}
+
+int64_t store_change(const struct store *store)
+{
+    return atomic_load(&store->change);
+}
+
+struct db *store_reader_take(struct store *store, struct error *err)
+{
+    struct db *db = NULL;
+    pthread_mutex_lock(&store->reader_mutex);
+    if (store->idle_count)
+        db = store->idle[--store->idle_count];
+    pthread_mutex_unlock(&store->reader_mutex);
+    return db ? db : db_open(store->path, DB_READER, err);
+}
+
+void store_reader_give(struct store *store, struct db *db)
+{
+    if (!db)
+        return;
+    pthread_mutex_lock(&store->reader_mutex);
+    if (store->idle_count < READERS) {
+        store->idle[store->idle_count++] = db;
+        db = NULL;
+    }
+    pthread_mutex_unlock(&store->reader_mutex);
+    db_close(db);
+}
+
+struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err)
+{
+    struct store_tx *tx = calloc(1, sizeof *tx);
+    if (!tx) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    *tx = (struct store_tx){.store = store, .db = store->writer, .actor = *actor};
+    pthread_mutex_lock(&store->write_mutex);
+    if (db_begin(tx->db, DB_WRITER, err) < 0) {
+        pthread_mutex_unlock(&store->write_mutex);
+        free(tx);
+        return NULL;
+    }
+    return tx;
+}
+
+static void finish(struct store_tx *tx)
+{
+    pthread_mutex_unlock(&tx->store->write_mutex);
+    free(tx);
+}
+
+int store_commit(struct store_tx *tx, struct error *err)
+{
+    int result = db_commit(tx->db, err);
+    if (result == 0 && tx->change) /* before another writer can commit */
+        atomic_store(&tx->store->change, tx->change);
+    finish(tx);
+    return result;
+}
+
+void store_rollback(struct store_tx *tx)
+{
+    if (!tx)
+        return;
+    db_rollback(tx->db);
+    finish(tx);
+}
+
+int store_issuer(struct store *store, const char *name, const uint8_t fingerprint[32], int64_t *id,
+                 struct error *err)
+{
+    struct store_actor actor = {"annuld", "start", 0};
+    struct store_tx *tx = store_begin(store, &actor, err);
+    if (!tx)
+        return -1;
+    int result = -1;
+    struct db_statement *find =
+        db_prepare(tx->db, Q_ISSUER_FIND, "SELECT id, fingerprint FROM issuer WHERE name = $1", err);
+    struct db_statement *add = db_prepare(
+        tx->db, Q_ISSUER_ADD, "INSERT INTO issuer (name, fingerprint) VALUES ($1, $2) RETURNING id", err);
+    if (!find || !add)
+        goto out;
+    db_bind_text(find, 1, name);
+    enum outcome found = db_step(find, err);
+    if (found == FOUND) {
+        *id = db_int(find, 0);
+        result = bytes_equal(db_blob(find, 1), (struct bytes){fingerprint, 32})
+                     ? 0
+                     : error_set(err,
+                                 "issuer \"%s\": the database knows another CA (other subject or key) by this name; "
+                                 "give the new CA a section of its own name",
+                                 name);
+        db_reset(find);
+    } else if (found == ABSENT) {
+        db_bind_text(add, 1, name);
+        db_bind_blob(add, 2, fingerprint, 32);
+        if (db_step(add, err) == FOUND) {
+            *id = db_int(add, 0);
+            result = 0;
+            db_reset(add);
+        }
+    }
+out:
+    if (result < 0) {
+        store_rollback(tx);
+        return -1;
+    }
+    return store_commit(tx, err);
+}

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Installs what is missing: `deps.sh build`, `deps.sh build test`.
+# With apt-get as root or through sudo; elsewhere it prints what is needed and stops.
+set -eu
+
+build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libconfuse-dev libjansson-dev
+       libcurl4-openssl-dev libsystemd-dev openssl curl"
+test="libcmocka-dev jq sqlite3 xxd procps gdb clang-format cppcheck shellcheck clang libclang-rt-dev python3
+      python3-cryptography"
+
+wanted=
+for group in "$@"; do
+    case $group in
+    build) wanted="$wanted $build" ;;
+    test) wanted="$wanted $test" ;;
+    *) echo "deps.sh: no group named $group (build, test)" >&2; exit 2 ;;
+    esac
+done
+
+missing=
+for package in $wanted; do
+    if command -v dpkg-query >/dev/null 2>&1; then
+        # "install ok installed" for the package itself or a provider of that name
+        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
+    else
+        missing="$missing $package"
+    fi
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    if pkg-config --exists libcrypto sqlite3 libmicrohttpd libconfuse jansson libcurl libsystemd 2>/dev/null; then
+        exit 0 # another system, and the libraries are there
+    fi
+    echo "Annul needs these packages (Debian's names); install them with your package manager:" >&2
+    echo " $missing" >&2
+    exit 1
+fi
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "Annul needs these packages; as root: apt-get install$missing" >&2
+        exit 1
+    fi
+    sudo=sudo
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
