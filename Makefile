@@ -36,26 +36,22 @@ libs        = $(shell pkg-config --libs $(1))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) '$(2)')
 
-# The rooms each program is made of; `ls src` is the same list.
-CODEC    := base pki ocsp crl
-ROOMS_annuld       := $(CODEC) signer issuer store responder publisher admin http
-ROOMS_annul-signer := $(CODEC) signer issuer
-ROOMS_annulctl     := base pki crl fetch ctl
-LIBS_annuld        := libcrypto sqlite3 libmicrohttpd libconfuse jansson libsystemd
-LIBS_annul-signer  := libcrypto libconfuse libsystemd
-LIBS_annulctl      := libcrypto libcurl jansson
+# One archive of all rooms (`ls src`): each program takes from it what it uses, and only the libraries of that. So
+# annuld has no code that reads a private key, and annulctl none that knows SQLite; tests/system/linkage.sh looks.
 PROGRAMS := annuld annul-signer annulctl
-
-SRC_OF  = $(foreach room,$(1),$(wildcard src/$(room)/*.c))
-OBJ_OF  = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
-ALL_SRC := $(wildcard src/*.c src/*/*.c)
+OBJ_OF    = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
+ALL_SRC  := $(wildcard src/*.c src/*/*.c)
+ARCHIVE  := $(BUILD)/libannul.a
 
 all: $(PROGRAMS:%=$(BUILD)/%) ## build the programs into build/
 
-.SECONDEXPANSION:
-$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call OBJ_OF,src/%.c $$(call SRC_OF,$$(ROOMS_%)))
+$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/%.o $(ARCHIVE)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,$(LIBS_$*))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl,--as-needed $(call libs,$(PKGS))
+
+$(ARCHIVE): $(call OBJ_OF,$(wildcard src/*/*.c))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	$(call say,CC,$<)
@@ -105,12 +101,11 @@ tsan: ## the threaded parts, built with ThreadSanitizer
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 programs-and-units: all $(UNITS)
 
-LIB_ROOMS := $(CODEC) signer issuer store responder publisher admin
-$(BUILD)/tests/%: tests/unit/%.c $(call OBJ_OF,$(call SRC_OF,$(LIB_ROOMS) ctl fetch)) $(BUILD)/flags
+$(BUILD)/tests/%: tests/unit/%.c $(ARCHIVE)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Isrc -Itests/unit $(shell pkg-config --cflags $(TESTPKGS)) $(ALL_LDFLAGS) -o $@ $(filter %.c %.o,$^) \
-	    $(call libs,$(TESTPKGS) $(PKGS))
+	$(Q)$(CC) $(ALL_CFLAGS) -Isrc -Itests/unit $(shell pkg-config --cflags $(TESTPKGS)) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVE) \
+	    -Wl,--as-needed $(call libs,$(TESTPKGS) $(PKGS))
 
 fuzz: ## fuzz every parser of outside bytes for a minute each (clang, libFuzzer)
 	$(Q)tests/fuzz/run.sh

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # demo.sh: what `make run` does after building. Makes a demo PKI, starts annuld for its five CAs, revokes a client and
 # holds another, prints what to try, and stays until annuld ends.
 #
@@ -9,6 +9,7 @@
 #   ADMIN     admin API                           127.0.0.1:8081
 #
 # $DEMO_DIR/target.env is there exactly while the daemon is ready: what a script needs to talk to it.
+# shellcheck disable=SC2317 # it does not see that traps call functions
 set -euo pipefail
 unset CDPATH
 
@@ -94,7 +95,7 @@ issuer() {
     printf '    certificate      = %s\n' "$(conf "$pki/$1.crt")"
     printf '    key              = %s\n' "$(conf "$pki/$1.key")"
     if [ $# -gt 1 ]; then
-        printf '    ocsp_certificate = %s\n' "$(conf "$pki/$2.crt")"
+        printf '    ocsp_certificate = %s\n' "$(conf "$pki/$2-chain.pem")"
         printf '    ocsp_key         = %s\n' "$(conf "$pki/$2.key")"
     fi
     cat
@@ -134,6 +135,7 @@ stop_daemon() {
 on_signal() {
     local status=0
     trap '' HUP INT TERM
+    [ -n "$daemon" ] || exit 130 # not started yet
     stop_daemon || status=$?
     exit "$status"
 }
@@ -161,7 +163,8 @@ start_daemon() {
     daemon=$!
     until fetch -o /dev/null "http://$admin/readyz"; do
         kill -0 "$daemon" 2>/dev/null || follow_daemon # it has said why
-        [ $SECONDS -lt $deadline ] || die "annuld is not ready after 30 seconds: $(curl -s --noproxy '*' -m 5 "http://$admin/readyz" || :)"
+        [ $SECONDS -lt $deadline ] ||
+            die "annuld is not ready after 30 seconds: $(curl -s --noproxy '*' --max-time 5 "http://$admin/readyz" || :)"
         sleep 0.1
     done
 }
@@ -215,7 +218,7 @@ seed() {
 # --- what to do with it --------------------------------------------------------------------------------
 
 ask_ocsp() {
-    printf '  openssl ocsp -url http://%s/ocsp -CAfile %s \\\n' "$public" "$(quoted "$pki/chain.pem")"
+    printf '  openssl ocsp -url http://%s/ocsp -CAfile %s \\\n' "$public" "$(quoted "$pki/root.crt")"
     printf '    -issuer %s \\\n' "$(quoted "$pki/issuing-client.crt")"
     printf '    -cert %s\n' "$(quoted "$pki/$1.crt")"
 }

@@ -164,6 +164,9 @@ make_everything() {
     cat issuing-client.crt intermediate-client.crt >client-chain.pem
     cat issuing-server.crt intermediate-server.crt >server-chain.pem
     cat client-chain.pem server-chain.pem root.crt >chain.pem
+    # What goes along with an OCSP response, so that a client that knows the root alone can check the delegate.
+    cat ocsp-issuing-client.crt client-chain.pem >ocsp-issuing-client-chain.pem
+    cat ocsp-issuing-server.crt server-chain.pem >ocsp-issuing-server-chain.pem
 }
 
 if is_complete; then

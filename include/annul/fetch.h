@@ -1,8 +1,8 @@
 /* HTTP requests, over TCP or a Unix socket, one at a time on a handle that keeps its connection.
  *
  * A request names everything it may cost: how long it may take and how much it may bring. Redirects are not
- * followed, proxies are used only where asked for, and the bearer token goes into the Authorization header and
- * nowhere else: not into messages, and not to another host.
+ * followed, proxies are used only where asked for, and the bearer token goes into the Authorization header
+ * and nowhere else: not into messages, and not to another host.
  *
  * An answer with any status is a success here; what 404 means is the caller's affair. One handle is for one
  * thread; several handles may be used at once after fetch_start.
@@ -35,7 +35,7 @@ struct fetch_request {
     const char *const *headers; /* more "Name: value" lines, NULL at the end; or NULL */
     int64_t total_ms;           /* for the whole exchange; 0: 60 seconds */
     size_t body_max;            /* octets of an answer; more is an error; 0: 1 MiB */
-    fetch_sink *sink;           /* gets the body as it comes, `body` of the response stays empty; may be NULL */
+    fetch_sink *sink; /* gets the body as it comes, `body` of the response stays empty; may be NULL */
     void *sink_arg;
 };
 

@@ -1,8 +1,8 @@
 /* The index.txt of `openssl ca`, one line at a time.
  *
  * Six columns with tabs between: status (V valid, R revoked, E expired), notAfter, revocation, serial in hex,
- * file name, subject. The revocation column is "time", "time,reason" or "time,reason,argument". OpenSSL has no
- * specification of it; what is read and written here is what apps/ca.c does, in all versions in the field.
+ * file name, subject. The revocation column is "time", "time,reason" or "time,reason,argument". OpenSSL has
+ * no specification of it; what is read and written here is what apps/ca.c does, in all versions in the field.
  *
  * Bytes in, struct out; no I/O, no clock, no allocation while parsing. Any thread.
  */
@@ -25,8 +25,8 @@ struct index_row {
     struct bytes name;     /* subject as it stands in the line, which it points into; empty where unknown */
 };
 
-/* One line, without its newline. FOUND: `row` is set; ABSENT: a comment or a blank line; FAILED: `err` has what
- * is wrong, without file or line number, which the caller knows. */
+/* One line, without its newline. FOUND: `row` is set; ABSENT: a comment or a blank line; FAILED: `err` has
+ * what is wrong, without file or line number, which the caller knows. */
 enum outcome index_row_parse(struct bytes line, struct index_row *row, struct error *err);
 
 /* Appends the line with its newline; false when out of memory. What the format cannot say is written as the
@@ -43,9 +43,9 @@ enum index_loss {
 unsigned index_row_loss(const struct index_row *row);
 
 /* Appends the subject of a row by RFC 2253 in UTF-8, as certificate_subject_text writes it: "/O=Demo/CN=x"
- * becomes "CN=x,O=Demo". Undoes \xHH, \/ and \+; a slash starts a new part only where an attribute that OpenSSL
- * knows, or a dotted OID, and an equals sign follow: older OpenSSL left the slashes of a value bare. A name of
- * another form is taken as it is. False when out of memory. */
+ * becomes "CN=x,O=Demo". Undoes \xHH, \/ and \+; a slash starts a new part only where an attribute that
+ * OpenSSL knows, or a dotted OID, and an equals sign follow: older OpenSSL left the slashes of a value bare.
+ * A name of another form is taken as it is. False when out of memory. */
 bool index_name_to_rfc2253(struct bytes name, struct buffer *out);
 
 /* The way back, for `name` of a row that is written. False when out of memory. */

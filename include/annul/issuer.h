@@ -16,6 +16,8 @@ struct issuer {
     int64_t id; /* in the store; set by annuld */
     struct certificate ca;
     struct certificate delegate; /* x509 is NULL where the CA itself signs OCSP */
+    struct buffer ocsp_certs;    /* DER of what stands in ocsp_certificate's file, the delegate first: it goes
+                                    along with every response */
     const struct sigalg *crl_sigalg; /* NULL where we have no CA key, so publish no CRL of our own */
     const struct sigalg *ocsp_sigalg;
     uint8_t fingerprint[32];        /* SHA-256 of subject and public key: who the CA is, over renewals */

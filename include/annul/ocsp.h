@@ -66,9 +66,10 @@ struct ocsp_response_data {
 /* Writes a ResponseData in front of what `w` has. False on overflow. */
 bool ocsp_response_data_put(struct der_writer *w, const struct ocsp_response_data *data);
 
-/* Writes a whole OCSPResponse around a signed ResponseData. `certificate` (of a delegate) may be empty. */
+/* Writes a whole OCSPResponse around a signed ResponseData. `certificates` are DER one behind the other, the
+ * delegate's first, or nothing. */
 bool ocsp_response_put(struct der_writer *w, struct bytes response_data, struct bytes sigalg,
-                       struct bytes signature, struct bytes certificate);
+                       struct bytes signature, struct bytes certificates);
 
 /* An unsigned error response is five octets. */
 #define OCSP_ERROR_LEN 5

@@ -71,7 +71,8 @@ static int read_token(const char *path, struct buffer *token)
     while (token->len && strchr(" \t\r\n", token->at[token->len - 1]))
         token->at[--token->len] = 0;
     if (!is_token((const char *)token->at))
-        return ctl_fail(CTL_USAGE, "%s does not hold a token: one line, as `annulctl token create` prints it", path);
+        return ctl_fail(CTL_USAGE, "%s does not hold a token: one line, as `annulctl token create` prints it",
+                        path);
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_mode & (S_IRGRP | S_IROTH))
         ctl_fail(CTL_OK, "warning: others than its owner can read the token file %s; chmod 600 it", path);
     return CTL_OK;
@@ -117,8 +118,11 @@ int ctl_client_code(int status)
 {
     static const struct {
         int status, code;
-    } special[] = {{401, CTL_UNAUTHORISED}, {403, CTL_UNAUTHORISED}, {408, CTL_UNREACHABLE},
-                   {425, CTL_UNREACHABLE},  {429, CTL_UNREACHABLE}};
+    } special[] = {{401, CTL_UNAUTHORISED},
+                   {403, CTL_UNAUTHORISED},
+                   {408, CTL_UNREACHABLE},
+                   {425, CTL_UNREACHABLE},
+                   {429, CTL_UNREACHABLE}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (special[i].status == status)
             return special[i].code;
@@ -149,17 +153,19 @@ static int fail_refused(const struct ctl_client *client, const char *about, int 
     if (!text)
         text = json_string_value(json_object_get(problem, "title"));
     if (!text)
-        text = status < 300 || status >= 400 ? "the daemon gave no reason" : "this is not an admin listener of annuld";
+        text = status < 300 || status >= 400 ? "the daemon gave no reason"
+                                             : "this is not an admin listener of annuld";
     if (code == CTL_UNAUTHORISED)
-        remedy = client->token_file ? "; the token in the token file is not accepted: `annulctl token list` shows "
-                                      "which are"
-                                    : "; name a file with a token by --token-file or ANNUL_TOKEN_FILE";
+        remedy = client->token_file
+                     ? "; the token in the token file is not accepted: `annulctl token list` shows "
+                       "which are"
+                     : "; name a file with a token by --token-file or ANNUL_TOKEN_FILE";
     return ctl_fail(code, "%s: %s (HTTP %d)%s", about, text, status, remedy);
 }
 
 /* What an answer means, once it has come whole. */
-static int judge(const struct ctl_client *client, const struct ctl_call *call, const struct fetch_response *response,
-                 json_t **answer)
+static int judge(const struct ctl_client *client, const struct ctl_call *call,
+                 const struct fetch_response *response, json_t **answer)
 {
     json_error_t bad;
     json_t *json = NULL;
@@ -194,9 +200,14 @@ int ctl_client_call(struct ctl *ctl, const struct ctl_call *call, json_t **answe
                                     .content_type = call->content_type,
                                     .total_ms = CALL_MS,
                                     .body_max = ANSWER_MAX};
-    int code = fetch_send(ctl->client->fetch, &request, &response, &err) < 0
-                   ? fail_unreachable(ctl->client, call->about, response.os_error, &err)
-                   : judge(ctl->client, call, &response, answer);
+    int code;
+    if (fetch_send(ctl->client->fetch, &request, &response, &err) == 0) {
+        code = judge(ctl->client, call, &response, answer);
+        ctl->in_vain = code == CTL_UNAUTHORISED;
+    } else {
+        code = fail_unreachable(ctl->client, call->about, response.os_error, &err);
+        ctl->in_vain = true;
+    }
     fetch_response_free(&response);
     buffer_free(&url);
     return code;

@@ -19,8 +19,8 @@ struct ctl_call {
 int ctl_client_open(struct ctl *ctl);
 void ctl_client_close(struct ctl *ctl);
 
-/* CTL_OK, with the answer's JSON in `*answer` (the caller's to json_decref; NULL where there is no content), or
- * the exit code that the answer stands for. `answer` may be NULL. */
+/* CTL_OK, with the answer's JSON in `*answer` (the caller's to json_decref; NULL where there is no content),
+ * or the exit code that the answer stands for. `answer` may be NULL. */
 int ctl_client_call(struct ctl *ctl, const struct ctl_call *call, json_t **answer);
 
 /* GET of a path. */
@@ -29,7 +29,8 @@ int ctl_client_get(struct ctl *ctl, const char *path, const char *about, json_t 
 /* POST of a JSON object, which it takes; NULL: no body. */
 int ctl_client_post(struct ctl *ctl, const char *path, const char *about, json_t *body, json_t **answer);
 
-/* A path: each {} of `pattern` is the next argument, percent-encoded. malloc'ed, or NULL when out of memory. */
+/* A path: each {} of `pattern` is the next argument, percent-encoded. malloc'ed, or NULL when out of memory.
+ */
 char *ctl_client_path(const char *pattern, ...);
 
 /* What exit code an HTTP status stands for. */

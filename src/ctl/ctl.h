@@ -1,7 +1,7 @@
 /* What the files of annulctl share: the options, the exit codes and the commands.
  *
- * One thread. Messages for people go to standard error and begin with "annulctl: "; what was asked for goes to
- * standard output.
+ * One thread. Messages for people go to standard error and begin with "annulctl: "; what was asked for goes
+ * to standard output.
  */
 #ifndef ANNUL_CTL_H
 #define ANNUL_CTL_H
@@ -50,9 +50,11 @@ struct ctl {
     char **word;                     /* what is no option: first the command's name */
     int words;
     struct ctl_client *client; /* NULL until ctl_client_open */
+    bool in_vain;              /* the daemon is not there, or does not let us in: more calls are no use */
 };
 
-/* Sorts the arguments into `ctl`, wherever options stand. `ctl->word` is malloc'ed. 0, or -1 after a message. */
+/* Sorts the arguments into `ctl`, wherever options stand. `ctl->word` is malloc'ed. 0, or -1 after a message.
+ */
 int ctl_options_parse(int argc, char **argv, struct ctl *ctl);
 
 /* Prints the help of the options in `mask`. */

@@ -21,21 +21,19 @@ int ctl_issuers_get(struct ctl *ctl, json_t **issuers)
 
 static const json_t *find_issuer(const json_t *issuers, const char *name)
 {
-    size_t i;
-    json_t *issuer;
-    json_array_foreach (issuers, i, issuer)
+    for (size_t i = 0; i < json_array_size(issuers); i++) {
+        const json_t *issuer = json_array_get(issuers, i);
         if (strcmp(ctl_json_text(issuer, "name", ""), name) == 0)
             return issuer;
+    }
     return NULL;
 }
 
 static int fail_no_issuer(const json_t *issuers, const char *name)
 {
     struct buffer names = {0};
-    size_t i;
-    json_t *issuer;
-    json_array_foreach (issuers, i, issuer)
-        buffer_printf(&names, "%s%s", i ? ", " : "", ctl_json_text(issuer, "name", "?"));
+    for (size_t i = 0; i < json_array_size(issuers); i++)
+        buffer_printf(&names, "%s%s", i ? ", " : "", ctl_json_text(json_array_get(issuers, i), "name", "?"));
     int code = ctl_fail(CTL_REFUSED, "the daemon has no issuer \"%s\"; it has: %s", name,
                         names.len ? (const char *)names.at : "none");
     buffer_free(&names);
@@ -66,8 +64,8 @@ static bool read_certificate(const json_t *issuer, struct certificate *certifica
 {
     const char *pem = ctl_json_text(issuer, "certificate", "");
     *certificate = (struct certificate){0};
-    if (certificates_from_text((struct bytes){(const uint8_t *)pem, strlen(pem)}, keep_certificate, certificate,
-                               err) == 1)
+    if (certificates_from_text((struct bytes){(const uint8_t *)pem, strlen(pem)}, keep_certificate,
+                               certificate, err) == 1)
         return true;
     certificate_free(certificate);
     return false;
@@ -90,9 +88,8 @@ int ctl_issuer_certificate(struct ctl *ctl, const char *name, struct certificate
 
 const char *ctl_issuer_of(const json_t *issuers, const struct certificate *certificate)
 {
-    size_t i;
-    json_t *issuer;
-    json_array_foreach (issuers, i, issuer) {
+    for (size_t i = 0; i < json_array_size(issuers); i++) {
+        const json_t *issuer = json_array_get(issuers, i);
         struct certificate candidate;
         if (!read_certificate(issuer, &candidate, NULL))
             continue;
@@ -122,8 +119,7 @@ int ctl_issuers(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc, (void)argv;
     struct ctl_table table = {.columns = 5};
-    json_t *answer = NULL, *issuer;
-    size_t i;
+    json_t *answer = NULL;
     int code = ctl_client_get(ctl, "/api/v1/issuers", "list the issuers", &answer);
     if (code == CTL_OK && ctl->option[CTL_JSON]) {
         ctl_print_json(answer);
@@ -133,8 +129,9 @@ int ctl_issuers(struct ctl *ctl, int argc, char **argv)
     bool good = code == CTL_OK;
     for (size_t head = 0; head < table.columns; head++)
         good = good && ctl_table_add(&table, "%s", heads[head]);
-    json_array_foreach (json_object_get(answer, "issuers"), i, issuer)
-        good = good && add_issuer(&table, issuer);
+    const json_t *issuers = json_object_get(answer, "issuers");
+    for (size_t i = 0; i < json_array_size(issuers); i++)
+        good = good && add_issuer(&table, json_array_get(issuers, i));
     if (good)
         ctl_table_print(&table);
     else if (code == CTL_OK)

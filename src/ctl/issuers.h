@@ -10,7 +10,8 @@
 /* The array of issuer objects; the caller's to json_decref. CTL_OK or a code, after a message. */
 int ctl_issuers_get(struct ctl *ctl, json_t **issuers);
 
-/* CTL_OK where the daemon has an issuer of this name, else CTL_REFUSED after a message that lists those it has. */
+/* CTL_OK where the daemon has an issuer of this name, else CTL_REFUSED after a message that lists those it
+ * has. */
 int ctl_issuer_check(struct ctl *ctl, const char *name);
 
 /* Its certificate, freed with certificate_free. CTL_OK or a code, after a message. */

@@ -21,7 +21,8 @@ static const struct row {
     [CTL_INVALIDITY] = {"invalidity", 0, "TIME", "since when it is not to be trusted, 2026-11-21T09:00:00Z"},
     [CTL_CERT] = {"cert", 0, NULL, "the arguments are files with certificates, PEM or DER"},
     [CTL_STATUS] = {"status", 0, "STATUS", "only those that are good, revoked or on hold"},
-    [CTL_QUERY] = {"query", 0, "TEXT", "only those whose serial begins with, or whose subject contains, TEXT"},
+    [CTL_QUERY] = {"query", 0, "TEXT",
+                   "only those whose serial begins with, or whose subject contains, TEXT"},
     [CTL_LIMIT] = {"limit", 0, "N", "at most N"},
     [CTL_FORMAT] = {"format", 0, "FORMAT", "index, crl or certs, where the content does not tell"},
     [CTL_SKIP_BAD] = {"skip-bad", 0, NULL, "leave out malformed rows, and say how many"},
@@ -38,7 +39,8 @@ static void fill_getopt(struct option longs[CTL_OPTIONS + 1], char shorts[2 * CT
 {
     *shorts++ = '-';
     for (int i = 0; i < CTL_OPTIONS; i++) {
-        longs[i] = (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, 256 + i};
+        longs[i] =
+            (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, 256 + i};
         if (rows[i].letter)
             *shorts++ = rows[i].letter;
         if (rows[i].letter && rows[i].value)

@@ -26,8 +26,8 @@ static char *page_path(const struct ctl_filter *filter, const char *after, long 
 }
 
 /* One page; `after` is replaced by where the next one starts, NULL behind the last. */
-static int walk_page(struct ctl *ctl, const struct ctl_filter *filter, char **after, long *left, ctl_page *page,
-                     void *arg)
+static int walk_page(struct ctl *ctl, const struct ctl_filter *filter, char **after, long *left,
+                     ctl_page *page, void *arg)
 {
     struct buffer about = {0};
     json_t *answer = NULL;
@@ -39,7 +39,8 @@ static int walk_page(struct ctl *ctl, const struct ctl_filter *filter, char **af
     const char *next = ctl_json_text(answer, "next", NULL);
     if (code == CTL_OK && !json_is_array(certificates))
         code = ctl_fail(CTL_UNREACHABLE, "%s: the answer has no certificates", (const char *)about.at);
-    if (code == CTL_OK && next && (json_array_size(certificates) == 0 || (*after && strcmp(next, *after) == 0)))
+    if (code == CTL_OK && next &&
+        (json_array_size(certificates) == 0 || (*after && strcmp(next, *after) == 0)))
         code = ctl_fail(CTL_UNREACHABLE, "%s: the daemon gives the same page again", (const char *)about.at);
     if (code == CTL_OK)
         code = page(arg, certificates);

@@ -1,33 +1,18 @@
 #include "print.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Length of the UTF-8 character at `text` and its value; 0 where it is none. Overlong forms are none. */
-static size_t take_character(const unsigned char *text, unsigned *c)
-{
-    static const unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : text[0] >= 0xc0 ? 2 : 0;
-    if (len == 0 || text[0] > 0xf4)
-        return 0;
-    *c = len == 1 ? text[0] : text[0] & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        *c = *c << 6 | (text[i] & 0x3fu);
-    }
-    return *c < smallest[len] ? 0 : len;
-}
-
 /* Controls of a terminal, and characters that hide or reorder others (Unicode Bidi_Control, line breaks,
  * zero-width, byte order mark). */
-static bool is_harmful(unsigned c)
+static bool is_harmful(uint32_t c)
 {
     static const struct {
-        unsigned first, last;
-    } ranges[] = {{0, 0x1f},         {0x7f, 0x9f},     {0x61c, 0x61c},   {0x200b, 0x200f},
+        uint32_t first, last;
+    } ranges[] = {{0, 0x1f},        {0x7f, 0x9f},     {0x61c, 0x61c},   {0x200b, 0x200f},
                   {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (c >= ranges[i].first && c <= ranges[i].last)
@@ -37,17 +22,18 @@ static bool is_harmful(unsigned c)
 
 void ctl_put_visible(FILE *out, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at) {
-        unsigned c = 0;
-        size_t len = take_character(at, &c);
+    struct bytes left = {(const uint8_t *)text, strlen(text)};
+    while (left.len) {
+        uint32_t c = 0;
+        size_t len = ctl_utf8_take(left, &c);
         if (len == 0)
-            fprintf(out, "\\x%02x", *at++);
+            fprintf(out, "\\x%02x", left.at[0]);
         else if (is_harmful(c))
-            fprintf(out, c < 0x80 ? "\\x%02x" : "\\u%04x", c);
+            fprintf(out, c < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)c);
         else
-            fwrite(at, 1, len, out);
-        at += len;
+            fwrite(left.at, 1, len, out);
+        left.at += len ? len : 1;
+        left.len -= len ? len : 1;
     }
 }
 

@@ -19,7 +19,8 @@ void ctl_print_certificate(const json_t *certificate, int width, const char *not
 /* The string at `key`, or `otherwise` where it is null or absent. */
 const char *ctl_json_text(const json_t *object, const char *key, const char *otherwise);
 
-/* A table that is printed when its widths are known: `cells` are strings, row by row, the first row the heads. */
+/* A table that is printed when its widths are known: `cells` are strings, row by row, the first row the
+ * heads. */
 struct ctl_table {
     size_t columns;
     size_t cells_len;

@@ -49,7 +49,8 @@ static bool copy_text(const char *from, char **to)
 struct fetch *fetch_new(const struct fetch_options *options, struct error *err)
 {
     struct fetch *fetch = calloc(1, sizeof *fetch);
-    if (!fetch || !(fetch->curl = curl_easy_init()) || !copy_text(options->socket_path, &fetch->socket_path) ||
+    if (!fetch || !(fetch->curl = curl_easy_init()) ||
+        !copy_text(options->socket_path, &fetch->socket_path) ||
         !copy_text(options->bearer, &fetch->bearer) || !copy_text(options->user_agent, &fetch->user_agent)) {
         fetch_free(fetch);
         error_set(err, "out of memory");
@@ -169,8 +170,8 @@ static void keep_content_type(CURL *curl, struct fetch_response *response)
 }
 
 /* Turns a failed exchange into a sentence that names the other side. */
-static int explain(const struct fetch *fetch, const struct transfer *transfer, CURLcode code, const char *detail,
-                   struct error *err)
+static int explain(const struct fetch *fetch, const struct transfer *transfer, CURLcode code,
+                   const char *detail, struct error *err)
 {
     const char *where = fetch->socket_path ? fetch->socket_path : transfer->request->url;
     if (transfer->too_large)
@@ -188,8 +189,8 @@ int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct 
                struct error *err)
 {
     char detail[CURL_ERROR_SIZE] = "";
-    struct transfer transfer = {request, response, request->body_max ? request->body_max : BODY_MAX, 0,
-                                false,   false,    false};
+    struct transfer transfer = {request, response, request->body_max ? request->body_max : BODY_MAX, 0, false,
+                                false,   false};
     long status = 0, os_error = 0;
     CURL *curl = fetch->curl;
     *response = (struct fetch_response){0};
@@ -232,7 +233,8 @@ bool fetch_url_escape(struct buffer *url, const char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        bool good = isalnum(c) || strchr("-._~", c) ? buffer_add(url, text, 1) : buffer_printf(url, "%%%02X", c);
+        bool good =
+            isalnum(c) || strchr("-._~", c) ? buffer_add(url, text, 1) : buffer_printf(url, "%%%02X", c);
         if (!good)
             return false;
     }

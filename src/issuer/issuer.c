@@ -4,8 +4,11 @@
 #include <openssl/evp.h>
 #include <openssl/x509_vfy.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define OCSP_CERTS_MAX 32768 /* octets of a file whose certificates go along with every response */
 
 static struct bytes view(const struct buffer *buffer)
 {
@@ -52,6 +55,23 @@ static int load_ca(const struct config *config, struct issuer *issuer, struct er
     return 0;
 }
 
+static int append_der(void *arg, struct certificate *certificate, struct error *err)
+{
+    bool added = buffer_add(arg, certificate->der.at, certificate->der.len);
+    return added ? 0 : error_set(err, "out of memory");
+}
+
+/* Every certificate of the file: relying parties that know the root alone need the CAs between. */
+static int load_chain(const struct config_value *file, struct buffer *chain, struct error *err)
+{
+    struct buffer text = {0};
+    if (file_read(file->text, OCSP_CERTS_MAX, &text) < 0)
+        return error_set(err, "%s", strerror(errno));
+    long count = certificates_from_text((struct bytes){text.at, text.len}, append_der, chain, err);
+    buffer_free(&text);
+    return count < 0 ? -1 : 0;
+}
+
 static int load_delegate(const struct config *config, struct issuer *issuer, struct error *err)
 {
     const struct config_issuer *section = issuer->config;
@@ -61,12 +81,15 @@ static int load_delegate(const struct config *config, struct issuer *issuer, str
     if (load_certificate(config, section, file, &issuer->delegate, err) < 0)
         return -1;
     const char *fault = NULL;
+    struct error why;
     if (certificate_issued_by(&issuer->delegate, &issuer->ca) != 1)
         fault = "was not issued by this CA, so clients would refuse its signatures (RFC 6960 section 4.2.2.2)";
     else if (!certificate_is_ocsp_delegate(&issuer->delegate))
         fault = "lacks extendedKeyUsage OCSPSigning; have the CA issue one with it";
     else if (!(issuer->ocsp_sigalg = sigalg_for_key(certificate_key(&issuer->delegate))))
         fault = "has a key that is none of RSA 2048 to 4096, P-256, P-384, P-521, Ed25519";
+    else if (load_chain(file, &issuer->ocsp_certs, &why) < 0)
+        fault = why.text;
     if (fault)
         return config_error(config, file->line, err, "issuer \"%s\": ocsp_certificate %s: %s", section->name.text,
                             file->text, fault);
@@ -155,6 +178,7 @@ void issuers_free(struct issuers *issuers)
     for (size_t i = 0; i < issuers->count; i++) {
         certificate_free(&issuers->list[i].ca);
         certificate_free(&issuers->list[i].delegate);
+        buffer_free(&issuers->list[i].ocsp_certs);
         X509_STORE_free(issuers->list[i].request_signers);
     }
     free(issuers);

@@ -97,12 +97,12 @@ bool ocsp_response_data_put(struct der_writer *w, const struct ocsp_response_dat
 }
 
 bool ocsp_response_put(struct der_writer *w, struct bytes response_data, struct bytes sigalg,
-                       struct bytes signature, struct bytes certificate)
+                       struct bytes signature, struct bytes certificates)
 {
     size_t whole = der_mark(w);
-    if (certificate.len) {
+    if (certificates.len) {
         size_t certs = der_mark(w);
-        der_put_bytes(w, certificate);
+        der_put_bytes(w, certificates);
         der_wrap(w, DER_SEQUENCE, certs);
         der_wrap(w, DER_CONTEXT_CONSTRUCTED(0), certs);
     }

@@ -1,6 +1,6 @@
 #include "internal.h"
 
-/* db/*.sql in order of their names: append only. Version N is the database after the first N files. */
+/* The files of db/ in order of their names: append only. Version N is the database after the first N files. */
 static const struct {
     const char *name, *sql;
 } migrations[] = {

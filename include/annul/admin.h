@@ -1,0 +1,70 @@
+/* The rules of change: what an administrator may do, each in one durable transaction with its audit entry.
+ *
+ * Whoever calls has authenticated the actor. Any thread.
+ */
+#ifndef ANNUL_ADMIN_H
+#define ANNUL_ADMIN_H
+
+#include <annul/issuer.h>
+#include <annul/publisher.h>
+#include <annul/reason.h>
+#include <annul/store.h>
+
+struct admin {
+    struct issuers *issuers;
+    struct store *store;
+    struct publisher *publisher;
+};
+
+enum admin_result {
+    ADMIN_DONE,
+    ADMIN_NOT_FOUND, /* no such serial or token */
+    ADMIN_CONFLICT,  /* the state does not allow it */
+    ADMIN_INVALID,   /* the input cannot be what it should */
+    ADMIN_FAILED,    /* the store did: nothing has changed */
+};
+
+/* Revokes, or puts on hold. One who is revoked already stays as he is, unless the reason may legally become the
+ * new one (annul/reason.h); the date of revocation then stays the first. `record` is the outcome (free it),
+ * `changed` whether anything was written. `invalidity_at` may be TIME_NONE. */
+enum admin_result admin_revoke(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
+                               const struct serial *serial, int reason, int64_t invalidity_at,
+                               struct cert_record *record, bool *changed, struct error *err);
+
+/* Ends a hold. Good already: nothing changes. Revoked for good: ADMIN_CONFLICT. */
+enum admin_result admin_release(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
+                                const struct serial *serial, struct cert_record *record, bool *changed,
+                                struct error *err);
+
+/* Registers every certificate of a PEM text, or one in DER; all or none. Their issuers are found by signature.
+ * `each` is called for each after the commit, with its record. ADMIN_INVALID: one of them is no certificate, or of
+ * none of our CAs. */
+typedef int admin_each(void *arg, const struct issuer *issuer, const struct cert_record *record);
+enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, struct bytes text,
+                                 admin_each *each, void *arg, size_t *added, size_t *known, struct error *err);
+
+/* Registers one certificate if it is not, and revokes it, in one transaction. */
+enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor, struct bytes text,
+                                           int reason, const struct issuer **issuer, struct cert_record *record,
+                                           bool *changed, struct error *err);
+
+/* Takes over rows from elsewhere (an index.txt, a CRL), all or none. A row that says good never un-revokes; one that
+ * says revoked carries its own date. */
+struct admin_import_count {
+    size_t added, changed, known;
+};
+enum admin_result admin_import(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
+                               const struct cert_record *rows, size_t count, struct admin_import_count *counts,
+                               struct error *err);
+
+/* A token is "annul_" and 64 hex digits; only its SHA-256 is kept. */
+#define ADMIN_TOKEN 71
+enum admin_result admin_token_create(struct admin *admin, const struct store_actor *actor, const char *name,
+                                     char token[ADMIN_TOKEN], int64_t *id, struct error *err);
+enum admin_result admin_token_revoke(struct admin *admin, const struct store_actor *actor, int64_t id,
+                                     struct error *err);
+
+/* Whose token it is; ABSENT: nobody's. */
+enum outcome admin_token_check(struct admin *admin, const char *token, char name[64], struct error *err);
+
+#endif

@@ -1,0 +1,30 @@
+/* Shared by the files of this folder. */
+#ifndef ANNUL_ADMIN_INTERNAL_H
+#define ANNUL_ADMIN_INTERNAL_H
+
+#include <annul/admin.h>
+
+#define ADMIN_STATUS_TEXT 80
+const char *admin_status_text(const struct cert_record *record, char out[ADMIN_STATUS_TEXT]);
+
+/* Changes `record` as a revocation would; false where the rules leave it as it is. */
+bool admin_apply_revocation(struct cert_record *record, int reason, int64_t revoked_at, int64_t invalidity_at);
+
+/* Writes `after` and the audit entry. */
+int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,
+                       const struct cert_record *before, struct cert_record *after, struct error *err);
+
+/* The record, to be freed where ADMIN_DONE. */
+enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, const struct serial *serial,
+                             struct cert_record *record, struct error *err);
+
+/* admin_revoke within a transaction. */
+enum admin_result admin_revoke_in(struct store_tx *tx, int64_t now, const struct issuer *issuer,
+                                  const struct serial *serial, int reason, int64_t invalidity_at,
+                                  struct cert_record *record, bool *changed, struct error *err);
+
+/* Commits or rolls back, and tells the publisher of `changed` (or NULL). */
+enum admin_result admin_finish(struct admin *admin, struct store_tx *tx, enum admin_result result,
+                               const struct issuer *changed, struct error *err);
+
+#endif

@@ -1,0 +1,162 @@
+/* Certificates come in: by themselves, to be revoked, or as rows from elsewhere. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What certificates_from_text gave, kept until the transaction. */
+struct intake {
+    struct admin *admin;
+    size_t count, room;
+    struct intake_row {
+        const struct issuer *issuer;
+        struct cert_record record;
+    } *rows;
+};
+
+static int take_in(void *arg, struct certificate *certificate, struct error *err)
+{
+    struct intake *intake = arg;
+    char *subject = certificate_subject_text(certificate);
+    const struct issuer *issuer = issuers_of_certificate(intake->admin->issuers, certificate);
+    if (!issuer || !subject) {
+        error_set(err, "certificate %zu (%s) was issued by none of the configured CAs", intake->count + 1,
+                  subject ? subject : "?");
+        free(subject);
+        return -1;
+    }
+    if (intake->count == intake->room) {
+        size_t room = intake->room ? intake->room * 2 : 16;
+        struct intake_row *rows = realloc(intake->rows, room * sizeof *rows);
+        if (!rows) {
+            free(subject);
+            return error_set(err, "out of memory");
+        }
+        intake->rows = rows;
+        intake->room = room;
+    }
+    intake->rows[intake->count++] = (struct intake_row){
+        issuer,
+        {.serial = certificate->serial, .not_before = certificate->not_before, .not_after = certificate->not_after,
+         .subject = subject, .invalidity_at = TIME_NONE}};
+    return 0;
+}
+
+static void intake_free(struct intake *intake)
+{
+    for (size_t i = 0; i < intake->count; i++)
+        cert_record_free(&intake->rows[i].record);
+    free(intake->rows);
+}
+
+static int register_one(struct store_tx *tx, const struct intake_row *row, size_t *added, size_t *known,
+                        struct error *err)
+{
+    enum outcome before = store_tx_register(tx, row->issuer->id, &row->record, err);
+    if (before == FAILED)
+        return -1;
+    if (before == FOUND) {
+        (*known)++;
+        return 0;
+    }
+    (*added)++;
+    return store_tx_audit(tx, "register", row->issuer->config->name.text, &row->record.serial,
+                          row->record.subject ? row->record.subject : "", err);
+}
+
+enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, struct bytes text,
+                                 admin_each *each, void *arg, size_t *added, size_t *known, struct error *err)
+{
+    struct intake intake = {.admin = admin};
+    enum admin_result result = ADMIN_INVALID;
+    *added = *known = 0;
+    if (certificates_from_text(text, take_in, &intake, err) < 0)
+        goto out;
+    struct store_tx *tx = store_begin(admin->store, actor, err);
+    result = tx ? ADMIN_DONE : ADMIN_FAILED;
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
+        if (register_one(tx, &intake.rows[i], added, known, err) < 0)
+            result = ADMIN_FAILED;
+    if (tx)
+        result = admin_finish(admin, tx, result, NULL, err);
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++) {
+        struct cert_record record;
+        if (store_certificate(admin->store, intake.rows[i].issuer->id, &intake.rows[i].record.serial, &record, err) !=
+            FOUND)
+            continue;
+        each(arg, intake.rows[i].issuer, &record);
+        cert_record_free(&record);
+    }
+out:
+    intake_free(&intake);
+    return result;
+}
+
+enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor, struct bytes text,
+                                           int reason, const struct issuer **issuer, struct cert_record *record,
+                                           bool *changed, struct error *err)
+{
+    struct intake intake = {.admin = admin};
+    enum admin_result result = ADMIN_INVALID;
+    size_t added = 0, known = 0;
+    *changed = false;
+    if (certificates_from_text(text, take_in, &intake, err) < 0)
+        goto out;
+    if (intake.count != 1) {
+        error_set(err, "%zu certificates, where the one to revoke belongs", intake.count);
+        goto out;
+    }
+    struct store_tx *tx = store_begin(admin->store, actor, err);
+    result = ADMIN_FAILED;
+    if (!tx)
+        goto out;
+    *issuer = intake.rows[0].issuer;
+    if (register_one(tx, &intake.rows[0], &added, &known, err) == 0)
+        result = admin_revoke_in(tx, actor->at, *issuer, &intake.rows[0].record.serial, reason, TIME_NONE, record,
+                                 changed, err);
+    enum admin_result ended = admin_finish(admin, tx, result, *changed ? *issuer : NULL, err);
+    if (ended != ADMIN_DONE && result == ADMIN_DONE)
+        cert_record_free(record);
+    result = ended;
+out:
+    intake_free(&intake);
+    return result;
+}
+
+/* --- rows from elsewhere ---------------------------------------------------------------------------------- */
+
+static int import_status(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *row,
+                         struct admin_import_count *counts, struct error *err)
+{
+    struct cert_record record;
+    if (store_tx_certificate(tx, issuer->id, &row->serial, &record, err) != FOUND)
+        return -1;
+    bool changed = admin_apply_revocation(&record, row->reason, row->revoked_at, row->invalidity_at);
+    int result = changed ? store_tx_set_status(tx, issuer->id, &record, err) : 0;
+    counts->changed += changed;
+    cert_record_free(&record);
+    return result;
+}
+
+enum admin_result admin_import(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
+                               const struct cert_record *rows, size_t count, struct admin_import_count *counts,
+                               struct error *err)
+{
+    struct store_tx *tx = store_begin(admin->store, actor, err);
+    char detail[128];
+    *counts = (struct admin_import_count){0};
+    if (!tx)
+        return ADMIN_FAILED;
+    for (size_t i = 0; i < count; i++) {
+        enum outcome before = store_tx_register(tx, issuer->id, &rows[i], err);
+        if (before == FAILED || (rows[i].status != CERT_GOOD && import_status(tx, issuer, &rows[i], counts, err) < 0))
+            return admin_finish(admin, tx, ADMIN_FAILED, NULL, err);
+        counts->added += before == ABSENT;
+        counts->known += before == FOUND;
+    }
+    snprintf(detail, sizeof detail, "%zu rows: %zu added, %zu known, %zu revoked", count, counts->added,
+             counts->known, counts->changed);
+    if (store_tx_audit(tx, "import", issuer->config->name.text, NULL, detail, err) < 0)
+        return admin_finish(admin, tx, ADMIN_FAILED, NULL, err);
+    return admin_finish(admin, tx, ADMIN_DONE, counts->changed ? issuer : NULL, err);
+}

@@ -1,0 +1,143 @@
+/* Revoke and release. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *admin_status_text(const struct cert_record *record, char out[ADMIN_STATUS_TEXT])
+{
+    char date[TIME_TEXT];
+    if (record->status == CERT_GOOD)
+        return "good";
+    time_to_text(record->revoked_at, date);
+    snprintf(out, ADMIN_STATUS_TEXT, "%s (%s, %s)", record->status == CERT_HOLD ? "on hold" : "revoked",
+             reason_name(record->reason), date);
+    return out;
+}
+
+/* One change of status with its audit entry. */
+int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,
+                       const struct cert_record *before, struct cert_record *after, struct error *err)
+{
+    char was[ADMIN_STATUS_TEXT], is[ADMIN_STATUS_TEXT], detail[2 * ADMIN_STATUS_TEXT + 8];
+    if (store_tx_set_status(tx, issuer->id, after, err) < 0)
+        return -1;
+    snprintf(detail, sizeof detail, "%s -> %s", admin_status_text(before, was), admin_status_text(after, is));
+    return store_tx_audit(tx, action, issuer->config->name.text, &after->serial, detail, err);
+}
+
+bool admin_apply_revocation(struct cert_record *record, int reason, int64_t revoked_at, int64_t invalidity_at)
+{
+    if (record->status != CERT_GOOD && !reason_may_become(record->reason, reason)) {
+        /* the same again may still add when the key was lost */
+        bool adds = record->status == CERT_REVOKED && record->reason == reason &&
+                    record->invalidity_at == TIME_NONE && invalidity_at != TIME_NONE;
+        if (adds)
+            record->invalidity_at = invalidity_at;
+        return adds;
+    }
+    if (record->status == CERT_GOOD) /* later the first date stays: it has not been good since */
+        record->revoked_at = revoked_at;
+    record->status = reason == REASON_CERTIFICATE_HOLD ? CERT_HOLD : CERT_REVOKED;
+    record->reason = reason;
+    record->invalidity_at = invalidity_at;
+    return true;
+}
+
+/* Ends the transaction; what was changed goes to the publisher once it is on disk. */
+enum admin_result admin_finish(struct admin *admin, struct store_tx *tx, enum admin_result result,
+                               const struct issuer *changed, struct error *err)
+{
+    if (result != ADMIN_DONE) {
+        store_rollback(tx);
+        return result;
+    }
+    if (store_commit(tx, err) < 0)
+        return ADMIN_FAILED;
+    if (changed)
+        publisher_changed(admin->publisher, changed);
+    return ADMIN_DONE;
+}
+
+enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, const struct serial *serial,
+                             struct cert_record *record, struct error *err)
+{
+    char text[SERIAL_TEXT];
+    enum outcome found = store_tx_certificate(tx, issuer->id, serial, record, err);
+    if (found == FOUND)
+        return ADMIN_DONE;
+    if (found == FAILED)
+        return ADMIN_FAILED;
+    serial_to_text(serial, text);
+    error_set(err, "issuer %s has no certificate %s; register it first, or revoke with the certificate itself",
+              issuer->config->name.text, text);
+    return ADMIN_NOT_FOUND;
+}
+
+enum admin_result admin_revoke_in(struct store_tx *tx, int64_t now, const struct issuer *issuer,
+                                  const struct serial *serial, int reason, int64_t invalidity_at,
+                                  struct cert_record *record, bool *changed, struct error *err)
+{
+    enum admin_result result = admin_find(tx, issuer, serial, record, err);
+    *changed = false;
+    if (result != ADMIN_DONE)
+        return result;
+    struct cert_record before = *record;
+    *changed = admin_apply_revocation(record, reason, now, invalidity_at);
+    if (*changed && admin_write_status(tx, "revoke", issuer, &before, record, err) < 0)
+        result = ADMIN_FAILED;
+    if (result != ADMIN_DONE)
+        cert_record_free(record);
+    return result;
+}
+
+enum admin_result admin_revoke(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
+                               const struct serial *serial, int reason, int64_t invalidity_at,
+                               struct cert_record *record, bool *changed, struct error *err)
+{
+    struct store_tx *tx = store_begin(admin->store, actor, err);
+    if (!tx)
+        return ADMIN_FAILED;
+    enum admin_result result =
+        admin_revoke_in(tx, actor->at, issuer, serial, reason, invalidity_at, record, changed, err);
+    enum admin_result ended = admin_finish(admin, tx, result, *changed ? issuer : NULL, err);
+    if (ended != ADMIN_DONE && result == ADMIN_DONE)
+        cert_record_free(record);
+    return ended;
+}
+
+static enum admin_result release_in(struct store_tx *tx, const struct issuer *issuer, const struct serial *serial,
+                                    struct cert_record *record, bool *changed, struct error *err)
+{
+    enum admin_result result = admin_find(tx, issuer, serial, record, err);
+    if (result != ADMIN_DONE || record->status == CERT_GOOD)
+        return result;
+    if (record->status == CERT_REVOKED) {
+        error_set(err, "revoked for good (%s): only a hold can be released", reason_name(record->reason));
+        result = ADMIN_CONFLICT;
+    } else {
+        struct cert_record before = *record;
+        record->status = CERT_GOOD;
+        *changed = true;
+        if (admin_write_status(tx, "release", issuer, &before, record, err) < 0)
+            result = ADMIN_FAILED;
+    }
+    if (result != ADMIN_DONE)
+        cert_record_free(record);
+    return result;
+}
+
+enum admin_result admin_release(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
+                                const struct serial *serial, struct cert_record *record, bool *changed,
+                                struct error *err)
+{
+    struct store_tx *tx = store_begin(admin->store, actor, err);
+    *changed = false;
+    if (!tx)
+        return ADMIN_FAILED;
+    enum admin_result result = release_in(tx, issuer, serial, record, changed, err);
+    enum admin_result ended = admin_finish(admin, tx, result, *changed ? issuer : NULL, err);
+    if (ended != ADMIN_DONE && result == ADMIN_DONE)
+        cert_record_free(record);
+    return ended;
+}

@@ -1,0 +1,152 @@
+/* annuld: the status server. `main` is the boot order; the exit is its mirror. */
+#include <annul/admin.h>
+#include <annul/clock.h>
+#include <annul/config.h>
+#include <annul/http.h>
+#include <annul/issuer.h>
+#include <annul/log.h>
+#include <annul/publisher.h>
+#include <annul/responder.h>
+#include <annul/signer.h>
+#include <annul/store.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: annuld [-c FILE]      serve, in the foreground\n"
+                            "       annuld [-c FILE] -t   check the configuration and all it points to\n"
+                            "       annuld -V             print the version\n"
+                            "See annuld(8) and annuld.conf(5).\n";
+
+/* Stop signals are taken by sigwait; every thread started from here on leaves them alone. */
+static void prepare_signals(sigset_t *stop)
+{
+    sigemptyset(stop);
+    sigaddset(stop, SIGTERM);
+    sigaddset(stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, stop, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* As many descriptors as we may have: every connection takes one. */
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int number_issuers(struct issuers *issuers, struct store *store, struct error *err)
+{
+    for (size_t i = 0; i < issuers->count; i++) {
+        struct issuer *issuer = &issuers->list[i];
+        if (store_issuer(store, issuer->config->name.text, issuer->fingerprint, &issuer->id, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Everything that can be known before serving, and nothing is changed. */
+static int check(const struct config *config, struct error *err)
+{
+    struct issuers *issuers = issuers_load(config, err);
+    struct error why;
+    int result = issuers ? 0 : -1;
+    issuers_free(issuers);
+    if (result < 0 || http_check(config, err) < 0 || publisher_check(config, err) < 0)
+        return -1;
+    if (store_check(config->database.text, &why) < 0)
+        return config_error(config, config->database.line, err, "%s", why.text);
+    return signer_check(config, err);
+}
+
+static int serve(struct config *config, const sigset_t *stop, struct error *err)
+{
+    int result = -1, received;
+    struct issuers *issuers = NULL;
+    struct signer *signer = NULL;
+    struct store *store = NULL;
+    struct publisher *publisher = NULL;
+    struct responder *responder = NULL;
+    struct http *http = NULL;
+
+    if (!(issuers = issuers_load(config, err)) || !(store = store_open(config->database.text, err)) ||
+        number_issuers(issuers, store, err) < 0 || !(signer = signer_start(config, err)) ||
+        !(publisher = publisher_start(config, issuers, store, signer, err)) ||
+        !(responder = responder_new(issuers, store, signer, clock_now)))
+        goto out;
+    struct admin admin = {issuers, store, publisher};
+    struct http_services services = {config, issuers, store, signer, responder, publisher, &admin};
+    if (!(http = http_start(&services, err)))
+        goto out;
+
+    log_info("annuld", "version " ANNUL_VERSION ", %zu issuers: serving", issuers->count);
+    sd_notify(0, "READY=1");
+    sigwait(stop, &received);
+    sd_notify(0, "STOPPING=1");
+    log_info("annuld", "%s: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
+    result = 0;
+out:
+    http_stop(http);
+    responder_free(responder);
+    publisher_stop(publisher);
+    signer_stop(signer);
+    store_close(store);
+    issuers_free(issuers);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = ANNUL_SYSCONFDIR "/annuld.conf";
+    bool only_check = false;
+    int option;
+    sigset_t stop;
+    struct error err = {""};
+
+    while ((option = getopt(argc, argv, "c:tVh")) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 't':
+            only_check = true;
+            break;
+        case 'V':
+            puts("annuld " ANNUL_VERSION);
+            return 0;
+        default:
+            fputs(usage, option == 'h' ? stdout : stderr);
+            return option == 'h' ? 0 : 2;
+        }
+    }
+    if (optind < argc) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    prepare_signals(&stop);
+    raise_limits();
+    struct config *config = config_load(path, &err);
+    int result = -1;
+    if (config) {
+        log_set_level(config->log_level);
+        result = only_check ? check(config, &err) : serve(config, &stop, &err);
+    }
+    if (result < 0 && only_check)
+        fprintf(stderr, "%s\n", err.text);
+    else if (result < 0)
+        log_error("annuld", "%s", err.text);
+    else if (only_check)
+        printf("%s: good\n", path);
+    config_free(config);
+    return result < 0;
+}

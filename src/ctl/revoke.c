@@ -1,0 +1,148 @@
+#include "print.h"
+#include "serials.h"
+
+#include <annul/certificate.h>
+#include <annul/reason.h>
+#include <annul/time.h>
+
+#include <stdlib.h>
+
+/* What revoke was asked to say beside the serial. */
+struct cause {
+    const char *reason; /* RFC spelling, or NULL */
+    char invalidity[TIME_TEXT];
+    bool has_invalidity;
+};
+
+static int read_cause(const struct ctl *ctl, struct cause *cause)
+{
+    const char *reason = ctl->option[CTL_REASON], *time = ctl->option[CTL_INVALIDITY];
+    int64_t at;
+    *cause = (struct cause){0};
+    if (reason && reason_from_name(reason) < 0)
+        return ctl_fail(
+            CTL_USAGE,
+            "--reason %s is none of unspecified, keyCompromise, cACompromise, affiliationChanged, "
+            "superseded, cessationOfOperation, certificateHold, privilegeWithdrawn, aACompromise",
+            reason);
+    if (reason)
+        cause->reason = reason_name(reason_from_name(reason));
+    if (time && !time_from_text(time, &at))
+        return ctl_fail(CTL_USAGE, "--invalidity %s: write the time in UTC as 2026-11-21T09:00:00Z", time);
+    if (time) {
+        time_to_text(at, cause->invalidity);
+        cause->has_invalidity = true;
+    }
+    return CTL_OK;
+}
+
+static int revoke_one(struct ctl *ctl, const char *issuer, const char *serial, int width, const void *arg)
+{
+    const struct cause *cause = arg;
+    struct buffer about = {0};
+    json_t *answer = NULL;
+    json_t *body = json_pack("{s:s*, s:s*}", "reason", cause->reason, "invalidity_at",
+                             cause->has_invalidity ? cause->invalidity : NULL);
+    char *path = ctl_client_path("/api/v1/issuers/{}/certificates/{}/revoke", issuer, serial);
+    int code = CTL_OK;
+    if (!body || !path || !buffer_printf(&about, "revoke %s of %s", serial, issuer)) {
+        json_decref(body);
+        code = ctl_no_memory();
+        goto out;
+    }
+    code = ctl_client_post(ctl, path, (const char *)about.at, body, &answer);
+    if (code == CTL_OK)
+        ctl_serial_show(ctl, answer, width);
+out:
+    json_decref(answer);
+    free(path);
+    buffer_free(&about);
+    return code;
+}
+
+struct sole {
+    struct buffer pem;
+    int certificates;
+};
+
+static int take_sole(void *arg, struct certificate *certificate, struct error *err)
+{
+    struct sole *sole = arg;
+    if (sole->certificates++)
+        return error_set(err,
+                         "it holds more than one certificate; give the one to revoke in a file of its own");
+    struct bytes der = {certificate->der.at, certificate->der.len};
+    return certificate_to_pem(der, &sole->pem) ? 0 : error_set(err, "out of memory");
+}
+
+/* The one certificate of a file, as PEM: a chain or a key beside it must not be revoked or sent by accident.
+ */
+static int read_sole(const char *path, struct buffer *pem)
+{
+    struct buffer text = {0};
+    struct sole sole = {0};
+    struct error err;
+    int code = ctl_read_file(path, &text);
+    if (code == CTL_OK &&
+        certificates_from_text((struct bytes){text.at, text.len}, take_sole, &sole, &err) < 0) {
+        code = ctl_fail(CTL_USAGE, "%s: %s", path, err.text);
+        buffer_free(&sole.pem);
+    }
+    buffer_free(&text);
+    *pem = sole.pem;
+    return code;
+}
+
+/* POST /api/v1/revoke has no place for an invalidity date: the certificate is registered first, and then
+ * revoked by the issuer and serial that come back. */
+static int register_and_revoke(struct ctl *ctl, const struct ctl_call *revoke, const struct cause *cause)
+{
+    json_t *answer = NULL;
+    struct ctl_call call = *revoke;
+    call.path = "/api/v1/certificates";
+    int code = ctl_client_call(ctl, &call, &answer);
+    const json_t *first = json_array_get(json_object_get(answer, "certificates"), 0);
+    const char *issuer = ctl_json_text(first, "issuer", NULL), *serial = ctl_json_text(first, "serial", NULL);
+    if (code == CTL_OK && (!issuer || !serial))
+        code = ctl_fail(CTL_UNREACHABLE, "%s: the daemon does not say what it registered", call.about);
+    if (code == CTL_OK)
+        code = revoke_one(ctl, issuer, serial, 0, cause);
+    json_decref(answer);
+    return code;
+}
+
+static int revoke_file(struct ctl *ctl, const char *file, const struct cause *cause)
+{
+    struct buffer pem = {0}, about = {0};
+    char *path = cause->reason ? ctl_client_path("/api/v1/revoke?reason={}", cause->reason)
+                               : ctl_client_path("/api/v1/revoke");
+    int code = read_sole(file, &pem);
+    if (code == CTL_OK && (!path || !buffer_printf(&about, "revoke the certificate in %s", file)))
+        code = ctl_no_memory();
+    if (code == CTL_OK) {
+        struct ctl_call call = {.method = "POST",
+                                .path = path,
+                                .body = {pem.at, pem.len},
+                                .content_type = "application/x-pem-file",
+                                .about = (const char *)about.at};
+        code = cause->has_invalidity ? register_and_revoke(ctl, &call, cause)
+                                     : ctl_serial_call(ctl, &call, 0, NULL);
+    }
+    free(path);
+    buffer_free(&pem);
+    buffer_free(&about);
+    return code;
+}
+
+int ctl_revoke(struct ctl *ctl, int argc, char **argv)
+{
+    struct cause cause;
+    int code = read_cause(ctl, &cause);
+    if (code != CTL_OK)
+        return code;
+    if (!ctl->option[CTL_CERT])
+        return ctl_serials_each(ctl, argc, argv, revoke_one, &cause);
+    for (int i = 0; i < argc && !ctl->in_vain; i++)
+        code = ctl_worse(code, revoke_file(ctl, argv[i], &cause));
+    return code;
+}

@@ -1,0 +1,122 @@
+#include "client.h"
+#include "print.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int ctl_token_create(struct ctl *ctl, int argc, char **argv)
+{
+    (void)argc;
+    json_t *answer = NULL;
+    json_t *body = json_pack("{s:s}", "name", argv[0]);
+    if (!body)
+        return ctl_fail(CTL_USAGE, "the token's name is not UTF-8");
+    int code = ctl_client_post(ctl, "/api/v1/tokens", "create a token", body, &answer);
+    const char *token = ctl_json_text(answer, "token", NULL);
+    if (code == CTL_OK && !token)
+        code = ctl_fail(CTL_UNREACHABLE, "create a token: the answer has no token");
+    else if (code == CTL_OK && ctl->option[CTL_JSON])
+        ctl_print_json(answer);
+    else if (code == CTL_OK)
+        puts(token); /* alone: `annulctl token create ops > FILE` makes a token file */
+    json_decref(answer);
+    return code;
+}
+
+static int get_tokens(struct ctl *ctl, json_t **answer)
+{
+    return ctl_client_get(ctl, "/api/v1/tokens", "list the tokens", answer);
+}
+
+static bool add_token(struct ctl_table *table, const json_t *token)
+{
+    return ctl_table_add(table, "%lld", json_integer_value(json_object_get(token, "id"))) &&
+           ctl_table_add(table, "%s", ctl_json_text(token, "created_at", "-")) &&
+           ctl_table_add(table, "%s", ctl_json_text(token, "revoked_at", "-")) &&
+           ctl_table_add(table, "%s", ctl_json_text(token, "name", "-"));
+}
+
+static int print_tokens(const json_t *tokens)
+{
+    struct ctl_table table = {.columns = 4};
+    bool good = ctl_table_add(&table, "ID") && ctl_table_add(&table, "CREATED") &&
+                ctl_table_add(&table, "REVOKED") && ctl_table_add(&table, "NAME");
+    for (size_t i = 0; i < json_array_size(tokens); i++)
+        good = good && add_token(&table, json_array_get(tokens, i));
+    if (good)
+        ctl_table_print(&table);
+    ctl_table_free(&table);
+    return good ? CTL_OK : ctl_no_memory();
+}
+
+int ctl_token_list(struct ctl *ctl, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    json_t *answer = NULL;
+    int code = get_tokens(ctl, &answer);
+    if (code == CTL_OK && ctl->option[CTL_JSON])
+        ctl_print_json(answer);
+    else if (code == CTL_OK)
+        code = print_tokens(json_object_get(answer, "tokens"));
+    json_decref(answer);
+    return code;
+}
+
+static bool is_called(const json_t *token, const char *wanted)
+{
+    char id[24];
+    snprintf(id, sizeof id, "%lld", json_integer_value(json_object_get(token, "id")));
+    return strcmp(id, wanted) == 0 || strcmp(ctl_json_text(token, "name", ""), wanted) == 0;
+}
+
+/* By id or name. A name that was revoked may have been given again: the live one is meant. Where a number is
+ * the id of one live token and the name of another, nobody guesses. */
+static int find_token(const json_t *tokens, const char *wanted, const json_t **found)
+{
+    *found = NULL;
+    for (size_t i = 0; i < json_array_size(tokens); i++) {
+        const json_t *token = json_array_get(tokens, i);
+        if (!is_called(token, wanted))
+            continue;
+        bool live = !json_is_string(json_object_get(token, "revoked_at"));
+        bool had_live = *found && !json_is_string(json_object_get(*found, "revoked_at"));
+        if (live && had_live)
+            return ctl_fail(CTL_USAGE,
+                            "\"%s\" is the id of one token and the name of another; use the ids of both",
+                            wanted);
+        if (live || !*found)
+            *found = token;
+    }
+    return *found ? CTL_OK
+                  : ctl_fail(CTL_REFUSED, "there is no token \"%s\"; see `annulctl token list`", wanted);
+}
+
+static int delete_token(struct ctl *ctl, const json_t *token)
+{
+    char path[64], about[64];
+    long long id = json_integer_value(json_object_get(token, "id"));
+    snprintf(path, sizeof path, "/api/v1/tokens/%lld", id);
+    snprintf(about, sizeof about, "revoke token %lld", id);
+    struct ctl_call call = {.method = "DELETE", .path = path, .about = about};
+    int code = ctl_client_call(ctl, &call, NULL);
+    if (code == CTL_OK && !ctl->option[CTL_QUIET] && !ctl->option[CTL_JSON]) {
+        printf("token %lld revoked: ", id);
+        ctl_put_visible(stdout, ctl_json_text(token, "name", "-"));
+        putchar('\n');
+    }
+    return code;
+}
+
+int ctl_token_revoke(struct ctl *ctl, int argc, char **argv)
+{
+    (void)argc;
+    json_t *answer = NULL;
+    const json_t *token;
+    int code = get_tokens(ctl, &answer);
+    if (code == CTL_OK)
+        code = find_token(json_object_get(answer, "tokens"), argv[0], &token);
+    if (code == CTL_OK)
+        code = delete_token(ctl, token);
+    json_decref(answer);
+    return code;
+}

@@ -1,0 +1,17 @@
+#include "utf8.h"
+
+size_t ctl_utf8_take(struct bytes text, uint32_t *c)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    uint8_t lead = text.at[0];
+    size_t len = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 0;
+    if (len == 0 || len > text.len || lead > 0xf4)
+        return 0;
+    *c = len == 1 ? lead : lead & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((text.at[i] & 0xc0) != 0x80)
+            return 0;
+        *c = *c << 6 | (text.at[i] & 0x3f);
+    }
+    return *c < smallest[len] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : len;
+}

@@ -1,0 +1,395 @@
+/* /api/v1/issuers/{issuer}/certificates…, /api/v1/certificates, /api/v1/revoke */
+#include "internal.h"
+
+#include <annul/hex.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The issuer that the path names, or NULL and a reply. */
+static const struct issuer *path_issuer(struct request *request, enum MHD_Result *result)
+{
+    const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
+    if (!issuer)
+        *result = reply_problem(request, 404, "no issuer is named \"%s\"; GET /api/v1/issuers lists them",
+                                request->part[0]);
+    return issuer;
+}
+
+static const struct issuer *path_certificate(struct request *request, struct serial *serial, enum MHD_Result *result)
+{
+    const struct issuer *issuer = path_issuer(request, result);
+    if (!issuer)
+        return NULL;
+    if (serial_from_text(request->part[1], serial))
+        return issuer;
+    *result = reply_problem(request, 400,
+                            "\"%s\" is no serial number: hex (colons, 0x and leading zeros are fine), or dec: and "
+                            "decimal digits, at most 20 octets",
+                            request->part[1]);
+    return NULL;
+}
+
+static enum MHD_Result reply_record(struct request *request, const struct issuer *issuer, struct cert_record *record,
+                                    const bool *changed)
+{
+    json_t *object = json_certificate(issuer, record);
+    cert_record_free(record);
+    if (object && changed)
+        json_object_set_new(object, "changed", json_boolean(*changed));
+    return reply_json(request, 200, object);
+}
+
+enum MHD_Result api_certificate_get(struct request *request)
+{
+    enum MHD_Result result;
+    struct serial serial;
+    struct cert_record record;
+    struct error err;
+    const struct issuer *issuer = path_certificate(request, &serial, &result);
+    if (!issuer)
+        return result;
+    switch (store_certificate(request->services->store, issuer->id, &serial, &record, &err)) {
+    case FOUND:
+        return reply_record(request, issuer, &record, NULL);
+    case ABSENT:
+        return reply_problem(request, 404, "issuer %s has no certificate %s", issuer->config->name.text,
+                             request->part[1]);
+    case FAILED:
+        break;
+    }
+    return reply_problem(request, 503, "%s", err.text);
+}
+
+/* --- revoke and release ---------------------------------------------------------------------------------- */
+
+static bool parse_reason(const char *text, int *reason, struct error *err)
+{
+    *reason = text ? reason_from_name(text) : REASON_UNSPECIFIED;
+    if (*reason < 0)
+        error_set(err,
+                  "\"%.64s\" is no reason; use one of unspecified, keyCompromise, cACompromise, affiliationChanged, "
+                  "superseded, cessationOfOperation, certificateHold, privilegeWithdrawn, aACompromise",
+                  text);
+    return *reason >= 0;
+}
+
+static bool parse_time_member(json_t *object, const char *name, int64_t *at, struct error *err)
+{
+    json_t *value = json_object_get(object, name);
+    *at = TIME_NONE;
+    if (!value || json_is_null(value))
+        return true;
+    if (json_is_string(value) && time_from_text(json_string_value(value), at))
+        return true;
+    error_set(err, "%s must be a time such as \"2026-01-31T12:00:00Z\"", name);
+    return false;
+}
+
+static bool parse_revocation(json_t *body, int *reason, int64_t *invalidity_at, struct error *err)
+{
+    static const char *const known[] = {"reason", "invalidity_at", NULL};
+    json_t *text = json_object_get(body, "reason");
+    if (!json_only(body, known, err) || !parse_time_member(body, "invalidity_at", invalidity_at, err))
+        return false;
+    if (text && !json_is_string(text)) {
+        error_set(err, "reason must be a string such as \"keyCompromise\"");
+        return false;
+    }
+    return parse_reason(json_string_value(text), reason, err);
+}
+
+enum MHD_Result api_revoke_post(struct request *request)
+{
+    enum MHD_Result result;
+    struct serial serial;
+    struct cert_record record;
+    struct error err;
+    int reason;
+    int64_t invalidity_at;
+    bool changed;
+    const struct issuer *issuer = path_certificate(request, &serial, &result);
+    json_t *body = issuer ? json_body(request, &result) : NULL;
+    if (!body)
+        return result;
+    bool good = parse_revocation(body, &reason, &invalidity_at, &err);
+    json_decref(body);
+    if (!good)
+        return reply_problem(request, 422, "%s", err.text);
+    struct store_actor actor = auth_actor(request);
+    enum admin_result done = admin_revoke(request->services->admin, &actor, issuer, &serial, reason, invalidity_at,
+                                          &record, &changed, &err);
+    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed) : reply_result(request, done, &err);
+}
+
+enum MHD_Result api_release_post(struct request *request)
+{
+    enum MHD_Result result;
+    struct serial serial;
+    struct cert_record record;
+    struct error err;
+    bool changed;
+    const struct issuer *issuer = path_certificate(request, &serial, &result);
+    if (!issuer)
+        return result;
+    struct store_actor actor = auth_actor(request);
+    enum admin_result done =
+        admin_release(request->services->admin, &actor, issuer, &serial, &record, &changed, &err);
+    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed) : reply_result(request, done, &err);
+}
+
+enum MHD_Result api_revoke_certificate_post(struct request *request)
+{
+    struct error err;
+    struct cert_record record;
+    const struct issuer *issuer = NULL;
+    int reason;
+    bool changed;
+    char *text = request_argument(request, "reason");
+    bool good = parse_reason(text, &reason, &err);
+    free(text);
+    if (!good)
+        return reply_problem(request, 422, "%s", err.text);
+    struct store_actor actor = auth_actor(request);
+    enum admin_result done =
+        admin_revoke_certificate(request->services->admin, &actor, (struct bytes){request->body.at, request->body.len},
+                                 reason, &issuer, &record, &changed, &err);
+    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed) : reply_result(request, done, &err);
+}
+
+/* --- register ----------------------------------------------------------------------------------------------- */
+
+static int add_to_array(void *arg, const struct issuer *issuer, const struct cert_record *record)
+{
+    return json_array_append_new(arg, json_certificate(issuer, record));
+}
+
+enum MHD_Result api_certificates_post(struct request *request)
+{
+    struct error err;
+    size_t added, known;
+    json_t *list = json_array();
+    struct store_actor actor = auth_actor(request);
+    enum admin_result done =
+        admin_register(request->services->admin, &actor, (struct bytes){request->body.at, request->body.len},
+                       add_to_array, list, &added, &known, &err);
+    if (done == ADMIN_DONE)
+        return reply_json(request, 200,
+                          json_pack("{s:I, s:I, s:o}", "registered", (json_int_t)added, "known", (json_int_t)known,
+                                    "certificates", list));
+    json_decref(list);
+    return reply_result(request, done, &err);
+}
+
+/* --- list ------------------------------------------------------------------------------------------------ */
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX 1000
+
+struct query {
+    char *status, *q, *after, *limit;
+    struct serial after_serial;
+    char prefix[SERIAL_TEXT];
+    struct store_filter filter;
+};
+
+static bool parse_status(const char *text, int *status)
+{
+    static const char *const names[] = {[CERT_GOOD] = "good", [CERT_REVOKED] = "revoked", [CERT_HOLD] = "hold"};
+    *status = -1;
+    for (int i = 0; text && i < 3; i++)
+        if (strcmp(text, names[i]) == 0)
+            *status = i;
+    return !text || *status >= 0;
+}
+
+/* A text of hex digits (colons do not matter) may be the beginning of a serial. */
+static const char *serial_prefix(const char *q, char prefix[SERIAL_TEXT])
+{
+    size_t len = 0;
+    if (strncmp(q, "0x", 2) == 0)
+        q += 2;
+    for (; *q; q++) {
+        if (*q == ':')
+            continue;
+        if (hex_digit(*q) < 0 || len == SERIAL_TEXT - 1)
+            return NULL;
+        prefix[len++] = (char)tolower((unsigned char)*q);
+    }
+    prefix[len] = 0;
+    return len ? prefix : NULL;
+}
+
+static bool parse_query(struct query *query, struct error *err)
+{
+    char *end = NULL;
+    long limit = query->limit ? strtol(query->limit, &end, 10) : LIMIT_DEFAULT;
+    if (!parse_status(query->status, &query->filter.status))
+        return error_set(err, "status must be good, revoked or hold") == 0;
+    if (query->after && !serial_from_text(query->after, &query->after_serial))
+        return error_set(err, "after must be a serial number in hex, as \"next\" gave it") == 0;
+    if (limit < 1 || limit > LIMIT_MAX || (end && (*end || end == query->limit)))
+        return error_set(err, "limit must be from 1 to %d", LIMIT_MAX) == 0;
+    query->filter.after = query->after ? &query->after_serial : NULL;
+    query->filter.limit = (size_t)limit + 1; /* one more tells whether there are more */
+    if (query->q && *query->q) {
+        query->filter.text = query->q;
+        query->filter.serial_prefix = serial_prefix(query->q, query->prefix);
+    }
+    return true;
+}
+
+struct page {
+    const struct issuer *issuer;
+    json_t *list;
+    size_t limit;
+    bool more;
+};
+
+static int add_to_page(void *arg, const struct cert_record *record)
+{
+    struct page *page = arg;
+    if (json_array_size(page->list) == page->limit) {
+        page->more = true;
+        return 1;
+    }
+    return json_array_append_new(page->list, json_certificate(page->issuer, record));
+}
+
+static enum MHD_Result reply_page(struct request *request, struct query *query, const struct issuer *issuer)
+{
+    struct error err;
+    struct page page = {issuer, json_array(), query->filter.limit - 1, false};
+    if (store_list(request->services->store, issuer->id, &query->filter, add_to_page, &page, &err) < 0) {
+        json_decref(page.list);
+        return reply_problem(request, 503, "%s", err.text);
+    }
+    json_t *last = page.more ? json_array_get(page.list, json_array_size(page.list) - 1) : NULL;
+    json_t *next = last ? json_incref(json_object_get(last, "serial")) : json_null();
+    return reply_json(request, 200, json_pack("{s:o, s:o}", "certificates", page.list, "next", next));
+}
+
+enum MHD_Result api_certificates_get(struct request *request)
+{
+    struct error err;
+    enum MHD_Result result;
+    const struct issuer *issuer = path_issuer(request, &result);
+    if (!issuer)
+        return result;
+    struct query query = {.status = request_argument(request, "status"), .q = request_argument(request, "q"),
+                          .after = request_argument(request, "after"), .limit = request_argument(request, "limit")};
+    result = parse_query(&query, &err) ? reply_page(request, &query, issuer)
+                                       : reply_problem(request, 400, "%s", err.text);
+    free(query.status);
+    free(query.q);
+    free(query.after);
+    free(query.limit);
+    return result;
+}
+
+/* --- import ------------------------------------------------------------------------------------------------ */
+
+#define ROWS_MAX 20000
+
+static bool parse_row_status(json_t *object, struct cert_record *row, struct error *err)
+{
+    const char *status = json_string_value(json_object_get(object, "status"));
+    int wanted;
+    if (!status || !parse_status(status, &wanted)) {
+        error_set(err, "status must be good, revoked or hold");
+        return false;
+    }
+    row->status = (enum cert_status)wanted;
+    if (row->status == CERT_GOOD)
+        return true;
+    const char *reason = json_string_value(json_object_get(object, "reason"));
+    if (!reason && row->status == CERT_HOLD)
+        reason = "certificateHold";
+    if (!parse_reason(reason, &row->reason, err) || !parse_time_member(object, "revoked_at", &row->revoked_at, err))
+        return false;
+    if ((row->reason == REASON_CERTIFICATE_HOLD) != (row->status == CERT_HOLD)) {
+        error_set(err, "status hold and reason certificateHold go together");
+        return false;
+    }
+    if (row->revoked_at == TIME_NONE) {
+        error_set(err, "revoked_at is missing");
+        return false;
+    }
+    return true;
+}
+
+static bool parse_row(json_t *object, struct cert_record *row, struct error *err)
+{
+    static const char *const known[] = {"serial",     "subject",       "not_before", "not_after", "status", "reason",
+                                        "revoked_at", "invalidity_at", NULL};
+    const char *serial = json_string_value(json_object_get(object, "serial"));
+    const char *subject = json_string_value(json_object_get(object, "subject"));
+    if (!json_only(object, known, err) || !parse_time_member(object, "not_before", &row->not_before, err) ||
+        !parse_time_member(object, "not_after", &row->not_after, err) ||
+        !parse_time_member(object, "invalidity_at", &row->invalidity_at, err) || !parse_row_status(object, row, err))
+        return false;
+    if (!serial || !serial_from_text(serial, &row->serial)) {
+        error_set(err, "serial must be a serial number in hex");
+        return false;
+    }
+    row->subject = subject ? strdup(subject) : NULL;
+    return true;
+}
+
+/* NDJSON: a line a row. Returns how many, or -1 with the line in `err`. */
+static long parse_rows(struct bytes body, struct cert_record *rows, struct error *err)
+{
+    long count = 0, line = 0;
+    const char *at = (const char *)body.at, *end = at + body.len;
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((stop ? stop : end) - at);
+        struct error why = {"not a JSON object"};
+        line++;
+        if (len > 0) {
+            json_t *object = json_loadb(at, len, JSON_REJECT_DUPLICATES, NULL);
+            bool good = json_is_object(object) && count < ROWS_MAX && parse_row(object, &rows[count], &why);
+            json_decref(object);
+            if (count == ROWS_MAX)
+                error_set(&why, "more than %d rows in one call; send them in parts", ROWS_MAX);
+            if (!good) {
+                for (long i = 0; i < count; i++)
+                    cert_record_free(&rows[i]);
+                return error_set(err, "line %ld: %s", line, why.text);
+            }
+            count++;
+        }
+        at += len + 1;
+    }
+    return count;
+}
+
+enum MHD_Result api_import_post(struct request *request)
+{
+    struct error err;
+    enum MHD_Result result;
+    struct admin_import_count counts;
+    const struct issuer *issuer = path_issuer(request, &result);
+    if (!issuer)
+        return result;
+    struct cert_record *rows = calloc(ROWS_MAX, sizeof *rows);
+    if (!rows)
+        return reply_problem(request, 503, "out of memory");
+    long count = parse_rows((struct bytes){request->body.at, request->body.len}, rows, &err);
+    if (count < 0) {
+        free(rows);
+        return reply_problem(request, 422, "%s", err.text);
+    }
+    struct store_actor actor = auth_actor(request);
+    enum admin_result done =
+        admin_import(request->services->admin, &actor, issuer, rows, (size_t)count, &counts, &err);
+    for (long i = 0; i < count; i++)
+        cert_record_free(&rows[i]);
+    free(rows);
+    if (done != ADMIN_DONE)
+        return reply_result(request, done, &err);
+    return reply_json(request, 200,
+                      json_pack("{s:I, s:I, s:I}", "registered", (json_int_t)counts.added, "changed",
+                                (json_int_t)counts.changed, "known", (json_int_t)counts.known));
+}

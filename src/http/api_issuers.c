@@ -1,0 +1,57 @@
+/* /api/v1/issuers, and a CRL published at once. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *describe_crl(const struct publication *p)
+{
+    if (!p)
+        return json_null();
+    return json_pack("{s:I, s:o, s:o, s:I, s:I}", "number", (json_int_t)p->number, "this_update",
+                     json_time(p->this_update), "next_update", json_time(p->next_update), "entries",
+                     (json_int_t)p->entries, "bytes", (json_int_t)p->der_len);
+}
+
+static json_t *describe_issuer(struct request *request, const struct issuer *issuer)
+{
+    struct buffer pem = {0};
+    char *subject = certificate_subject_text(&issuer->ca);
+    struct publication *p = publisher_current(request->services->publisher, issuer);
+    json_t *object = NULL;
+    if (subject && certificate_to_pem((struct bytes){issuer->ca.der.at, issuer->ca.der.len}, &pem) &&
+        buffer_add(&pem, "", 1))
+        object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", issuer->config->name.text, "subject", subject,
+                           "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL, "crl", describe_crl(p),
+                           "ocsp_signer_not_after", json_time(issuer_ocsp_certificate(issuer)->not_after));
+    publication_release(p);
+    buffer_free(&pem);
+    free(subject);
+    return object;
+}
+
+enum MHD_Result api_issuers_get(struct request *request)
+{
+    json_t *list = json_array();
+    const struct issuers *issuers = request->services->issuers;
+    for (size_t i = 0; i < issuers->count; i++)
+        json_array_append_new(list, describe_issuer(request, &issuers->list[i]));
+    return reply_json(request, 200, json_pack("{s:o}", "issuers", list));
+}
+
+enum MHD_Result api_crl_post(struct request *request)
+{
+    struct error err;
+    const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
+    if (!issuer)
+        return reply_problem(request, 404, "no issuer is named \"%s\"", request->part[0]);
+    if (!issuer->crl_sigalg)
+        return reply_problem(request, 409, "issuer %s: no CA key is configured, so no CRL is made here",
+                             issuer->config->name.text);
+    if (publisher_publish(request->services->publisher, issuer, &err) < 0)
+        return reply_problem(request, 503, "%s", err.text);
+    struct publication *p = publisher_current(request->services->publisher, issuer);
+    enum MHD_Result result = reply_json(request, 200, describe_crl(p));
+    publication_release(p);
+    return result;
+}

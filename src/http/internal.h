@@ -1,0 +1,128 @@
+/* Shared by the files of this folder: a request, its reply, and the routes. */
+#ifndef ANNUL_HTTP_INTERNAL_H
+#define ANNUL_HTTP_INTERNAL_H
+
+#include <annul/http.h>
+
+#include <jansson.h>
+#include <microhttpd.h>
+
+#define BODY_OCSP_MAX OCSP_REQUEST_MAX
+#define BODY_JSON_MAX 65536
+#define BODY_CERTIFICATES_MAX (1 << 20)
+#define BODY_IMPORT_MAX (4 << 20)
+
+/* How long a cache may keep what we serve: also the longest that a revocation can hide behind one. */
+#define FRESH_S 30
+
+struct request;
+
+/* Queues exactly one reply, or suspends the connection and sees to it later. */
+typedef enum MHD_Result handler(struct request *request);
+
+enum { GET = 1, HEAD = 2, POST = 4, DELETE = 8 };
+#define READ (GET | HEAD)
+
+/* A route: a path in which {} stands for one segment, given in request->part, in order. */
+struct route {
+    unsigned methods;
+    const char *path;
+    handler *handle;
+    size_t body_max;
+    bool open; /* admin only: needs no token */
+};
+
+#define PARTS_MAX 2
+
+struct request {
+    struct http *http;
+    const struct http_services *services;
+    struct MHD_Connection *connection;
+    bool is_admin;
+    const char *method_name, *url; /* the raw path */
+    unsigned method;
+    const struct route *route; /* NULL: none fits */
+    char *part[PARTS_MAX];     /* percent-decoded */
+    const struct config_alias *alias; /* where the path is one */
+    const struct issuer *alias_issuer;
+    size_t body_max;
+    struct buffer body;
+    size_t discarded; /* octets of it beyond body_max */
+    char actor_name[80], actor_origin[64]; /* of an authenticated request */
+    struct ocsp_answer *answer;            /* that has come while the connection slept */
+    bool asleep;
+};
+
+/* --- route tables ----------------------------------------------------------------------------------------- */
+
+extern const struct route public_routes[], admin_routes[];
+
+/* Finds the route and the body limit. Where the path is known but the method is not, `allowed` tells. */
+void route_find(struct request *request, unsigned *allowed);
+
+handler ocsp_post, ocsp_get, ocsp_resume;
+handler crl_get, crl_alias_get;
+handler ca_get, ca_bundle_get;
+handler page_get;
+handler health_get, ready_get;
+handler api_issuers_get, api_crl_post;
+handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
+    api_revoke_certificate_post, api_import_post;
+handler api_tokens_get, api_tokens_post, api_token_delete;
+
+/* Whether the OCSP form of GET is meant: the base64 in the path, or NULL. */
+const char *ocsp_path(const char *url);
+
+/* --- authentication ---------------------------------------------------------------------------------------- */
+
+/* Fills in the actor. False: an answer was queued (in `result`). */
+bool auth_check(struct request *request, enum MHD_Result *result);
+struct store_actor auth_actor(const struct request *request);
+
+/* --- replies (reply.c) ------------------------------------------------------------------------------------- */
+
+/* Errors by RFC 9457. `detail` is for a person. */
+enum MHD_Result reply_problem(struct request *request, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum MHD_Result reply_result(struct request *request, enum admin_result result, const struct error *err);
+
+/* `json` becomes ours. */
+enum MHD_Result reply_json(struct request *request, unsigned status, json_t *json);
+
+/* Octets, copied. */
+enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body);
+
+/* A representation that caches may keep. `etag` without quotes; `expires_at` may be TIME_NONE. */
+struct representation {
+    const char *type;
+    const char *etag;
+    int64_t modified_at, expires_at;
+};
+
+/* Answers 304 where the client has it already; then the return value is true, and `result` what to return. */
+bool reply_not_modified(struct request *request, const struct representation *r, enum MHD_Result *result);
+void reply_add_validators(struct MHD_Response *response, const struct representation *r);
+enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response);
+
+const char *request_header(struct request *request, const char *name);
+
+/* A query argument, percent-decoded, malloc'ed; NULL: absent. */
+char *request_argument(struct request *request, const char *name);
+
+/* --- JSON pieces (json.c) ----------------------------------------------------------------------------------- */
+
+/* The certificate object of the API. NULL when out of memory. */
+json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record);
+json_t *json_time(int64_t at); /* null for TIME_NONE */
+
+/* The body as a JSON object; an empty body is an empty object. NULL: a problem was queued. */
+json_t *json_body(struct request *request, enum MHD_Result *result);
+
+/* Refuses members that nobody reads. */
+bool json_only(json_t *object, const char *const *known, struct error *err);
+
+/* Sleeping connections (server.c). */
+void request_sleep(struct request *request);
+void request_wake(struct request *request);
+
+#endif

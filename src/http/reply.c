@@ -1,0 +1,175 @@
+#include "internal.h"
+
+#include <annul/base64.h>
+#include <annul/clock.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *title_of(unsigned status)
+{
+    static const struct {
+        unsigned status;
+        const char *title;
+    } titles[] = {
+        {400, "Bad Request"},           {401, "Unauthorized"},         {403, "Forbidden"},
+        {404, "Not Found"},             {405, "Method Not Allowed"},   {409, "Conflict"},
+        {413, "Content Too Large"},     {414, "URI Too Long"},         {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"}, {500, "Internal Server Error"}, {503, "Service Unavailable"},
+    };
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (titles[i].status == status)
+            return titles[i].title;
+    return "Error";
+}
+
+enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
+{
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    enum MHD_Result result = MHD_queue_response(request->connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static struct MHD_Response *from_bytes(const char *type, struct bytes body)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
+    if (response)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    return response;
+}
+
+enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body)
+{
+    return reply_queue(request, status, from_bytes(type, body));
+}
+
+static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type, json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    json_decref(json);
+    if (!text)
+        return MHD_NO;
+    struct MHD_Response *response = from_bytes(type, (struct bytes){(const uint8_t *)text, strlen(text)});
+    free(text);
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"annul\"");
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    return reply_queue(request, status, response);
+}
+
+enum MHD_Result reply_json(struct request *request, unsigned status, json_t *json)
+{
+    return reply_document(request, status, "application/json", json);
+}
+
+enum MHD_Result reply_problem(struct request *request, unsigned status, const char *format, ...)
+{
+    char detail[640];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
+    return reply_document(request, status, "application/problem+json",
+                          json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title_of(status), "status",
+                                    (int)status, "detail", text ? text : json_string("not UTF-8")));
+}
+
+enum MHD_Result reply_result(struct request *request, enum admin_result result, const struct error *err)
+{
+    static const unsigned status[] = {
+        [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409, [ADMIN_INVALID] = 422, [ADMIN_FAILED] = 503};
+    return reply_problem(request, status[result], "%s", err->text);
+}
+
+const char *request_header(struct request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+char *request_argument(struct request *request, const char *name)
+{
+    const char *raw = MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+    char *value = raw ? strdup(raw) : NULL;
+    if (!value)
+        return NULL;
+    long len = percent_decode(value, strlen(value));
+    value[len < 0 ? 0 : len] = 0;
+    return value;
+}
+
+/* --- conditional requests (RFC 9110 section 13) ---------------------------------------------------------- */
+
+/* If-None-Match compares weakly: W/ does not matter. */
+static bool etag_within(const char *list, const char *etag)
+{
+    size_t len = strlen(etag);
+    for (const char *at = list; *at;) {
+        at += strspn(at, " \t,");
+        if (*at == '*')
+            return true;
+        if (strncmp(at, "W/", 2) == 0)
+            at += 2;
+        if (*at != '"') {
+            at += strcspn(at, ",");
+            continue;
+        }
+        const char *end = strchr(at + 1, '"');
+        if (!end)
+            return false;
+        if ((size_t)(end - at - 1) == len && memcmp(at + 1, etag, len) == 0)
+            return true;
+        at = end + 1;
+    }
+    return false;
+}
+
+static bool client_has_it(struct request *request, const struct representation *r)
+{
+    int64_t since;
+    const char *none_match = request_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    const char *modified = request_header(request, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
+    if (none_match) /* it takes precedence */
+        return etag_within(none_match, r->etag);
+    return modified && time_from_http(modified, &since) && r->modified_at <= since;
+}
+
+void reply_add_validators(struct MHD_Response *response, const struct representation *r)
+{
+    char etag[80], date[TIME_HTTP], fresh[96];
+    snprintf(etag, sizeof etag, "\"%s\"", r->etag);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag);
+    time_to_http(r->modified_at, date);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
+    int64_t fresh_s = FRESH_S;
+    if (r->expires_at != TIME_NONE) {
+        int64_t left_s = r->expires_at - clock_now() - 1; /* max-age ends before nextUpdate */
+        fresh_s = left_s < 0 ? 0 : left_s < fresh_s ? left_s : fresh_s;
+        time_to_http(r->expires_at, date);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_EXPIRES, date);
+    }
+    snprintf(fresh, sizeof fresh, "public, max-age=%d, must-revalidate, no-transform", (int)fresh_s);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, fresh);
+}
+
+bool reply_not_modified(struct request *request, const struct representation *r, enum MHD_Result *result)
+{
+    if (!client_has_it(request, r))
+        return false;
+    struct MHD_Response *response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    if (response)
+        reply_add_validators(response, r);
+    *result = reply_queue(request, MHD_HTTP_NOT_MODIFIED, response);
+    return true;
+}

@@ -1,0 +1,117 @@
+/* Which URL is answered by whom. */
+#include "internal.h"
+
+#include <annul/base64.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct route public_routes[] = {
+    {READ, "/", page_get, 0, true},
+    {POST, "/", ocsp_post, BODY_OCSP_MAX, true},
+    {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, true},
+    {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, true},
+    {READ, "/crl/{}", crl_get, 0, true},
+    {READ, "/ca/bundle.pem", ca_bundle_get, 0, true},
+    {READ, "/ca/{}", ca_get, 0, true},
+    {0},
+};
+
+#define ISSUER "/api/v1/issuers/{}"
+const struct route admin_routes[] = {
+    {READ, "/healthz", health_get, 0, true},
+    {READ, "/readyz", ready_get, 0, true},
+    {READ, "/api/v1/issuers", api_issuers_get, 0, false},
+    {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, false},
+    {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, false},
+    {READ, ISSUER "/certificates", api_certificates_get, 0, false},
+    {READ, ISSUER "/certificates/{}", api_certificate_get, 0, false},
+    {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, false},
+    {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, false},
+    {POST, "/api/v1/certificates", api_certificates_post, BODY_CERTIFICATES_MAX, false},
+    {POST, "/api/v1/revoke", api_revoke_certificate_post, BODY_CERTIFICATES_MAX, false},
+    {READ, "/api/v1/tokens", api_tokens_get, 0, false},
+    {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, false},
+    {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, false},
+    {0},
+};
+
+static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, true};
+static const struct route alias_route = {READ, NULL, crl_alias_get, 0, true};
+
+static void clear_parts(struct request *request)
+{
+    for (size_t i = 0; i < PARTS_MAX; i++) {
+        free(request->part[i]);
+        request->part[i] = NULL;
+    }
+}
+
+static bool take_part(struct request *request, size_t index, const char *at, size_t len)
+{
+    char *part = strndup(at, len);
+    long decoded = part ? percent_decode(part, len) : -1;
+    request->part[index] = part;
+    if (decoded <= 0)
+        return false;
+    part[decoded] = 0;
+    return true;
+}
+
+/* Whether the raw path fits the pattern; fills in the parts. */
+static bool path_fits(struct request *request, const char *pattern)
+{
+    const char *at = request->url;
+    size_t parts = 0;
+    clear_parts(request);
+    while (*pattern) {
+        if (strncmp(pattern, "{}", 2) == 0) {
+            size_t len = strcspn(at, "/");
+            if (len == 0 || !take_part(request, parts++, at, len))
+                return false;
+            at += len;
+            pattern += 2;
+        } else if (*pattern++ != *at++) {
+            return false;
+        }
+    }
+    return *at == 0;
+}
+
+static bool find_alias(struct request *request)
+{
+    const struct issuers *issuers = request->services->issuers;
+    for (size_t i = 0; i < issuers->count; i++) {
+        const struct config_issuer *section = issuers->list[i].config;
+        for (size_t a = 0; a < section->alias_count; a++) {
+            if (strcmp(section->aliases[a].path.text, request->url) == 0) {
+                request->alias = &section->aliases[a];
+                request->alias_issuer = &issuers->list[i];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool take_route(struct request *request, const struct route *route, unsigned *allowed)
+{
+    *allowed |= route->methods;
+    if (!(route->methods & request->method))
+        return false;
+    request->route = route;
+    request->body_max = route->body_max;
+    return true;
+}
+
+void route_find(struct request *request, unsigned *allowed)
+{
+    *allowed = 0;
+    for (const struct route *r = request->is_admin ? admin_routes : public_routes; r->methods; r++)
+        if (path_fits(request, r->path) && take_route(request, r, allowed))
+            return;
+    if (!request->is_admin && find_alias(request) && take_route(request, &alias_route, allowed))
+        return;
+    if (!request->is_admin && ocsp_path(request->url))
+        take_route(request, &ocsp_get_route, allowed);
+}

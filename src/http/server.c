@@ -1,0 +1,397 @@
+/* Listeners, the life of a request, and shutdown. */
+#include "internal.h"
+
+#include <annul/log.h>
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DISCARD_MAX (1 << 20)
+#define BACKLOG 1024
+#define ADMIN_WORKERS 2
+#define ADMIN_CONNECTIONS 256
+#define CONNECTION_MEMORY 32768 /* request line and headers; an OCSP request of 16 KiB fits a URL */
+
+struct listener {
+    struct http *http;
+    bool is_admin;
+    struct MHD_Daemon *daemon;
+};
+
+struct http {
+    struct http_services services;
+    char *socket_path;
+    size_t count;
+    struct listener *listeners;
+    pthread_mutex_t mutex;
+    pthread_cond_t awake;
+    unsigned asleep; /* connections that wait for the signer */
+};
+
+/* --- the life of a request --------------------------------------------------------------------------------- */
+
+void request_sleep(struct request *request)
+{
+    pthread_mutex_lock(&request->http->mutex);
+    request->http->asleep++;
+    pthread_mutex_unlock(&request->http->mutex);
+    request->asleep = true;
+    MHD_suspend_connection(request->connection);
+}
+
+void request_wake(struct request *request)
+{
+    struct http *http = request->http; /* the request may be gone once the connection runs */
+    MHD_resume_connection(request->connection);
+    pthread_mutex_lock(&http->mutex);
+    if (--http->asleep == 0)
+        pthread_cond_broadcast(&http->awake);
+    pthread_mutex_unlock(&http->mutex);
+}
+
+static unsigned method_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        unsigned method;
+    } methods[] = {{"GET", GET}, {"HEAD", HEAD}, {"POST", POST}, {"DELETE", DELETE}};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].method;
+    return 0;
+}
+
+static enum MHD_Result reply_not_allowed(struct request *request, unsigned allowed)
+{
+    char list[40] = "";
+    snprintf(list, sizeof list, "%s%s%s", allowed & GET ? "GET, HEAD, " : "", allowed & POST ? "POST, " : "",
+             allowed & DELETE ? "DELETE, " : "");
+    list[strlen(list) - 2] = 0;
+    struct MHD_Response *response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    if (response)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, list);
+    return reply_queue(request, MHD_HTTP_METHOD_NOT_ALLOWED, response);
+}
+
+/* The header is there, the body is not. What can be refused now is refused without reading it. */
+static enum MHD_Result begin(struct request *request)
+{
+    unsigned allowed;
+    enum MHD_Result result;
+    request->method = method_of(request->method_name);
+    route_find(request, &allowed);
+    if (!request->route && allowed)
+        return reply_not_allowed(request, allowed);
+    if (!request->route)
+        return reply_problem(request, 404, "nothing is at this path");
+    if (request->is_admin && !request->route->open && !auth_check(request, &result))
+        return result;
+    const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (length && strtoull(length, NULL, 10) > request->body_max)
+        return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct request *request, const char *data, size_t len)
+{
+    if (request->discarded == 0 && request->body.len + len <= request->body_max)
+        return buffer_add(&request->body, data, len) ? MHD_YES : MHD_NO;
+    request->discarded += len; /* it told nothing of its size: read a little more, so that it hears why */
+    return request->discarded <= DISCARD_MAX ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *data, size_t *data_len, void **state)
+{
+    struct request *request = *state;
+    (void)arg, (void)version;
+    if (!request) /* note_uri could not allocate */
+        return MHD_NO;
+    if (!request->connection) {
+        request->connection = connection;
+        request->method_name = method;
+        request->url = url;
+        return begin(request);
+    }
+    if (request->asleep) {
+        request->asleep = false;
+        return ocsp_resume(request);
+    }
+    if (*data_len) {
+        enum MHD_Result result = take_body(request, data, *data_len);
+        *data_len = 0;
+        return result;
+    }
+    if (request->discarded)
+        return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
+    return request->route->handle(request);
+}
+
+/* Called before anything else of a request: its state begins. */
+static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    struct listener *listener = arg;
+    struct request *request = calloc(1, sizeof *request);
+    (void)uri, (void)connection;
+    if (request) {
+        request->http = listener->http;
+        request->services = &listener->http->services;
+        request->is_admin = listener->is_admin;
+    }
+    return request;
+}
+
+static void end(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    struct request *request = *state;
+    (void)arg, (void)connection, (void)code;
+    if (!request)
+        return;
+    buffer_free(&request->body);
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        free(request->part[i]);
+    free(request->answer);
+    free(request);
+    *state = NULL;
+}
+
+/* Percent-decoding is ours: an OCSP request in a path must be decoded exactly once, and slashes in it kept. */
+static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
+{
+    (void)arg, (void)connection;
+    return strlen(text);
+}
+
+static void log_mhd(void *arg, const char *format, va_list args)
+{
+    char message[512];
+    (void)arg;
+    vsnprintf(message, sizeof message, format, args);
+    message[strcspn(message, "\n")] = 0;
+    log_debug("http", "%s", message);
+}
+
+/* --- listeners --------------------------------------------------------------------------------------------- */
+
+/* "127.0.0.1:80", "[::1]:80", "localhost:80". The caller frees with freeaddrinfo. */
+static int resolve(const struct config *config, const struct config_value *value, struct addrinfo **addresses,
+                   struct error *err)
+{
+    char host[256];
+    const char *colon = strrchr(value->text, ':');
+    size_t len = colon ? (size_t)(colon - value->text) : 0;
+    const char *start = value->text;
+    if (len >= 2 && start[0] == '[' && start[len - 1] == ']') {
+        start++;
+        len -= 2;
+    }
+    if (!colon || len == 0 || len >= sizeof host || !colon[1])
+        return config_error(config, value->line, err, "listen \"%s\": write ADDRESS:PORT, such as \"0.0.0.0:80\" or "
+                                                      "\"[::]:80\"",
+                            value->text);
+    memcpy(host, start, len);
+    host[len] = 0;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    int failure = getaddrinfo(host, colon + 1, &hints, addresses);
+    if (failure)
+        return config_error(config, value->line, err, "listen \"%s\": %s", value->text, gai_strerror(failure));
+    return 0;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == 127;
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)address;
+    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+}
+
+static int check_listen(const struct config *config, const struct config_value *value, bool is_admin,
+                        struct error *err)
+{
+    struct addrinfo *addresses;
+    if (resolve(config, value, &addresses, err) < 0)
+        return -1;
+    bool loopback = is_loopback(addresses->ai_addr);
+    freeaddrinfo(addresses);
+    if (is_admin && !loopback)
+        return config_error(config, value->line, err,
+                            "admin listen \"%s\": only loopback addresses, because tokens would cross the network in "
+                            "the clear; use an SSH tunnel, or a TLS proxy on this machine",
+                            value->text);
+    return 0;
+}
+
+static int check_aliases(const struct config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->issuer_count; i++)
+        for (size_t a = 0; a < config->issuers[i].alias_count; a++)
+            for (size_t j = 0; j < i; j++)
+                for (size_t b = 0; b < config->issuers[j].alias_count; b++)
+                    if (strcmp(config->issuers[i].aliases[a].path.text, config->issuers[j].aliases[b].path.text) == 0)
+                        return config_error(config, config->issuers[i].aliases[a].path.line, err,
+                                            "alias \"%s\" is issuer \"%s\"'s already; choose another path",
+                                            config->issuers[i].aliases[a].path.text, config->issuers[j].name.text);
+    return 0;
+}
+
+int http_check(const struct config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->public.listen_count; i++)
+        if (check_listen(config, &config->public.listen[i], false, err) < 0)
+            return -1;
+    for (size_t i = 0; i < config->admin.listen_count; i++)
+        if (check_listen(config, &config->admin.listen[i], true, err) < 0)
+            return -1;
+    return check_aliases(config, err);
+}
+
+static int bind_tcp(const struct config *config, const struct config_value *value, struct error *err)
+{
+    struct addrinfo *addresses;
+    int on = 1;
+    if (resolve(config, value, &addresses, err) < 0)
+        return -1;
+    int fd = socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (addresses->ai_family == AF_INET6)
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    }
+    if (fd < 0 || bind(fd, addresses->ai_addr, addresses->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+        config_error(config, value->line, err, "listen \"%s\": %s", value->text, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(addresses);
+    return fd;
+}
+
+/* A socket file that nobody answers on is left from a crash. */
+static int bind_unix(const struct config *config, const struct config_value *value, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strncpy(address.sun_path, value->text, sizeof address.sun_path - 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+        close(fd);
+        return config_error(config, value->line, err, "admin socket %s: another process listens on it", value->text);
+    }
+    if (fd >= 0)
+        close(fd);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat status;
+    if (lstat(value->text, &status) == 0 && S_ISSOCK(status.st_mode))
+        unlink(value->text);
+    mode_t mask = umask(0117); /* user and group; who may do what is decided by credentials and tokens */
+    int bound = fd >= 0 ? bind(fd, (struct sockaddr *)&address, sizeof address) : -1;
+    umask(mask);
+    if (bound < 0 || listen(fd, BACKLOG) < 0) {
+        config_error(config, value->line, err, "admin socket %s: %s", value->text, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int serve(struct http *http, int fd, bool is_admin, struct error *err)
+{
+    const struct config *config = http->services.config;
+    struct listener *listener = &http->listeners[http->count];
+    unsigned workers = is_admin ? ADMIN_WORKERS : config->public.workers;
+    if (fd < 0)
+        return -1;
+    *listener = (struct listener){.http = http, .is_admin = is_admin};
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, listener,
+        MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_LIMIT, is_admin ? ADMIN_CONNECTIONS : config->public.connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, is_admin ? 0 : config->public.connections_per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, config->public.timeout_s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener,
+        MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
+        MHD_OPTION_END);
+    if (!listener->daemon) {
+        close(fd);
+        return error_set(err, "libmicrohttpd does not start; is the limit of open files high enough for %u connections?",
+                         config->public.connections);
+    }
+    http->count++;
+    return 0;
+}
+
+static int serve_all(struct http *http, struct error *err)
+{
+    const struct config *config = http->services.config;
+    for (size_t i = 0; i < config->public.listen_count; i++)
+        if (serve(http, bind_tcp(config, &config->public.listen[i], err), false, err) < 0)
+            return -1;
+    for (size_t i = 0; i < config->admin.listen_count; i++)
+        if (serve(http, bind_tcp(config, &config->admin.listen[i], err), true, err) < 0)
+            return -1;
+    if (!config->admin.socket.text)
+        return 0;
+    if (serve(http, bind_unix(config, &config->admin.socket, err), true, err) < 0)
+        return -1;
+    http->socket_path = strdup(config->admin.socket.text);
+    return 0;
+}
+
+struct http *http_start(const struct http_services *services, struct error *err)
+{
+    const struct config *config = services->config;
+    struct http *http = calloc(1, sizeof *http);
+    if (!http ||
+        !(http->listeners = calloc(config->public.listen_count + config->admin.listen_count + 1,
+                                   sizeof *http->listeners))) {
+        free(http);
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    http->services = *services;
+    pthread_mutex_init(&http->mutex, NULL);
+    pthread_cond_init(&http->awake, NULL);
+    if (http_check(config, err) == 0 && serve_all(http, err) == 0)
+        return http;
+    http_stop(http);
+    return NULL;
+}
+
+void http_stop(struct http *http)
+{
+    if (!http)
+        return;
+    for (size_t i = 0; i < http->count; i++) {
+        int fd = MHD_quiesce_daemon(http->listeners[i].daemon);
+        if (fd >= 0)
+            close(fd);
+    }
+    pthread_mutex_lock(&http->mutex);
+    while (http->asleep) /* the signer ends every request, by its deadline at the latest */
+        pthread_cond_wait(&http->awake, &http->mutex);
+    pthread_mutex_unlock(&http->mutex);
+    for (size_t i = 0; i < http->count; i++)
+        MHD_stop_daemon(http->listeners[i].daemon);
+    if (http->socket_path)
+        unlink(http->socket_path);
+    pthread_mutex_destroy(&http->mutex);
+    pthread_cond_destroy(&http->awake);
+    free(http->socket_path);
+    free(http->listeners);
+    free(http);
+}
