@@ -31,7 +31,7 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
                                const struct serial *serial, int reason, int64_t invalidity_at,
                                struct cert_record *record, bool *changed, struct error *err);
 
-/* Ends a hold. Good already: nothing changes. Revoked for good: ADMIN_CONFLICT. */
+/* Ends a hold. Released before: nothing changes. Never on hold, or revoked for good: ADMIN_CONFLICT. */
 enum admin_result admin_release(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
                                 const struct serial *serial, struct cert_record *record, bool *changed,
                                 struct error *err);

@@ -110,9 +110,12 @@ static enum admin_result release_in(struct store_tx *tx, const struct issuer *is
                                     struct cert_record *record, bool *changed, struct error *err)
 {
     enum admin_result result = admin_find(tx, issuer, serial, record, err);
-    if (result != ADMIN_DONE || record->status == CERT_GOOD)
-        return result;
-    if (record->status == CERT_REVOKED) {
+    if (result != ADMIN_DONE || (record->status == CERT_GOOD && record->version != 0))
+        return result; /* released before: the same again is no error */
+    if (record->status == CERT_GOOD) {
+        error_set(err, "not on hold: there is nothing to release");
+        result = ADMIN_CONFLICT;
+    } else if (record->status == CERT_REVOKED) {
         error_set(err, "revoked for good (%s): only a hold can be released", reason_name(record->reason));
         result = ADMIN_CONFLICT;
     } else {

@@ -156,11 +156,10 @@ static int fail_refused(const struct ctl_client *client, const char *about, int 
         text = status < 300 || status >= 400 ? "the daemon gave no reason"
                                              : "this is not an admin listener of annuld";
     if (code == CTL_UNAUTHORISED)
-        remedy = client->token_file
-                     ? "; the token in the token file is not accepted: `annulctl token list` shows "
-                       "which are"
-                     : "; name a file with a token by --token-file or ANNUL_TOKEN_FILE";
-    return ctl_fail(code, "%s: %s (HTTP %d)%s", about, text, status, remedy);
+        remedy = client->token_file ? "; the token came from "
+                                    : "; --token-file or ANNUL_TOKEN_FILE names a file with one";
+    return ctl_fail(code, "%s: %s (HTTP %d)%s%s", about, text, status, remedy,
+                    code == CTL_UNAUTHORISED && client->token_file ? client->token_file : "");
 }
 
 /* What an answer means, once it has come whole. */

@@ -40,7 +40,7 @@ struct request {
     struct MHD_Connection *connection;
     bool is_admin;
     const char *method_name, *url; /* the raw path */
-    unsigned method;
+    unsigned method, allowed; /* of this request; by the path */
     const struct route *route; /* NULL: none fits */
     char *part[PARTS_MAX];     /* percent-decoded */
     const struct config_alias *alias; /* where the path is one */
@@ -58,7 +58,7 @@ struct request {
 extern const struct route public_routes[], admin_routes[];
 
 /* Finds the route and the body limit. Where the path is known but the method is not, `allowed` tells. */
-void route_find(struct request *request, unsigned *allowed);
+void route_find(struct request *request);
 
 handler ocsp_post, ocsp_get, ocsp_resume;
 handler crl_get, crl_alias_get;

@@ -50,6 +50,15 @@ enum MHD_Result reply_bytes(struct request *request, unsigned status, const char
     return reply_queue(request, status, from_bytes(type, body));
 }
 
+static void add_allow(struct MHD_Response *response, unsigned allowed)
+{
+    char list[40];
+    snprintf(list, sizeof list, "%s%s%s", allowed & GET ? "GET, HEAD, " : "", allowed & POST ? "POST, " : "",
+             allowed & DELETE ? "DELETE, " : "");
+    list[strlen(list) - 2] = 0;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, list);
+}
+
 static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type, json_t *json)
 {
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
@@ -61,6 +70,8 @@ static enum MHD_Result reply_document(struct request *request, unsigned status, 
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        add_allow(response, request->allowed);
     if (status == MHD_HTTP_UNAUTHORIZED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"annul\"");
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)

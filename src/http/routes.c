@@ -94,9 +94,9 @@ static bool find_alias(struct request *request)
     return false;
 }
 
-static bool take_route(struct request *request, const struct route *route, unsigned *allowed)
+static bool take_route(struct request *request, const struct route *route)
 {
-    *allowed |= route->methods;
+    request->allowed |= route->methods;
     if (!(route->methods & request->method))
         return false;
     request->route = route;
@@ -104,14 +104,13 @@ static bool take_route(struct request *request, const struct route *route, unsig
     return true;
 }
 
-void route_find(struct request *request, unsigned *allowed)
+void route_find(struct request *request)
 {
-    *allowed = 0;
     for (const struct route *r = request->is_admin ? admin_routes : public_routes; r->methods; r++)
-        if (path_fits(request, r->path) && take_route(request, r, allowed))
+        if (path_fits(request, r->path) && take_route(request, r))
             return;
-    if (!request->is_admin && find_alias(request) && take_route(request, &alias_route, allowed))
+    if (!request->is_admin && find_alias(request) && take_route(request, &alias_route))
         return;
     if (!request->is_admin && ocsp_path(request->url))
-        take_route(request, &ocsp_get_route, allowed);
+        take_route(request, &ocsp_get_route);
 }

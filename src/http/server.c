@@ -70,27 +70,14 @@ static unsigned method_of(const char *name)
     return 0;
 }
 
-static enum MHD_Result reply_not_allowed(struct request *request, unsigned allowed)
-{
-    char list[40] = "";
-    snprintf(list, sizeof list, "%s%s%s", allowed & GET ? "GET, HEAD, " : "", allowed & POST ? "POST, " : "",
-             allowed & DELETE ? "DELETE, " : "");
-    list[strlen(list) - 2] = 0;
-    struct MHD_Response *response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
-    if (response)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, list);
-    return reply_queue(request, MHD_HTTP_METHOD_NOT_ALLOWED, response);
-}
-
 /* The header is there, the body is not. What can be refused now is refused without reading it. */
 static enum MHD_Result begin(struct request *request)
 {
-    unsigned allowed;
     enum MHD_Result result;
     request->method = method_of(request->method_name);
-    route_find(request, &allowed);
-    if (!request->route && allowed)
-        return reply_not_allowed(request, allowed);
+    route_find(request);
+    if (!request->route && request->allowed)
+        return reply_problem(request, 405, "%s is not for this path", request->method_name);
     if (!request->route)
         return reply_problem(request, 404, "nothing is at this path");
     if (request->is_admin && !request->route->open && !auth_check(request, &result))
