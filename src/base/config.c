@@ -1,5 +1,7 @@
 #include <annul/config.h>
 
+#include <annul/bytes.h>
+
 #include <confuse.h>
 
 #include <errno.h>
@@ -8,8 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#define CONFIG_MAX (4 << 20)
+
+/* libconfuse takes the end of the file for the end of every open section. So a key that is known outside of sections
+ * alone is put behind the text: where a brace is missing, it is refused. */
+#define END_KEY "end_of_annuld_conf"
 
 /* --- the keys, each with its default ------------------------------------------------------------------ */
 
@@ -71,6 +78,7 @@ static cfg_opt_t keys[] = {
     CFG_SEC("signer", signer_keys, CFGF_NONE),
     CFG_SEC("log", log_keys, CFGF_NONE),
     CFG_SEC("issuer", issuer_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_BOOL(END_KEY, cfg_false, CFGF_NONE),
     CFG_END(),
 };
 
@@ -82,6 +90,7 @@ static struct line {
     int line;
 } *lines;
 static size_t line_count;
+static const char *reading_path;
 static struct error *reading_error;
 
 static int note_line(cfg_t *section, cfg_opt_t *option)
@@ -126,8 +135,12 @@ static void reading_failed(cfg_t *cfg, const char *format, va_list args)
     if (reading_error->text[0]) /* the first message is the cause */
         return;
     vsnprintf(message, sizeof message, format, args);
-    error_set(reading_error, "%s:%d: %s%s", cfg->filename, cfg->line, message,
-              strstr(message, "no such option") ? " (annuld.conf(5) lists the keys of each section)" : "");
+    const char *remedy = "";
+    if (strstr(message, END_KEY))
+        snprintf(message, sizeof message, "the file ends inside a section: a closing brace is missing");
+    else if (strstr(message, "no such option"))
+        remedy = " (annuld.conf(5) lists the keys of each section)";
+    error_set(reading_error, "%s:%d: %s%s", reading_path, cfg->line, message, remedy);
 }
 
 int config_error(const struct config *config, int line, struct error *err, const char *format, ...)
@@ -367,48 +380,48 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     return 0;
 }
 
+static int read_text(struct config *config, cfg_t *root, struct error *err)
+{
+    struct buffer text = {0};
+    if (file_read(config->path, CONFIG_MAX, &text) < 0)
+        return error_set(err, "%s: %s", config->path, strerror(errno));
+    int result = buffer_add_text(&text, "\n" END_KEY " = true\n") && buffer_add(&text, "", 1)
+                     ? cfg_parse_buf(root, (const char *)text.at)
+                     : error_set(err, "out of memory");
+    buffer_free(&text);
+    if (result != CFG_SUCCESS)
+        return err->text[0] ? -1 : error_set(err, "%s: syntax error", config->path);
+    if (!cfg_getbool(root, END_KEY))
+        return error_set(err, "%s: the file ends inside a string or a comment", config->path);
+    return 0;
+}
+
 struct config *config_load(const char *path, struct error *err)
 {
     struct config *config = calloc(1, sizeof *config);
-    cfg_t *root = NULL;
-    int failed = -1;
+    int result = -1;
     err->text[0] = 0;
     reading_error = err;
+    reading_path = path;
     if (!config || !(config->path = strdup(path))) {
+        free(config);
         error_set(err, "out of memory");
-        goto out;
-    }
-    struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) { /* libconfuse would exit */
-        error_set(err, "%s: not a file", path);
-        goto out;
+        return NULL;
     }
     note_lines(keys);
-    root = cfg_init(keys, CFGF_NONE);
+    cfg_t *root = cfg_init(keys, CFGF_NONE);
     cfg_set_error_function(root, reading_failed);
-    switch (cfg_parse(root, path)) {
-    case CFG_SUCCESS:
-        failed = read_listeners(config, root, err) < 0 || read_rest(config, root, err) < 0 ||
-                 read_issuers(config, root, err) < 0;
-        break;
-    case CFG_FILE_ERROR:
-        error_set(err, "%s: %s", path, strerror(errno));
-        break;
-    default:
-        if (!err->text[0])
-            error_set(err, "%s: syntax error", path);
-    }
-out:
-    if (root)
-        cfg_free(root);
+    if (read_text(config, root, err) == 0 && read_listeners(config, root, err) == 0 &&
+        read_rest(config, root, err) == 0)
+        result = read_issuers(config, root, err);
+    cfg_free(root);
     free(lines);
     lines = NULL;
     line_count = 0;
-    if (failed) {
-        config_free(config);
-        return NULL;
-    }
-    return config;
+    if (result == 0)
+        return config;
+    config_free(config);
+    return NULL;
 }
 
 static void free_list(struct config_value *list, size_t count)

@@ -57,6 +57,7 @@ also() {
         echo "ok: $1"
     else
         echo "FAILED: $1: no \"$2\" in the same output"
+        sed 's/^/    /' "$dir/out" | head -n 40
         failures=$((failures + 1))
     fi
 }
@@ -77,7 +78,7 @@ finish() {
     stop_daemon
     if [ "$failures" != 0 ]; then
         echo "$failures checks failed; the daemon said:"
-        tail -n 30 "$dir/annuld.log" 2>/dev/null
+        tail -n 15 "$dir/annuld.log" 2>/dev/null
         exit 1
     fi
     exit 0
