@@ -15,10 +15,11 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: annul-signer -c FILE -s FD   serve annuld on a connected socket\n"
-                            "       annul-signer -c FILE         serve annuld on the socket that systemd passes\n"
-                            "       annul-signer -c FILE -t      check that every key is there and fits\n"
-                            "annuld starts it; see annul-signer(8).\n";
+static const char usage[] =
+    "usage: annul-signer -c FILE -s FD   serve annuld on a connected socket\n"
+    "       annul-signer -c FILE         serve annuld on the socket that systemd passes\n"
+    "       annul-signer -c FILE -t      check that every key is there and fits\n"
+    "annuld starts it; see annul-signer(8).\n";
 
 /* No core file, no other process of this user looking in, no new rights. */
 static void harden(void)

@@ -24,38 +24,40 @@ enum admin_result {
     ADMIN_FAILED,    /* the store did: nothing has changed */
 };
 
-/* Revokes, or puts on hold. One who is revoked already stays as he is, unless the reason may legally become the
- * new one (annul/reason.h); the date of revocation then stays the first. `record` is the outcome (free it),
- * `changed` whether anything was written. `invalidity_at` may be TIME_NONE. */
-enum admin_result admin_revoke(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
-                               const struct serial *serial, int reason, int64_t invalidity_at,
-                               struct cert_record *record, bool *changed, struct error *err);
+/* Revokes, or puts on hold. One who is revoked already stays as he is, unless the reason may legally become
+ * the new one (annul/reason.h); the date of revocation then stays the first. `record` is the outcome (free
+ * it), `changed` whether anything was written. `invalidity_at` may be TIME_NONE. */
+enum admin_result admin_revoke(struct admin *admin, const struct store_actor *actor,
+                               const struct issuer *issuer, const struct serial *serial, int reason,
+                               int64_t invalidity_at, struct cert_record *record, bool *changed,
+                               struct error *err);
 
 /* Ends a hold. Released before: nothing changes. Never on hold, or revoked for good: ADMIN_CONFLICT. */
-enum admin_result admin_release(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
-                                const struct serial *serial, struct cert_record *record, bool *changed,
-                                struct error *err);
+enum admin_result admin_release(struct admin *admin, const struct store_actor *actor,
+                                const struct issuer *issuer, const struct serial *serial,
+                                struct cert_record *record, bool *changed, struct error *err);
 
-/* Registers every certificate of a PEM text, or one in DER; all or none. Their issuers are found by signature.
- * `each` is called for each after the commit, with its record. ADMIN_INVALID: one of them is no certificate, or of
- * none of our CAs. */
+/* Registers every certificate of a PEM text, or one in DER; all or none. Their issuers are found by
+ * signature. `each` is called for each after the commit, with its record. ADMIN_INVALID: one of them is no
+ * certificate, or of none of our CAs. */
 typedef int admin_each(void *arg, const struct issuer *issuer, const struct cert_record *record);
 enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, struct bytes text,
-                                 admin_each *each, void *arg, size_t *added, size_t *known, struct error *err);
+                                 admin_each *each, void *arg, size_t *added, size_t *known,
+                                 struct error *err);
 
 /* Registers one certificate if it is not, and revokes it, in one transaction. */
-enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor, struct bytes text,
-                                           int reason, const struct issuer **issuer, struct cert_record *record,
-                                           bool *changed, struct error *err);
+enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor,
+                                           struct bytes text, int reason, const struct issuer **issuer,
+                                           struct cert_record *record, bool *changed, struct error *err);
 
-/* Takes over rows from elsewhere (an index.txt, a CRL), all or none. A row that says good never un-revokes; one that
- * says revoked carries its own date. */
+/* Takes over rows from elsewhere (an index.txt, a CRL), all or none. A row that says good never un-revokes;
+ * one that says revoked carries its own date. */
 struct admin_import_count {
     size_t added, changed, known;
 };
-enum admin_result admin_import(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
-                               const struct cert_record *rows, size_t count, struct admin_import_count *counts,
-                               struct error *err);
+enum admin_result admin_import(struct admin *admin, const struct store_actor *actor,
+                               const struct issuer *issuer, const struct cert_record *rows, size_t count,
+                               struct admin_import_count *counts, struct error *err);
 
 /* A token is "annul_" and 64 hex digits; only its SHA-256 is kept. */
 #define ADMIN_TOKEN 71

@@ -5,13 +5,20 @@
 #include <annul/bytes.h>
 #include <annul/serial.h>
 
-enum certid_hash { CERTID_SHA1, CERTID_SHA256, CERTID_SHA384, CERTID_SHA512, CERTID_HASHES, CERTID_OTHER = 99 };
+enum certid_hash {
+    CERTID_SHA1,
+    CERTID_SHA256,
+    CERTID_SHA384,
+    CERTID_SHA512,
+    CERTID_HASHES,
+    CERTID_OTHER = 99
+};
 
 #define CERTID_HASH_MAX 64
 
 struct certid {
-    struct bytes whole; /* the TLV as received: a response repeats it octet for octet */
-    enum certid_hash hash; /* CERTID_OTHER: well-formed, but an algorithm we do not know */
+    struct bytes whole;     /* the TLV as received: a response repeats it octet for octet */
+    enum certid_hash hash;  /* CERTID_OTHER: well-formed, but an algorithm we do not know */
     struct bytes name_hash; /* of the issuer's subject, DER */
     struct bytes key_hash;  /* of the BIT STRING's content in the issuer's SubjectPublicKeyInfo */
     struct serial serial;

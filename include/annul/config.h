@@ -52,9 +52,9 @@ struct config {
         size_t listen_count;
         struct config_value socket;
     } admin;
-    struct config_value database;      /* path of the file */
+    struct config_value database; /* path of the file */
     struct config_value crl_directory;
-    int64_t crl_delay_ms;              /* how long changes are gathered before a CRL is built */
+    int64_t crl_delay_ms; /* how long changes are gathered before a CRL is built */
     struct config_value signer_program, signer_socket;
     enum log_level log_level;
     struct config_issuer *issuers;

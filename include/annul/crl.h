@@ -66,9 +66,10 @@ struct crl_scan;
 struct crl_scan *crl_scan_new(crl_read *read, void *arg); /* NULL when out of memory */
 void crl_scan_free(struct crl_scan *scan);
 
-/* Reads one TBSCertList, checking its form and the order of serials (strictly rising). Only the extensions that
- * crl_suffix writes are accepted, so that a signer never signs what it does not understand. `each` may be NULL.
- * 0, or -1 with the reason; octets behind the TBSCertList are an error. */
-int crl_scan_tbs(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts, struct error *err);
+/* Reads one TBSCertList, checking its form and the order of serials (strictly rising). Only the extensions
+ * that crl_suffix writes are accepted, so that a signer never signs what it does not understand. `each` may
+ * be NULL. 0, or -1 with the reason; octets behind the TBSCertList are an error. */
+int crl_scan_tbs(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts,
+                 struct error *err);
 
 #endif

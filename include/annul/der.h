@@ -36,7 +36,8 @@ enum {
 /* Tag of the next TLV, or 0 at the end. */
 uint8_t der_peek(struct bytes in);
 
-/* Takes the next TLV: its tag and content. False, with `in` unchanged, where there is none or it is not DER. */
+/* Takes the next TLV: its tag and content. False, with `in` unchanged, where there is none or it is not DER.
+ */
 bool der_take_any(struct bytes *in, uint8_t *tag, struct bytes *content);
 
 /* The same where the tag must be `tag`. */

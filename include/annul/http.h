@@ -1,7 +1,7 @@
 /* The HTTP edge: listeners, routes, one file a resource.
  *
- * Public listeners serve CRLs, OCSP and CA certificates; admin listeners (a Unix socket, loopback TCP) serve the
- * API. They never share one.
+ * Public listeners serve CRLs, OCSP and CA certificates; admin listeners (a Unix socket, loopback TCP) serve
+ * the API. They never share one.
  */
 #ifndef ANNUL_HTTP_H
 #define ANNUL_HTTP_H
@@ -23,7 +23,8 @@ struct http_services {
 
 struct http;
 
-/* 0 where every listen address can be read, admin is on loopback, and aliases do not collide; for `annuld -t`. */
+/* 0 where every listen address can be read, admin is on loopback, and aliases do not collide; for `annuld
+ * -t`. */
 int http_check(const struct config *config, struct error *err);
 
 /* Binds and serves. NULL with the reason, which names the address. */

@@ -1,7 +1,7 @@
 /* The certification authorities that we answer for, as configuration and certificates describe them.
  *
- * Loaded once at start by annuld and by annul-signer alike, then read-only: any thread. No private key is ever
- * here; see annul/signer.h.
+ * Loaded once at start by annuld and by annul-signer alike, then read-only: any thread. No private key is
+ * ever here; see annul/signer.h.
  */
 #ifndef ANNUL_ISSUER_H
 #define ANNUL_ISSUER_H
@@ -35,8 +35,8 @@ struct issuers {
     struct issuer list[];
 };
 
-/* Reads and checks every certificate: CA flag and key usage, a delegate's issuer and purpose, kinds of key, no
- * CA twice. NULL with file, line and remedy. Keeps pointing to `config`. */
+/* Reads and checks every certificate: CA flag and key usage, a delegate's issuer and purpose, kinds of key,
+ * no CA twice. NULL with file, line and remedy. Keeps pointing to `config`. */
 struct issuers *issuers_load(const struct config *config, struct error *err);
 void issuers_free(struct issuers *issuers); /* NULL-safe */
 

@@ -37,8 +37,8 @@ struct ocsp_request {
 /* OCSP_SUCCESSFUL, or OCSP_MALFORMED_REQUEST with the reason in `err`. */
 enum ocsp_status ocsp_request_parse(struct bytes der, struct ocsp_request *request, struct error *err);
 
-/* Verifies the signature of a signed request: the signer's certificate must be within the request and chain to
- * one of `trusted` (an X509_STORE). 1 good, 0 not, with the reason. */
+/* Verifies the signature of a signed request: the signer's certificate must be within the request and chain
+ * to one of `trusted` (an X509_STORE). 1 good, 0 not, with the reason. */
 int ocsp_request_verify(struct bytes der, X509_STORE *trusted, struct error *err);
 
 enum ocsp_cert_status { OCSP_CERT_GOOD, OCSP_CERT_REVOKED, OCSP_CERT_UNKNOWN };
@@ -46,8 +46,8 @@ enum ocsp_cert_status { OCSP_CERT_GOOD, OCSP_CERT_REVOKED, OCSP_CERT_UNKNOWN };
 struct ocsp_single {
     struct bytes certid; /* TLV, from the request */
     enum ocsp_cert_status status;
-    int64_t revoked_at; /* the last three only where revoked */
-    int reason;         /* CRLReason, or -1: absent */
+    int64_t revoked_at;    /* the last three only where revoked */
+    int reason;            /* CRLReason, or -1: absent */
     int64_t invalidity_at; /* or TIME_NONE */
 };
 
@@ -61,7 +61,7 @@ struct ocsp_response_data {
 };
 
 /* Room for the ResponseData of `count` CertIDs that came in a request of `request_len` octets. */
-#define OCSP_RESPONSE_DATA_ROOM(count, request_len) ((request_len) + (count) * 96 + 256)
+#define OCSP_RESPONSE_DATA_ROOM(count, request_len) ((request_len) + (count)*96 + 256)
 
 /* Writes a ResponseData in front of what `w` has. False on overflow. */
 bool ocsp_response_data_put(struct der_writer *w, const struct ocsp_response_data *data);

@@ -1,8 +1,8 @@
 /* When and which CRL: builds the CRL of each issuer whose key we have, after changes and by schedule.
  *
  * One thread builds. Rows stream from the store through a spool file to the signer and into two immutable
- * files, `DIRECTORY/ISSUER/NUMBER.crl` and `.pem`; memory does not grow with the list. A number is taken in the
- * store before anyone can see it.
+ * files, `DIRECTORY/ISSUER/NUMBER.crl` and `.pem`; memory does not grow with the list. A number is taken in
+ * the store before anyone can see it.
  */
 #ifndef ANNUL_PUBLISHER_H
 #define ANNUL_PUBLISHER_H
@@ -24,8 +24,8 @@ struct publication {
 /* 0 where the folder is there (or can be made) and writable; for `annuld -t`. */
 int publisher_check(const struct config *config, struct error *err);
 
-/* Takes up what was published before, after comparing it with its digest, and starts the thread. What is missing
- * or due is built at once, in the thread. NULL with the reason. Keeps the pointers. */
+/* Takes up what was published before, after comparing it with its digest, and starts the thread. What is
+ * missing or due is built at once, in the thread. NULL with the reason. Keeps the pointers. */
 struct publisher *publisher_start(const struct config *config, struct issuers *issuers, struct store *store,
                                   struct signer *signer, struct error *err);
 void publisher_stop(struct publisher *publisher); /* NULL-safe */

@@ -22,7 +22,7 @@ void responder_free(struct responder *responder); /* NULL-safe; no job may be un
 
 struct ocsp_answer {
     enum ocsp_status status;
-    bool has_nonce; /* such an answer is for one client: nothing may cache it */
+    bool has_nonce;                   /* such an answer is for one client: nothing may cache it */
     int64_t this_update, next_update; /* where status is OCSP_SUCCESSFUL */
     size_t len;
     uint8_t der[];
@@ -30,7 +30,8 @@ struct ocsp_answer {
 
 /* The answer, or NULL and a job for responder_sign. The request's octets are not needed afterwards.
  * NULL for both where memory is out. The caller frees the answer with free(). */
-struct ocsp_answer *responder_begin(struct responder *responder, struct bytes request, struct responder_job **job);
+struct ocsp_answer *responder_begin(struct responder *responder, struct bytes request,
+                                    struct responder_job **job);
 
 /* `answer` is never NULL, and becomes the callee's, who frees it with free(). */
 typedef void responder_done(void *arg, struct ocsp_answer *answer);

@@ -1,8 +1,8 @@
 /* Certificate serial numbers (RFC 5280 section 4.1.2.2): non-negative, at most 20 octets.
  *
  * The canonical form everywhere in Annul is the big-endian number without leading zero octets (and without
- * DER's sign octet); zero is one octet 00. So two spellings of a serial are equal exactly if their octets are.
- * Any thread.
+ * DER's sign octet); zero is one octet 00. So two spellings of a serial are equal exactly if their octets
+ * are. Any thread.
  */
 #ifndef ANNUL_SERIAL_H
 #define ANNUL_SERIAL_H
@@ -20,7 +20,8 @@ struct serial {
 /* From octets with any number of leading zeros. False where it is empty or too large. */
 bool serial_from_octets(struct bytes octets, struct serial *serial);
 
-/* From the content of a DER INTEGER; a negative number is refused, a sign octet dropped. */
+/* From the content of a DER INTEGER: negative ones and needless zeros are refused, a sign octet is dropped.
+ */
 bool serial_from_integer(struct bytes content, struct serial *serial);
 
 /* From what people paste: hex in any case, with or without 0x, colons, blanks between octets, leading zeros,

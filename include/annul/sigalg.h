@@ -9,9 +9,9 @@
 #define SIGNATURE_MAX 512 /* RSA-4096 */
 
 struct sigalg {
-    const char *name;    /* "ecdsa-with-SHA256" */
-    const char *digest;  /* OpenSSL's name, or NULL where the algorithm hashes by itself (Ed25519) */
-    struct bytes der;    /* AlgorithmIdentifier */
+    const char *name;   /* "ecdsa-with-SHA256" */
+    const char *digest; /* OpenSSL's name, or NULL where the algorithm hashes by itself (Ed25519) */
+    struct bytes der;   /* AlgorithmIdentifier */
 };
 
 /* RSA 2048 to 4096 and P-256: SHA-256; P-384: SHA-384; P-521: SHA-512; Ed25519. NULL for any other key. */

@@ -2,8 +2,9 @@
  *
  * annuld starts it and talks to it over a SOCK_SEQPACKET socketpair; or, where the configuration names a
  * socket, connects to one that the system manager runs under a user of its own. Requests are asynchronous:
- * submitted with a completion, answered in bulk. When the signer dies, whatever was submitted completes with a
- * failure at once, and the signer is started (or connected to) anew; until it is up, nothing can be submitted.
+ * submitted with a completion, answered in bulk. When the signer dies, whatever was submitted completes with
+ * a failure at once, and the signer is started (or connected to) anew; until it is up, nothing can be
+ * submitted.
  *
  * The signer signs what it understands, and nothing else: see signer_serve.
  */
@@ -31,8 +32,8 @@ void signer_stop(struct signer *signer);
  * `signature.len` is 0 and `failure` says why; both last only during the call. Must not block. */
 typedef void signer_done(void *arg, struct bytes signature, const char *failure);
 
-/* Submits a ResponseData for signing with the OCSP key of `issuer`; the octets are copied. False, and `done` is
- * not called, where the signer is down or too much is waiting. Any thread. */
+/* Submits a ResponseData for signing with the OCSP key of `issuer`; the octets are copied. False, and `done`
+ * is not called, where the signer is down or too much is waiting. Any thread. */
 bool signer_sign_ocsp(struct signer *signer, const struct issuer *issuer, struct bytes response_data,
                       signer_done *done, void *arg);
 
@@ -56,10 +57,10 @@ struct signer_keys;
 struct signer_keys *signer_keys_load(struct issuers *issuers, struct error *err);
 void signer_keys_free(struct signer_keys *keys); /* NULL-safe */
 
-/* Serves one connection until the other side closes it. It signs a ResponseData that it has parsed, that names
- * the configured responder, whose CertIDs all name the configured issuer, and that is valid for no longer than
- * configured; and a TBSCertList that it has parsed, of the configured issuer, likewise. Everything else,
- * a TBSCertificate above all, is refused. 0 when closed, -1 on an error of the socket. */
+/* Serves one connection until the other side closes it. It signs a ResponseData that it has parsed, that
+ * names the configured responder, whose CertIDs all name the configured issuer, and that is valid for no
+ * longer than configured; and a TBSCertList that it has parsed, of the configured issuer, likewise.
+ * Everything else, a TBSCertificate above all, is refused. 0 when closed, -1 on an error of the socket. */
 int signer_serve(struct signer_keys *keys, int fd, struct error *err);
 
 #endif

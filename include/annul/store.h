@@ -64,8 +64,8 @@ struct store_filter {
 
 /* Gives records in serial order; `each` must not keep them. Other than 0 stops. 0 or -1. */
 typedef int store_each(void *arg, const struct cert_record *record);
-int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each, void *arg,
-               struct error *err);
+int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each,
+               void *arg, struct error *err);
 
 /* The number of the last committed change. No database access; any thread. */
 int64_t store_change(const struct store *store);
@@ -81,7 +81,8 @@ struct store_actor {
 
 struct store_tx;
 
-/* Begins; waits for other writers. End it with commit or rollback, in the same thread. NULL with the reason. */
+/* Begins; waits for other writers. End it with commit or rollback, in the same thread. NULL with the reason.
+ */
 struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err);
 
 /* On disk when it returns 0. The transaction is over either way. */
@@ -114,7 +115,8 @@ struct store_crl {
 /* Takes the next CRL number, durably, before anybody can see it: one more than any taken before, and not less
  * than `now`, so that it rises above the numbers of a predecessor that counted from one, and above those of a
  * database that was lost. */
-int store_crl_take_number(struct store *store, int64_t issuer, int64_t now, int64_t *number, struct error *err);
+int store_crl_take_number(struct store *store, int64_t issuer, int64_t now, int64_t *number,
+                          struct error *err);
 
 /* Records what was published. */
 int store_crl_published(struct store *store, int64_t issuer, const struct store_crl *crl, struct error *err);
@@ -124,8 +126,8 @@ int store_crl_published(struct store *store, int64_t issuer, const struct store_
 enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_crl *crl, int64_t *changed,
                             struct error *err);
 
-/* Gives every revoked or held certificate of an issuer in serial order, from one snapshot whose change counter
- * is `covers`. 0 or -1; `each` stops it with other than 0. */
+/* Gives every revoked or held certificate of an issuer in serial order, from one snapshot whose change
+ * counter is `covers`. 0 or -1; `each` stops it with other than 0. */
 int store_crl_scan(struct store *store, int64_t issuer, store_each *each, void *arg, int64_t *covers,
                    struct error *err);
 

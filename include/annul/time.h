@@ -11,7 +11,8 @@
 
 #define DER_TIME_MAX 17 /* a GeneralizedTime TLV; a UTCTime TLV has 15 octets */
 
-/* Time TLV by RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050. Returns its length. */
+/* Time TLV by RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050. Returns its length.
+ */
 size_t time_to_der(int64_t at, uint8_t out[DER_TIME_MAX]);
 
 /* GeneralizedTime TLV, as OCSP uses throughout (RFC 6960 section 4.2.2.1). Returns DER_TIME_MAX. */

@@ -8,7 +8,8 @@
 const char *admin_status_text(const struct cert_record *record, char out[ADMIN_STATUS_TEXT]);
 
 /* Changes `record` as a revocation would; false where the rules leave it as it is. */
-bool admin_apply_revocation(struct cert_record *record, int reason, int64_t revoked_at, int64_t invalidity_at);
+bool admin_apply_revocation(struct cert_record *record, int reason, int64_t revoked_at,
+                            int64_t invalidity_at);
 
 /* Writes `after` and the audit entry. */
 int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,

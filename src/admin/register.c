@@ -11,7 +11,7 @@ struct intake {
     struct intake_row {
         const struct issuer *issuer;
         struct cert_record record;
-    } *rows;
+    } * rows;
 };
 
 static int take_in(void *arg, struct certificate *certificate, struct error *err)
@@ -35,10 +35,12 @@ static int take_in(void *arg, struct certificate *certificate, struct error *err
         intake->rows = rows;
         intake->room = room;
     }
-    intake->rows[intake->count++] = (struct intake_row){
-        issuer,
-        {.serial = certificate->serial, .not_before = certificate->not_before, .not_after = certificate->not_after,
-         .subject = subject, .invalidity_at = TIME_NONE}};
+    intake->rows[intake->count++] = (struct intake_row){issuer,
+                                                        {.serial = certificate->serial,
+                                                         .not_before = certificate->not_before,
+                                                         .not_after = certificate->not_after,
+                                                         .subject = subject,
+                                                         .invalidity_at = TIME_NONE}};
     return 0;
 }
 
@@ -81,8 +83,8 @@ enum admin_result admin_register(struct admin *admin, const struct store_actor *
         result = admin_finish(admin, tx, result, NULL, err);
     for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++) {
         struct cert_record record;
-        if (store_certificate(admin->store, intake.rows[i].issuer->id, &intake.rows[i].record.serial, &record, err) !=
-            FOUND)
+        if (store_certificate(admin->store, intake.rows[i].issuer->id, &intake.rows[i].record.serial, &record,
+                              err) != FOUND)
             continue;
         each(arg, intake.rows[i].issuer, &record);
         cert_record_free(&record);
@@ -92,9 +94,9 @@ out:
     return result;
 }
 
-enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor, struct bytes text,
-                                           int reason, const struct issuer **issuer, struct cert_record *record,
-                                           bool *changed, struct error *err)
+enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor,
+                                           struct bytes text, int reason, const struct issuer **issuer,
+                                           struct cert_record *record, bool *changed, struct error *err)
 {
     struct intake intake = {.admin = admin};
     enum admin_result result = ADMIN_INVALID;
@@ -112,8 +114,8 @@ enum admin_result admin_revoke_certificate(struct admin *admin, const struct sto
         goto out;
     *issuer = intake.rows[0].issuer;
     if (register_one(tx, &intake.rows[0], &added, &known, err) == 0)
-        result = admin_revoke_in(tx, actor->at, *issuer, &intake.rows[0].record.serial, reason, TIME_NONE, record,
-                                 changed, err);
+        result = admin_revoke_in(tx, actor->at, *issuer, &intake.rows[0].record.serial, reason, TIME_NONE,
+                                 record, changed, err);
     enum admin_result ended = admin_finish(admin, tx, result, *changed ? *issuer : NULL, err);
     if (ended != ADMIN_DONE && result == ADMIN_DONE)
         cert_record_free(record);
@@ -123,7 +125,8 @@ out:
     return result;
 }
 
-/* --- rows from elsewhere ---------------------------------------------------------------------------------- */
+/* --- rows from elsewhere ----------------------------------------------------------------------------------
+ */
 
 static int import_status(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *row,
                          struct admin_import_count *counts, struct error *err)
@@ -138,9 +141,9 @@ static int import_status(struct store_tx *tx, const struct issuer *issuer, const
     return result;
 }
 
-enum admin_result admin_import(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
-                               const struct cert_record *rows, size_t count, struct admin_import_count *counts,
-                               struct error *err)
+enum admin_result admin_import(struct admin *admin, const struct store_actor *actor,
+                               const struct issuer *issuer, const struct cert_record *rows, size_t count,
+                               struct admin_import_count *counts, struct error *err)
 {
     struct store_tx *tx = store_begin(admin->store, actor, err);
     char detail[128];
@@ -149,7 +152,8 @@ enum admin_result admin_import(struct admin *admin, const struct store_actor *ac
         return ADMIN_FAILED;
     for (size_t i = 0; i < count; i++) {
         enum outcome before = store_tx_register(tx, issuer->id, &rows[i], err);
-        if (before == FAILED || (rows[i].status != CERT_GOOD && import_status(tx, issuer, &rows[i], counts, err) < 0))
+        if (before == FAILED ||
+            (rows[i].status != CERT_GOOD && import_status(tx, issuer, &rows[i], counts, err) < 0))
             return admin_finish(admin, tx, ADMIN_FAILED, NULL, err);
         counts->added += before == ABSENT;
         counts->known += before == FOUND;

@@ -69,7 +69,8 @@ enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, c
     if (found == FAILED)
         return ADMIN_FAILED;
     serial_to_text(serial, text);
-    error_set(err, "issuer %s has no certificate %s; register it first, or revoke with the certificate itself",
+    error_set(err,
+              "issuer %s has no certificate %s; register it first, or revoke with the certificate itself",
               issuer->config->name.text, text);
     return ADMIN_NOT_FOUND;
 }
@@ -91,9 +92,10 @@ enum admin_result admin_revoke_in(struct store_tx *tx, int64_t now, const struct
     return result;
 }
 
-enum admin_result admin_revoke(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
-                               const struct serial *serial, int reason, int64_t invalidity_at,
-                               struct cert_record *record, bool *changed, struct error *err)
+enum admin_result admin_revoke(struct admin *admin, const struct store_actor *actor,
+                               const struct issuer *issuer, const struct serial *serial, int reason,
+                               int64_t invalidity_at, struct cert_record *record, bool *changed,
+                               struct error *err)
 {
     struct store_tx *tx = store_begin(admin->store, actor, err);
     if (!tx)
@@ -106,8 +108,9 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
     return ended;
 }
 
-static enum admin_result release_in(struct store_tx *tx, const struct issuer *issuer, const struct serial *serial,
-                                    struct cert_record *record, bool *changed, struct error *err)
+static enum admin_result release_in(struct store_tx *tx, const struct issuer *issuer,
+                                    const struct serial *serial, struct cert_record *record, bool *changed,
+                                    struct error *err)
 {
     enum admin_result result = admin_find(tx, issuer, serial, record, err);
     if (result != ADMIN_DONE || (record->status == CERT_GOOD && record->version != 0))
@@ -130,9 +133,9 @@ static enum admin_result release_in(struct store_tx *tx, const struct issuer *is
     return result;
 }
 
-enum admin_result admin_release(struct admin *admin, const struct store_actor *actor, const struct issuer *issuer,
-                                const struct serial *serial, struct cert_record *record, bool *changed,
-                                struct error *err)
+enum admin_result admin_release(struct admin *admin, const struct store_actor *actor,
+                                const struct issuer *issuer, const struct serial *serial,
+                                struct cert_record *record, bool *changed, struct error *err)
 {
     struct store_tx *tx = store_begin(admin->store, actor, err);
     *changed = false;

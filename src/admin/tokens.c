@@ -43,8 +43,10 @@ enum admin_result admin_token_create(struct admin *admin, const struct store_act
     enum outcome added = store_tx_token_add(tx, name, hash, id, err);
     enum admin_result result = added == FOUND ? ADMIN_DONE : added == ABSENT ? ADMIN_CONFLICT : ADMIN_FAILED;
     if (added == ABSENT)
-        error_set(err, "a token named \"%s\" was made before; names are not used twice, so that the audit stays clear",
-                  name);
+        error_set(
+            err,
+            "a token named \"%s\" was made before; names are not used twice, so that the audit stays clear",
+            name);
     if (result == ADMIN_DONE && store_tx_audit(tx, "token create", NULL, NULL, name, err) < 0)
         result = ADMIN_FAILED;
     return admin_finish(admin, tx, result, NULL, err);

@@ -14,8 +14,8 @@
 
 #define CONFIG_MAX (4 << 20)
 
-/* libconfuse takes the end of the file for the end of every open section. So a key that is known outside of sections
- * alone is put behind the text: where a brace is missing, it is refused. */
+/* libconfuse takes the end of the file for the end of every open section. So a key that is known outside of
+ * sections alone is put behind the text: where a brace is missing, it is refused. */
 #define END_KEY "end_of_annuld_conf"
 
 /* --- the keys, each with its default ------------------------------------------------------------------ */
@@ -23,12 +23,9 @@
 static int note_line(cfg_t *section, cfg_opt_t *option);
 
 static cfg_opt_t public_keys[] = {
-    CFG_STR_LIST("listen", NULL, CFGF_NONE),
-    CFG_INT("workers", 2, CFGF_NONE),
-    CFG_INT("connections", 8192, CFGF_NONE),
-    CFG_INT("connections_per_address", 2048, CFGF_NONE),
-    CFG_STR("timeout", "15s", CFGF_NONE),
-    CFG_END(),
+    CFG_STR_LIST("listen", NULL, CFGF_NONE), CFG_INT("workers", 2, CFGF_NONE),
+    CFG_INT("connections", 8192, CFGF_NONE), CFG_INT("connections_per_address", 2048, CFGF_NONE),
+    CFG_STR("timeout", "15s", CFGF_NONE),    CFG_END(),
 };
 static cfg_opt_t admin_keys[] = {
     CFG_STR_LIST("listen", NULL, CFGF_NONE),
@@ -88,7 +85,7 @@ static struct line {
     const cfg_t *section;
     const char *key; /* points into the tables above */
     int line;
-} *lines;
+} * lines;
 static size_t line_count;
 static const char *reading_path;
 static struct error *reading_error;
@@ -184,7 +181,8 @@ static size_t list_of(cfg_t *section, const char *key, struct config_value **lis
     if (!*list)
         return 0;
     for (size_t i = 0; i < count; i++)
-        (*list)[i] = (struct config_value){strdup(cfg_getnstr(section, key, (unsigned)i)), line_of(section, key)};
+        (*list)[i] =
+            (struct config_value){strdup(cfg_getnstr(section, key, (unsigned)i)), line_of(section, key)};
     return count;
 }
 
@@ -193,8 +191,8 @@ static int number_of(const struct config *config, cfg_t *section, const char *ke
 {
     long value = cfg_getint(section, key);
     if (value < low || value > high)
-        return config_error(config, line_of(section, key), err, "%s = %ld: must be from %ld to %ld", key, value, low,
-                            high);
+        return config_error(config, line_of(section, key), err, "%s = %ld: must be from %ld to %ld", key,
+                            value, low, high);
     *number = (unsigned)value;
     return 0;
 }
@@ -219,16 +217,16 @@ bool config_duration(const char *text, int64_t *seconds)
     return false;
 }
 
-static int duration_of(const struct config *config, cfg_t *section, const char *key, int64_t low, int64_t high,
-                       int64_t *seconds, struct error *err)
+static int duration_of(const struct config *config, cfg_t *section, const char *key, int64_t low,
+                       int64_t high, int64_t *seconds, struct error *err)
 {
     const char *text = cfg_getstr(section, key);
     if (!config_duration(text, seconds))
         return config_error(config, line_of(section, key), err,
                             "%s = \"%s\": not a duration; write 90s, 15m, 12h or 7d", key, text);
     if (*seconds < low || *seconds > high)
-        return config_error(config, line_of(section, key), err, "%s = \"%s\": must be from %llds to %llds", key, text,
-                            (long long)low, (long long)high);
+        return config_error(config, line_of(section, key), err, "%s = \"%s\": must be from %llds to %llds",
+                            key, text, (long long)low, (long long)high);
     return 0;
 }
 
@@ -243,7 +241,8 @@ static int choice_of(const struct config *config, cfg_t *section, const char *ke
         strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
         strncat(known, choices[i], sizeof known - strlen(known) - 1);
     }
-    return config_error(config, line_of(section, key), err, "%s = \"%s\": must be one of %s", key, text, known);
+    return config_error(config, line_of(section, key), err, "%s = \"%s\": must be one of %s", key, text,
+                        known);
 }
 
 /* Names stand in URLs and in file names. */
@@ -255,7 +254,8 @@ static bool name_is_legal(const char *name)
            !(len > 6 && strcmp(name + len - 6, "-delta") == 0);
 }
 
-static int read_alias(const struct config *config, cfg_t *section, struct config_alias *alias, struct error *err)
+static int read_alias(const struct config *config, cfg_t *section, struct config_alias *alias,
+                      struct error *err)
 {
     static const char *const formats[] = {"der", "pem", NULL};
     static const char *const taken[] = {"/crl/", "/ca/", "/ocsp", "/M"};
@@ -263,11 +263,13 @@ static int read_alias(const struct config *config, cfg_t *section, struct config
     alias->path = (struct config_value){strdup(path), line_of_section(section)};
     if (path[0] != '/' || path[1] == 0 || strpbrk(path, "?#% "))
         return config_error(config, alias->path.line, err,
-                            "alias \"%s\": must be a URL path such as \"/ca.crl\", without ? # %% or blanks", path);
+                            "alias \"%s\": must be a URL path such as \"/ca.crl\", without ? # %% or blanks",
+                            path);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (strncmp(path, taken[i], strlen(taken[i])) == 0)
             return config_error(config, alias->path.line, err,
-                                "alias \"%s\": paths that begin with %s have a meaning already", path, taken[i]);
+                                "alias \"%s\": paths that begin with %s have a meaning already", path,
+                                taken[i]);
     int format = choice_of(config, section, "format", formats, err);
     alias->pem = format == 1;
     return format < 0 ? -1 : 0;
@@ -283,7 +285,8 @@ static int check_issuer(const struct config *config, const struct config_issuer 
                             "\"bundle\", and no \"-delta\" at the end",
                             name);
     if (!issuer->certificate.text)
-        return config_error(config, line, err, "issuer \"%s\": no CA certificate; add certificate = \"FILE\"", name);
+        return config_error(config, line, err, "issuer \"%s\": no CA certificate; add certificate = \"FILE\"",
+                            name);
     if (!issuer->ocsp_certificate.text != !issuer->ocsp_key.text)
         return config_error(config, line, err,
                             "issuer \"%s\": ocsp_certificate and ocsp_key go together; %s is missing", name,
@@ -294,14 +297,16 @@ static int check_issuer(const struct config *config, const struct config_issuer 
                             "ocsp_certificate and ocsp_key (a delegate's)",
                             name);
     if (issuer->crl_refresh_s * 2 > issuer->crl_lifetime_s)
-        return config_error(config, line, err,
-                            "issuer \"%s\": crl_refresh must be at most half of crl_lifetime, or brokers lock "
-                            "everyone out when one refresh fails",
-                            name);
+        return config_error(
+            config, line, err,
+            "issuer \"%s\": crl_refresh must be at most half of crl_lifetime, or brokers lock "
+            "everyone out when one refresh fails",
+            name);
     return 0;
 }
 
-static int read_issuer(const struct config *config, cfg_t *section, struct config_issuer *issuer, struct error *err)
+static int read_issuer(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                       struct error *err)
 {
     static const char *const policies[] = {"unknown", "good", "revoked", "unauthorized", NULL};
     issuer->name = (struct config_value){strdup(cfg_title(section)), line_of_section(section)};
@@ -312,7 +317,8 @@ static int read_issuer(const struct config *config, cfg_t *section, struct confi
     issuer->request_signers = file_of(config, section, "request_signers");
     int unlisted = choice_of(config, section, "unlisted", policies, err);
     if (unlisted < 0 ||
-        duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s, err) < 0 ||
+        duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s, err) <
+            0 ||
         duration_of(config, section, "crl_refresh", 60, 5 * 366 * 86400LL, &issuer->crl_refresh_s, err) < 0 ||
         duration_of(config, section, "ocsp_validity", 60, 366 * 86400LL, &issuer->ocsp_validity_s, err) < 0)
         return -1;
@@ -329,7 +335,8 @@ static int read_issuers(struct config *config, cfg_t *root, struct error *err)
 {
     config->issuer_count = cfg_size(root, "issuer");
     if (config->issuer_count == 0)
-        return config_error(config, root->line, err, "no issuer; add issuer \"NAME\" { certificate = … key = … }");
+        return config_error(config, root->line, err,
+                            "no issuer; add issuer \"NAME\" { certificate = … key = … }");
     config->issuers = calloc(config->issuer_count, sizeof *config->issuers);
     for (size_t i = 0; config->issuers && i < config->issuer_count; i++)
         if (read_issuer(config, cfg_getnsec(root, "issuer", (unsigned)i), &config->issuers[i], err) < 0)
@@ -347,14 +354,16 @@ static int read_listeners(struct config *config, cfg_t *root, struct error *err)
     if (config->public.listen_count == 0)
         return config_error(config, public->line, err, "public: no listen; add listen = {\"0.0.0.0:80\"}");
     if (config->admin.listen_count == 0 && !config->admin.socket.text)
-        return config_error(config, admin->line, err, "admin: add socket = \"/run/annul/admin.sock\" or listen");
+        return config_error(config, admin->line, err,
+                            "admin: add socket = \"/run/annul/admin.sock\" or listen");
     if (config->admin.socket.text && strlen(config->admin.socket.text) > 107)
         return config_error(config, config->admin.socket.line, err,
-                            "admin socket %s: a Unix socket's path has at most 107 octets", config->admin.socket.text);
+                            "admin socket %s: a Unix socket's path has at most 107 octets",
+                            config->admin.socket.text);
     if (number_of(config, public, "workers", 1, 64, &config->public.workers, err) < 0 ||
         number_of(config, public, "connections", 16, 1000000, &config->public.connections, err) < 0 ||
-        number_of(config, public, "connections_per_address", 1, 1000000, &config->public.connections_per_address,
-                  err) < 0 ||
+        number_of(config, public, "connections_per_address", 1, 1000000,
+                  &config->public.connections_per_address, err) < 0 ||
         duration_of(config, public, "timeout", 1, 3600, &timeout_s, err) < 0)
         return -1;
     config->public.timeout_s = (unsigned)timeout_s;
@@ -363,7 +372,8 @@ static int read_listeners(struct config *config, cfg_t *root, struct error *err)
 
 static int read_rest(struct config *config, cfg_t *root, struct error *err)
 {
-    cfg_t *log = cfg_getsec(root, "log"), *crl = cfg_getsec(root, "crl"), *signer = cfg_getsec(root, "signer");
+    cfg_t *log = cfg_getsec(root, "log"), *crl = cfg_getsec(root, "crl"),
+          *signer = cfg_getsec(root, "signer");
     unsigned delay = 0;
     config->database = file_of(config, cfg_getsec(root, "database"), "path");
     config->crl_directory = file_of(config, crl, "directory");
@@ -371,7 +381,8 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     config->signer_socket = file_of(config, signer, "socket");
     int level = log_level_parse(cfg_getstr(log, "level"));
     if (level < 0)
-        return config_error(config, line_of(log, "level"), err, "level = \"%s\": must be one of error, warn, info, debug",
+        return config_error(config, line_of(log, "level"), err,
+                            "level = \"%s\": must be one of error, warn, info, debug",
                             cfg_getstr(log, "level"));
     config->log_level = (enum log_level)level;
     if (number_of(config, crl, "delay_ms", 0, 1000, &delay, err) < 0)

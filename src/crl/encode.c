@@ -56,7 +56,8 @@ bool crl_prefix(struct buffer *out, const struct crl_head *head, uint64_t entrie
     size_t this_len = time_to_der(head->this_update, this_update);
     size_t next_len = time_to_der(head->next_update, next_update);
     uint64_t list_len = entries_len ? der_header_len(entries_len) + entries_len : 0;
-    uint64_t len = sizeof v2 + head->sigalg.len + head->issuer.len + this_len + next_len + list_len + suffix_len;
+    uint64_t len =
+        sizeof v2 + head->sigalg.len + head->issuer.len + this_len + next_len + list_len + suffix_len;
     return add_header(out, DER_SEQUENCE, len) && buffer_add(out, v2, sizeof v2) &&
            buffer_add(out, head->sigalg.at, head->sigalg.len) &&
            buffer_add(out, head->issuer.at, head->issuer.len) && buffer_add(out, this_update, this_len) &&
@@ -84,7 +85,8 @@ bool crl_envelope(struct buffer *before, struct buffer *behind, uint64_t tbs_len
                   struct bytes signature)
 {
     size_t start = behind->len;
-    return buffer_add(behind, sigalg.at, sigalg.len) && add_header(behind, DER_BIT_STRING, signature.len + 1) &&
-           buffer_add(behind, "", 1) && buffer_add(behind, signature.at, signature.len) &&
+    return buffer_add(behind, sigalg.at, sigalg.len) &&
+           add_header(behind, DER_BIT_STRING, signature.len + 1) && buffer_add(behind, "", 1) &&
+           buffer_add(behind, signature.at, signature.len) &&
            add_header(before, DER_SEQUENCE, tbs_len + behind->len - start);
 }

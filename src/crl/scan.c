@@ -114,8 +114,8 @@ static bool take_entry_extension(struct bytes *list, struct crl_entry *entry)
 {
     struct bytes extension, oid, value, content;
     if (!der_take(list, DER_SEQUENCE, &extension) || !der_take(&extension, DER_OID, &oid) ||
-        !der_take(&extension, DER_OCTET_STRING, &value) || extension.len || oid.len != 3 || oid.at[0] != 0x55 ||
-        oid.at[1] != 0x1d)
+        !der_take(&extension, DER_OCTET_STRING, &value) || extension.len || oid.len != 3 ||
+        oid.at[0] != 0x55 || oid.at[1] != 0x1d)
         return false;
     if (oid.at[2] == 0x15 && entry->reason == REASON_UNSPECIFIED) {
         if (!der_take(&value, DER_ENUMERATED, &content) || value.len || content.len != 1)
@@ -148,7 +148,8 @@ static bool parse_entry(struct bytes whole, struct crl_entry *entry)
     return true;
 }
 
-static int scan_entries(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts, struct error *err)
+static int scan_entries(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts,
+                        struct error *err)
 {
     uint64_t len;
     struct serial before = {0};
@@ -161,7 +162,8 @@ static int scan_entries(struct crl_scan *scan, crl_each *each, void *arg, struct
             return error_set(err, "entry %llu of the CRL is not one that we write",
                              (unsigned long long)facts->entries + 1);
         if (facts->entries && serial_compare(&before, &entry.serial) >= 0)
-            return error_set(err, "entry %llu of the CRL is out of order", (unsigned long long)facts->entries + 1);
+            return error_set(err, "entry %llu of the CRL is out of order",
+                             (unsigned long long)facts->entries + 1);
         before = entry.serial;
         if (each && each(arg, &entry) != 0)
             return error_set(err, "stopped at entry %llu", (unsigned long long)facts->entries + 1);
@@ -173,7 +175,8 @@ static bool take_number(struct bytes value, struct crl_facts *facts)
 {
     struct bytes number;
     if (facts->has_number || !der_take(&value, DER_INTEGER, &number) || value.len || number.len == 0 ||
-        number.len > 8 || number.at[0] & 0x80 || (number.len > 1 && number.at[0] == 0 && !(number.at[1] & 0x80)))
+        number.len > 8 || number.at[0] & 0x80 ||
+        (number.len > 1 && number.at[0] == 0 && !(number.at[1] & 0x80)))
         return false;
     for (size_t i = 0; i < number.len; i++)
         facts->head.number = facts->head.number << 8 | number.at[i];
@@ -194,8 +197,8 @@ static bool parse_extensions(struct crl_scan *scan, struct bytes whole, struct c
     static const struct bytes authority = {(const uint8_t *)"\x55\x1d\x23", 3},
                               number = {(const uint8_t *)"\x55\x1d\x14", 3};
     struct bytes explicit, list, extension, oid, value;
-    if (!der_take(&whole, DER_CONTEXT_CONSTRUCTED(0), &explicit) || !der_take(&explicit, DER_SEQUENCE, &list) ||
-        explicit.len || list.len == 0)
+    if (!der_take(&whole, DER_CONTEXT_CONSTRUCTED(0), &explicit) ||
+        !der_take(&explicit, DER_SEQUENCE, &list) || explicit.len || list.len == 0)
         return false;
     while (list.len) {
         if (!der_take(&list, DER_SEQUENCE, &extension) || !der_take(&extension, DER_OID, &oid) ||
@@ -208,7 +211,8 @@ static bool parse_extensions(struct crl_scan *scan, struct bytes whole, struct c
     return true;
 }
 
-static int scan_body(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts, struct error *err)
+static int scan_body(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts,
+                     struct error *err)
 {
     struct bytes whole;
     uint64_t len, end;

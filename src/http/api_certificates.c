@@ -17,22 +17,24 @@ static const struct issuer *path_issuer(struct request *request, enum MHD_Result
     return issuer;
 }
 
-static const struct issuer *path_certificate(struct request *request, struct serial *serial, enum MHD_Result *result)
+static const struct issuer *path_certificate(struct request *request, struct serial *serial,
+                                             enum MHD_Result *result)
 {
     const struct issuer *issuer = path_issuer(request, result);
     if (!issuer)
         return NULL;
     if (serial_from_text(request->part[1], serial))
         return issuer;
-    *result = reply_problem(request, 400,
-                            "\"%s\" is no serial number: hex (colons, 0x and leading zeros are fine), or dec: and "
-                            "decimal digits, at most 20 octets",
-                            request->part[1]);
+    *result =
+        reply_problem(request, 400,
+                      "\"%s\" is no serial number: hex (colons, 0x and leading zeros are fine), or dec: and "
+                      "decimal digits, at most 20 octets",
+                      request->part[1]);
     return NULL;
 }
 
-static enum MHD_Result reply_record(struct request *request, const struct issuer *issuer, struct cert_record *record,
-                                    const bool *changed)
+static enum MHD_Result reply_record(struct request *request, const struct issuer *issuer,
+                                    struct cert_record *record, const bool *changed)
 {
     json_t *object = json_certificate(issuer, record);
     cert_record_free(record);
@@ -62,14 +64,16 @@ enum MHD_Result api_certificate_get(struct request *request)
     return reply_problem(request, 503, "%s", err.text);
 }
 
-/* --- revoke and release ---------------------------------------------------------------------------------- */
+/* --- revoke and release ----------------------------------------------------------------------------------
+ */
 
 static bool parse_reason(const char *text, int *reason, struct error *err)
 {
     *reason = text ? reason_from_name(text) : REASON_UNSPECIFIED;
     if (*reason < 0)
         error_set(err,
-                  "\"%.64s\" is no reason; use one of unspecified, keyCompromise, cACompromise, affiliationChanged, "
+                  "\"%.64s\" is no reason; use one of unspecified, keyCompromise, cACompromise, "
+                  "affiliationChanged, "
                   "superseded, cessationOfOperation, certificateHold, privilegeWithdrawn, aACompromise",
                   text);
     return *reason >= 0;
@@ -118,9 +122,10 @@ enum MHD_Result api_revoke_post(struct request *request)
     if (!good)
         return reply_problem(request, 422, "%s", err.text);
     struct store_actor actor = auth_actor(request);
-    enum admin_result done = admin_revoke(request->services->admin, &actor, issuer, &serial, reason, invalidity_at,
-                                          &record, &changed, &err);
-    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed) : reply_result(request, done, &err);
+    enum admin_result done = admin_revoke(request->services->admin, &actor, issuer, &serial, reason,
+                                          invalidity_at, &record, &changed, &err);
+    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed)
+                              : reply_result(request, done, &err);
 }
 
 enum MHD_Result api_release_post(struct request *request)
@@ -136,7 +141,8 @@ enum MHD_Result api_release_post(struct request *request)
     struct store_actor actor = auth_actor(request);
     enum admin_result done =
         admin_release(request->services->admin, &actor, issuer, &serial, &record, &changed, &err);
-    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed) : reply_result(request, done, &err);
+    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed)
+                              : reply_result(request, done, &err);
 }
 
 enum MHD_Result api_revoke_certificate_post(struct request *request)
@@ -152,13 +158,15 @@ enum MHD_Result api_revoke_certificate_post(struct request *request)
     if (!good)
         return reply_problem(request, 422, "%s", err.text);
     struct store_actor actor = auth_actor(request);
-    enum admin_result done =
-        admin_revoke_certificate(request->services->admin, &actor, (struct bytes){request->body.at, request->body.len},
-                                 reason, &issuer, &record, &changed, &err);
-    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed) : reply_result(request, done, &err);
+    enum admin_result done = admin_revoke_certificate(request->services->admin, &actor,
+                                                      (struct bytes){request->body.at, request->body.len},
+                                                      reason, &issuer, &record, &changed, &err);
+    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed)
+                              : reply_result(request, done, &err);
 }
 
-/* --- register ----------------------------------------------------------------------------------------------- */
+/* --- register
+ * ----------------------------------------------------------------------------------------------- */
 
 static int add_to_array(void *arg, const struct issuer *issuer, const struct cert_record *record)
 {
@@ -176,13 +184,14 @@ enum MHD_Result api_certificates_post(struct request *request)
                        add_to_array, list, &added, &known, &err);
     if (done == ADMIN_DONE)
         return reply_json(request, 200,
-                          json_pack("{s:I, s:I, s:o}", "registered", (json_int_t)added, "known", (json_int_t)known,
-                                    "certificates", list));
+                          json_pack("{s:I, s:I, s:o}", "registered", (json_int_t)added, "known",
+                                    (json_int_t)known, "certificates", list));
     json_decref(list);
     return reply_result(request, done, &err);
 }
 
-/* --- list ------------------------------------------------------------------------------------------------ */
+/* --- list ------------------------------------------------------------------------------------------------
+ */
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
@@ -196,7 +205,8 @@ struct query {
 
 static bool parse_status(const char *text, int *status)
 {
-    static const char *const names[] = {[CERT_GOOD] = "good", [CERT_REVOKED] = "revoked", [CERT_HOLD] = "hold"};
+    static const char *const names[] = {
+        [CERT_GOOD] = "good", [CERT_REVOKED] = "revoked", [CERT_HOLD] = "hold"};
     *status = -1;
     for (int i = 0; text && i < 3; i++)
         if (strcmp(text, names[i]) == 0)
@@ -277,8 +287,10 @@ enum MHD_Result api_certificates_get(struct request *request)
     const struct issuer *issuer = path_issuer(request, &result);
     if (!issuer)
         return result;
-    struct query query = {.status = request_argument(request, "status"), .q = request_argument(request, "q"),
-                          .after = request_argument(request, "after"), .limit = request_argument(request, "limit")};
+    struct query query = {.status = request_argument(request, "status"),
+                          .q = request_argument(request, "q"),
+                          .after = request_argument(request, "after"),
+                          .limit = request_argument(request, "limit")};
     result = parse_query(&query, &err) ? reply_page(request, &query, issuer)
                                        : reply_problem(request, 400, "%s", err.text);
     free(query.status);
@@ -288,7 +300,8 @@ enum MHD_Result api_certificates_get(struct request *request)
     return result;
 }
 
-/* --- import ------------------------------------------------------------------------------------------------ */
+/* --- import ------------------------------------------------------------------------------------------------
+ */
 
 #define ROWS_MAX 20000
 
@@ -306,7 +319,8 @@ static bool parse_row_status(json_t *object, struct cert_record *row, struct err
     const char *reason = json_string_value(json_object_get(object, "reason"));
     if (!reason && row->status == CERT_HOLD)
         reason = "certificateHold";
-    if (!parse_reason(reason, &row->reason, err) || !parse_time_member(object, "revoked_at", &row->revoked_at, err))
+    if (!parse_reason(reason, &row->reason, err) ||
+        !parse_time_member(object, "revoked_at", &row->revoked_at, err))
         return false;
     if ((row->reason == REASON_CERTIFICATE_HOLD) != (row->status == CERT_HOLD)) {
         error_set(err, "status hold and reason certificateHold go together");
@@ -321,13 +335,14 @@ static bool parse_row_status(json_t *object, struct cert_record *row, struct err
 
 static bool parse_row(json_t *object, struct cert_record *row, struct error *err)
 {
-    static const char *const known[] = {"serial",     "subject",       "not_before", "not_after", "status", "reason",
-                                        "revoked_at", "invalidity_at", NULL};
+    static const char *const known[] = {"serial", "subject",    "not_before",    "not_after", "status",
+                                        "reason", "revoked_at", "invalidity_at", NULL};
     const char *serial = json_string_value(json_object_get(object, "serial"));
     const char *subject = json_string_value(json_object_get(object, "subject"));
     if (!json_only(object, known, err) || !parse_time_member(object, "not_before", &row->not_before, err) ||
         !parse_time_member(object, "not_after", &row->not_after, err) ||
-        !parse_time_member(object, "invalidity_at", &row->invalidity_at, err) || !parse_row_status(object, row, err))
+        !parse_time_member(object, "invalidity_at", &row->invalidity_at, err) ||
+        !parse_row_status(object, row, err))
         return false;
     if (!serial || !serial_from_text(serial, &row->serial)) {
         error_set(err, "serial must be a serial number in hex");

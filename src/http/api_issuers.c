@@ -21,9 +21,10 @@ static json_t *describe_issuer(struct request *request, const struct issuer *iss
     json_t *object = NULL;
     if (subject && certificate_to_pem((struct bytes){issuer->ca.der.at, issuer->ca.der.len}, &pem) &&
         buffer_add(&pem, "", 1))
-        object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", issuer->config->name.text, "subject", subject,
-                           "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL, "crl", describe_crl(p),
-                           "ocsp_signer_not_after", json_time(issuer_ocsp_certificate(issuer)->not_after));
+        object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", issuer->config->name.text, "subject",
+                           subject, "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL, "crl",
+                           describe_crl(p), "ocsp_signer_not_after",
+                           json_time(issuer_ocsp_certificate(issuer)->not_after));
     publication_release(p);
     buffer_free(&pem);
     free(subject);

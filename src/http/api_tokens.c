@@ -50,10 +50,11 @@ enum MHD_Result api_tokens_post(struct request *request)
     } else {
         struct store_actor actor = auth_actor(request);
         enum admin_result done = admin_token_create(request->services->admin, &actor, name, token, &id, &err);
-        result = done == ADMIN_DONE ? reply_json(request, 201,
-                                                 json_pack("{s:I, s:s, s:s}", "id", (json_int_t)id, "name", name,
-                                                           "token", token))
-                                    : reply_result(request, done, &err);
+        result =
+            done == ADMIN_DONE
+                ? reply_json(request, 201,
+                             json_pack("{s:I, s:s, s:s}", "id", (json_int_t)id, "name", name, "token", token))
+                : reply_result(request, done, &err);
         OPENSSL_cleanse(token, sizeof token);
     }
     json_decref(body);
@@ -71,5 +72,6 @@ enum MHD_Result api_token_delete(struct request *request)
     enum admin_result done = admin_token_revoke(request->services->admin, &actor, id, &err);
     if (done != ADMIN_DONE)
         return reply_result(request, done, &err);
-    return reply_queue(request, MHD_HTTP_NO_CONTENT, MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT));
+    return reply_queue(request, MHD_HTTP_NO_CONTENT,
+                       MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT));
 }

@@ -18,15 +18,15 @@ static void note_origin(struct request *request)
     const struct sockaddr *address = info ? info->client_addr : NULL;
     snprintf(request->actor_origin, sizeof request->actor_origin, "unix");
     if (address && address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, request->actor_origin,
-                  sizeof request->actor_origin);
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr,
+                  request->actor_origin, sizeof request->actor_origin);
     else if (address && address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, request->actor_origin,
-                  sizeof request->actor_origin);
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+                  request->actor_origin, sizeof request->actor_origin);
 }
 
-/* On the Unix socket the kernel says who it is: root, and the user that the daemon runs as, could read the database
- * and the socket's token anyway. */
+/* On the Unix socket the kernel says who it is: root, and the user that the daemon runs as, could read the
+ * database and the socket's token anyway. */
 static bool is_peer(struct request *request)
 {
     const union MHD_ConnectionInfo *info =
@@ -35,8 +35,8 @@ static bool is_peer(struct request *request)
     socklen_t len = sizeof peer;
     int domain;
     socklen_t domain_len = sizeof domain;
-    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0 || domain != AF_UNIX ||
-        getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0 ||
+        domain != AF_UNIX || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
         (peer.uid != 0 && peer.uid != geteuid()))
         return false;
     snprintf(request->actor_name, sizeof request->actor_name, "uid:%u", (unsigned)peer.uid);
@@ -53,8 +53,9 @@ bool auth_check(struct request *request, enum MHD_Result *result)
     if (!header && is_peer(request))
         return true;
     if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0) {
-        *result = reply_problem(request, 401, "send the header Authorization: Bearer TOKEN; `annulctl token create "
-                                              "NAME` on the daemon's machine makes a token");
+        *result = reply_problem(request, 401,
+                                "send the header Authorization: Bearer TOKEN; `annulctl token create "
+                                "NAME` on the daemon's machine makes a token");
         return false;
     }
     switch (admin_token_check(request->services->admin, header + sizeof scheme - 1, name, &err)) {

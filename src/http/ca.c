@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-static enum MHD_Result reply_certificate(struct request *request, const char *type, struct bytes body, int64_t since)
+static enum MHD_Result reply_certificate(struct request *request, const char *type, struct bytes body,
+                                         int64_t since)
 {
     uint8_t digest[32];
     char etag[65] = "";
@@ -34,9 +35,10 @@ static enum MHD_Result reply_pem(struct request *request, const struct issuer *i
     bool good = true;
     for (size_t i = 0; i < count && good; i++)
         good = certificate_to_pem((struct bytes){issuers[i].ca.der.at, issuers[i].ca.der.len}, &pem);
-    enum MHD_Result result = good ? reply_certificate(request, "application/x-pem-file",
-                                                      (struct bytes){pem.at, pem.len}, issuers[0].ca.not_before)
-                                  : MHD_NO;
+    enum MHD_Result result =
+        good ? reply_certificate(request, "application/x-pem-file", (struct bytes){pem.at, pem.len},
+                                 issuers[0].ca.not_before)
+             : MHD_NO;
     buffer_free(&pem);
     return result;
 }
@@ -52,9 +54,11 @@ enum MHD_Result ca_get(struct request *request)
             return reply_pem(request, issuer, 1);
         if (issuer)
             return reply_certificate(request, "application/pkix-cert",
-                                     (struct bytes){issuer->ca.der.at, issuer->ca.der.len}, issuer->ca.not_before);
+                                     (struct bytes){issuer->ca.der.at, issuer->ca.der.len},
+                                     issuer->ca.not_before);
     }
-    return reply_problem(request, 404, "no CA certificate of that name; /ca/NAME.cer is DER, /ca/NAME.pem is PEM");
+    return reply_problem(request, 404,
+                         "no CA certificate of that name; /ca/NAME.cer is DER, /ca/NAME.pem is PEM");
 }
 
 enum MHD_Result ca_bundle_get(struct request *request)

@@ -46,8 +46,9 @@ static enum MHD_Result reply_crl(struct request *request, const struct issuer *i
     if (!p)
         return not_yet(request, issuer);
     enum MHD_Result result = p->next_update <= clock_now()
-                                 ? reply_problem(request, 503, "issuer %s: the CRL has expired and a new one could not "
-                                                               "be built; see annuld's log",
+                                 ? reply_problem(request, 503,
+                                                 "issuer %s: the CRL has expired and a new one could not "
+                                                 "be built; see annuld's log",
                                                  issuer->config->name.text)
                                  : reply_publication(request, p, pem);
     publication_release(p);

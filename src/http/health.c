@@ -13,6 +13,6 @@ enum MHD_Result ready_get(struct request *request)
     const struct http_services *s = request->services;
     bool signer = signer_is_up(s->signer), crls = publisher_is_ready(s->publisher, clock_now());
     return reply_json(request, signer && crls ? 200 : 503,
-                      json_pack("{s:s, s:b, s:b}", "status", signer && crls ? "ready" : "not ready", "signer", signer,
-                                "crls", crls));
+                      json_pack("{s:s, s:b, s:b}", "status", signer && crls ? "ready" : "not ready", "signer",
+                                signer, "crls", crls));
 }

@@ -39,21 +39,22 @@ struct request {
     const struct http_services *services;
     struct MHD_Connection *connection;
     bool is_admin;
-    const char *method_name, *url; /* the raw path */
-    unsigned method, allowed; /* of this request; by the path */
-    const struct route *route; /* NULL: none fits */
-    char *part[PARTS_MAX];     /* percent-decoded */
+    const char *method_name, *url;    /* the raw path */
+    unsigned method, allowed;         /* of this request; by the path */
+    const struct route *route;        /* NULL: none fits */
+    char *part[PARTS_MAX];            /* percent-decoded */
     const struct config_alias *alias; /* where the path is one */
     const struct issuer *alias_issuer;
     size_t body_max;
     struct buffer body;
-    size_t discarded; /* octets of it beyond body_max */
+    size_t discarded;                      /* octets of it beyond body_max */
     char actor_name[80], actor_origin[64]; /* of an authenticated request */
     struct ocsp_answer *answer;            /* that has come while the connection slept */
     bool asleep;
 };
 
-/* --- route tables ----------------------------------------------------------------------------------------- */
+/* --- route tables -----------------------------------------------------------------------------------------
+ */
 
 extern const struct route public_routes[], admin_routes[];
 
@@ -73,13 +74,15 @@ handler api_tokens_get, api_tokens_post, api_token_delete;
 /* Whether the OCSP form of GET is meant: the base64 in the path, or NULL. */
 const char *ocsp_path(const char *url);
 
-/* --- authentication ---------------------------------------------------------------------------------------- */
+/* --- authentication ----------------------------------------------------------------------------------------
+ */
 
 /* Fills in the actor. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
 
-/* --- replies (reply.c) ------------------------------------------------------------------------------------- */
+/* --- replies (reply.c) -------------------------------------------------------------------------------------
+ */
 
 /* Errors by RFC 9457. `detail` is for a person. */
 enum MHD_Result reply_problem(struct request *request, unsigned status, const char *format, ...)
@@ -109,7 +112,8 @@ const char *request_header(struct request *request, const char *name);
 /* A query argument, percent-decoded, malloc'ed; NULL: absent. */
 char *request_argument(struct request *request, const char *name);
 
-/* --- JSON pieces (json.c) ----------------------------------------------------------------------------------- */
+/* --- JSON pieces (json.c)
+ * ----------------------------------------------------------------------------------- */
 
 /* The certificate object of the API. NULL when out of memory. */
 json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record);

@@ -15,13 +15,14 @@ json_t *json_time(int64_t at)
 
 json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record)
 {
-    static const char *const names[] = {[CERT_GOOD] = "good", [CERT_REVOKED] = "revoked", [CERT_HOLD] = "hold"};
+    static const char *const names[] = {
+        [CERT_GOOD] = "good", [CERT_REVOKED] = "revoked", [CERT_HOLD] = "hold"};
     char serial[SERIAL_TEXT];
     serial_to_text(&record->serial, serial);
-    json_t *object = json_pack("{s:s, s:s, s:s?, s:o, s:o, s:s, s:I}", "issuer", issuer->config->name.text, "serial",
-                               serial, "subject", record->subject, "not_before", json_time(record->not_before),
-                               "not_after", json_time(record->not_after), "status", names[record->status], "version",
-                               (json_int_t)record->version);
+    json_t *object = json_pack("{s:s, s:s, s:s?, s:o, s:o, s:s, s:I}", "issuer", issuer->config->name.text,
+                               "serial", serial, "subject", record->subject, "not_before",
+                               json_time(record->not_before), "not_after", json_time(record->not_after),
+                               "status", names[record->status], "version", (json_int_t)record->version);
     if (!object || record->status == CERT_GOOD)
         return object;
     json_object_set_new(object, "reason", json_string(reason_name(record->reason)));
@@ -36,14 +37,15 @@ json_t *json_body(struct request *request, enum MHD_Result *result)
     json_error_t why;
     if (request->body.len == 0)
         return json_object();
-    json_t *json = json_loadb((const char *)request->body.at, request->body.len, JSON_REJECT_DUPLICATES, &why);
+    json_t *json =
+        json_loadb((const char *)request->body.at, request->body.len, JSON_REJECT_DUPLICATES, &why);
     if (json_is_object(json))
         return json;
     if (json)
         *result = reply_problem(request, 400, "the body must be a JSON object");
     else
-        *result = reply_problem(request, 400, "the body is not JSON: line %d, column %d: %s", why.line, why.column,
-                                why.text);
+        *result = reply_problem(request, 400, "the body is not JSON: line %d, column %d: %s", why.line,
+                                why.column, why.text);
     json_decref(json);
     return NULL;
 }

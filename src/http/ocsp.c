@@ -76,12 +76,13 @@ enum MHD_Result ocsp_post(struct request *request)
     const char *type = request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (type && (strncasecmp(type, type_request, sizeof type_request - 1) != 0 ||
                  !strchr("; \t", type[sizeof type_request - 1])))
-        return reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be %s", type_request);
+        return reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be %s",
+                             type_request);
     return answer_request(request, (struct bytes){request->body.at, request->body.len});
 }
 
-/* After "/ocsp/", "/ocsp" (EMQX adds no slash) or "/". A request begins with a SEQUENCE, its base64 with M; slashes
- * in front of that are what a client put between URL and request once too often. */
+/* After "/ocsp/", "/ocsp" (EMQX adds no slash) or "/". A request begins with a SEQUENCE, its base64 with M;
+ * slashes in front of that are what a client put between URL and request once too often. */
 const char *ocsp_path(const char *url)
 {
     bool prefixed = strncmp(url, "/ocsp", 5) == 0;
@@ -99,7 +100,9 @@ enum MHD_Result ocsp_get(struct request *request)
     enum MHD_Result result = MHD_NO;
     if (der) {
         long len = percent_decode(text, strlen(text));
-        len = len < 0 || len > (long)BASE64_ENCODED_LEN(OCSP_REQUEST_MAX) ? -1 : base64_decode(text, (size_t)len, der);
+        len = len < 0 || len > (long)BASE64_ENCODED_LEN(OCSP_REQUEST_MAX)
+                  ? -1
+                  : base64_decode(text, (size_t)len, der);
         /* what is not base64 is no OCSPRequest either: an empty one gets the same malformedRequest */
         result = answer_request(request, (struct bytes){der, len < 0 ? 0 : (size_t)len});
     }

@@ -26,8 +26,11 @@ static bool add_escaped(struct buffer *out, const char *text)
 {
     bool good = true;
     for (; *text && good; text++) {
-        const char *entity = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;"
-                             : *text == '"' ? "&quot;" : NULL;
+        const char *entity = *text == '<'   ? "&lt;"
+                             : *text == '>' ? "&gt;"
+                             : *text == '&' ? "&amp;"
+                             : *text == '"' ? "&quot;"
+                                            : NULL;
         good = entity ? buffer_add_text(out, entity) : buffer_add(out, text, 1);
     }
     return good;
@@ -41,19 +44,22 @@ static bool add_issuer(struct request *request, struct buffer *out, const struct
     size_t len;
     char *subject = certificate_subject_text(&issuer->ca);
     struct publication *p = publisher_current(request->services->publisher, issuer);
-    bool good = subject && EVP_Q_digest(NULL, "SHA256", NULL, issuer->ca.der.at, issuer->ca.der.len, digest, &len) == 1;
+    bool good = subject &&
+                EVP_Q_digest(NULL, "SHA256", NULL, issuer->ca.der.at, issuer->ca.der.len, digest, &len) == 1;
     hex_encode(digest, sizeof digest, print);
     good = good && buffer_printf(out, "<section><h2>%s</h2><p>", name) && add_escaped(out, subject) &&
-           buffer_printf(out,
-                         "</p><dl><dt>SHA-256 fingerprint</dt><dd><code>%s</code></dd><dt>CA certificate</dt><dd><a "
-                         "href=\"/ca/%s.cer\">DER</a> <a href=\"/ca/%s.pem\">PEM</a></dd>",
-                         print, name, name);
+           buffer_printf(
+               out,
+               "</p><dl><dt>SHA-256 fingerprint</dt><dd><code>%s</code></dd><dt>CA certificate</dt><dd><a "
+               "href=\"/ca/%s.cer\">DER</a> <a href=\"/ca/%s.pem\">PEM</a></dd>",
+               print, name, name);
     if (p) {
         time_to_text(p->next_update, next_update);
-        good = good && buffer_printf(out,
-                                     "<dt>CRL</dt><dd><a href=\"/crl/%s.crl\">DER</a> <a href=\"/crl/%s.pem\">PEM</a>, "
-                                     "number %lld, %lld entries, valid until %s</dd>",
-                                     name, name, (long long)p->number, (long long)p->entries, next_update);
+        good = good && buffer_printf(
+                           out,
+                           "<dt>CRL</dt><dd><a href=\"/crl/%s.crl\">DER</a> <a href=\"/crl/%s.pem\">PEM</a>, "
+                           "number %lld, %lld entries, valid until %s</dd>",
+                           name, name, (long long)p->number, (long long)p->entries, next_update);
     }
     publication_release(p);
     free(subject);
@@ -70,7 +76,8 @@ enum MHD_Result page_get(struct request *request)
     for (size_t i = 0; i < issuers->count && good; i++)
         good = add_issuer(request, &out, &issuers->list[i]);
     good = good && buffer_add_text(&out, cut + sizeof mark - 1);
-    struct MHD_Response *response = good ? MHD_create_response_from_buffer(out.len, out.at, MHD_RESPMEM_MUST_COPY) : NULL;
+    struct MHD_Response *response =
+        good ? MHD_create_response_from_buffer(out.len, out.at, MHD_RESPMEM_MUST_COPY) : NULL;
     buffer_free(&out);
     if (response) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8");

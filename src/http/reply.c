@@ -15,10 +15,18 @@ static const char *title_of(unsigned status)
         unsigned status;
         const char *title;
     } titles[] = {
-        {400, "Bad Request"},           {401, "Unauthorized"},         {403, "Forbidden"},
-        {404, "Not Found"},             {405, "Method Not Allowed"},   {409, "Conflict"},
-        {413, "Content Too Large"},     {414, "URI Too Long"},         {415, "Unsupported Media Type"},
-        {422, "Unprocessable Content"}, {500, "Internal Server Error"}, {503, "Service Unavailable"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
     };
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (titles[i].status == status)
@@ -38,8 +46,8 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
 
 static struct MHD_Response *from_bytes(const char *type, struct bytes body)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
     if (response)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     return response;
@@ -59,7 +67,8 @@ static void add_allow(struct MHD_Response *response, unsigned allowed)
     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, list);
 }
 
-static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type, json_t *json)
+static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type,
+                                      json_t *json)
 {
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     json_decref(json);
@@ -93,8 +102,8 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     va_end(args);
     json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
     return reply_document(request, status, "application/problem+json",
-                          json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title_of(status), "status",
-                                    (int)status, "detail", text ? text : json_string("not UTF-8")));
+                          json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title_of(status),
+                                    "status", (int)status, "detail", text ? text : json_string("not UTF-8")));
 }
 
 enum MHD_Result reply_result(struct request *request, enum admin_result result, const struct error *err)
@@ -120,7 +129,8 @@ char *request_argument(struct request *request, const char *name)
     return value;
 }
 
-/* --- conditional requests (RFC 9110 section 13) ---------------------------------------------------------- */
+/* --- conditional requests (RFC 9110 section 13) ----------------------------------------------------------
+ */
 
 /* If-None-Match compares weakly: W/ does not matter. */
 static bool etag_within(const char *list, const char *etag)

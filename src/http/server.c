@@ -37,7 +37,8 @@ struct http {
     unsigned asleep; /* connections that wait for the signer */
 };
 
-/* --- the life of a request --------------------------------------------------------------------------------- */
+/* --- the life of a request ---------------------------------------------------------------------------------
+ */
 
 void request_sleep(struct request *request)
 {
@@ -96,8 +97,9 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     return request->discarded <= DISCARD_MAX ? MHD_YES : MHD_NO;
 }
 
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *data, size_t *data_len, void **state)
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data, size_t *data_len,
+                              void **state)
 {
     struct request *request = *state;
     (void)arg, (void)version;
@@ -137,7 +139,8 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
     return request;
 }
 
-static void end(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+static void end(void *arg, struct MHD_Connection *connection, void **state,
+                enum MHD_RequestTerminationCode code)
 {
     struct request *request = *state;
     (void)arg, (void)connection, (void)code;
@@ -151,7 +154,8 @@ static void end(void *arg, struct MHD_Connection *connection, void **state, enum
     *state = NULL;
 }
 
-/* Percent-decoding is ours: an OCSP request in a path must be decoded exactly once, and slashes in it kept. */
+/* Percent-decoding is ours: an OCSP request in a path must be decoded exactly once, and slashes in it kept.
+ */
 static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
 {
     (void)arg, (void)connection;
@@ -167,7 +171,8 @@ static void log_mhd(void *arg, const char *format, va_list args)
     log_debug("http", "%s", message);
 }
 
-/* --- listeners --------------------------------------------------------------------------------------------- */
+/* --- listeners ---------------------------------------------------------------------------------------------
+ */
 
 /* "127.0.0.1:80", "[::1]:80", "localhost:80". The caller frees with freeaddrinfo. */
 static int resolve(const struct config *config, const struct config_value *value, struct addrinfo **addresses,
@@ -182,15 +187,17 @@ static int resolve(const struct config *config, const struct config_value *value
         len -= 2;
     }
     if (!colon || len == 0 || len >= sizeof host || !colon[1])
-        return config_error(config, value->line, err, "listen \"%s\": write ADDRESS:PORT, such as \"0.0.0.0:80\" or "
-                                                      "\"[::]:80\"",
+        return config_error(config, value->line, err,
+                            "listen \"%s\": write ADDRESS:PORT, such as \"0.0.0.0:80\" or "
+                            "\"[::]:80\"",
                             value->text);
     memcpy(host, start, len);
     host[len] = 0;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     int failure = getaddrinfo(host, colon + 1, &hints, addresses);
     if (failure)
-        return config_error(config, value->line, err, "listen \"%s\": %s", value->text, gai_strerror(failure));
+        return config_error(config, value->line, err, "listen \"%s\": %s", value->text,
+                            gai_strerror(failure));
     return 0;
 }
 
@@ -211,10 +218,11 @@ static int check_listen(const struct config *config, const struct config_value *
     bool loopback = is_loopback(addresses->ai_addr);
     freeaddrinfo(addresses);
     if (is_admin && !loopback)
-        return config_error(config, value->line, err,
-                            "admin listen \"%s\": only loopback addresses, because tokens would cross the network in "
-                            "the clear; use an SSH tunnel, or a TLS proxy on this machine",
-                            value->text);
+        return config_error(
+            config, value->line, err,
+            "admin listen \"%s\": only loopback addresses, because tokens would cross the network in "
+            "the clear; use an SSH tunnel, or a TLS proxy on this machine",
+            value->text);
     return 0;
 }
 
@@ -224,10 +232,12 @@ static int check_aliases(const struct config *config, struct error *err)
         for (size_t a = 0; a < config->issuers[i].alias_count; a++)
             for (size_t j = 0; j < i; j++)
                 for (size_t b = 0; b < config->issuers[j].alias_count; b++)
-                    if (strcmp(config->issuers[i].aliases[a].path.text, config->issuers[j].aliases[b].path.text) == 0)
+                    if (strcmp(config->issuers[i].aliases[a].path.text,
+                               config->issuers[j].aliases[b].path.text) == 0)
                         return config_error(config, config->issuers[i].aliases[a].path.line, err,
                                             "alias \"%s\" is issuer \"%s\"'s already; choose another path",
-                                            config->issuers[i].aliases[a].path.text, config->issuers[j].name.text);
+                                            config->issuers[i].aliases[a].path.text,
+                                            config->issuers[j].name.text);
     return 0;
 }
 
@@ -272,7 +282,8 @@ static int bind_unix(const struct config *config, const struct config_value *val
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
         close(fd);
-        return config_error(config, value->line, err, "admin socket %s: another process listens on it", value->text);
+        return config_error(config, value->line, err, "admin socket %s: another process listens on it",
+                            value->text);
     }
     if (fd >= 0)
         close(fd);
@@ -301,22 +312,20 @@ static int serve(struct http *http, int fd, bool is_admin, struct error *err)
         return -1;
     *listener = (struct listener){.http = http, .is_admin = is_admin};
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, listener,
-        MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_LIMIT, is_admin ? ADMIN_CONNECTIONS : config->public.connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, is_admin ? 0 : config->public.connections_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, config->public.timeout_s,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener,
-        MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
+        listener, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+        is_admin ? ADMIN_CONNECTIONS : config->public.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        is_admin ? 0 : config->public.connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        config->public.timeout_s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
         MHD_OPTION_END);
     if (!listener->daemon) {
         close(fd);
-        return error_set(err, "libmicrohttpd does not start; is the limit of open files high enough for %u connections?",
-                         config->public.connections);
+        return error_set(
+            err, "libmicrohttpd does not start; is the limit of open files high enough for %u connections?",
+            config->public.connections);
     }
     http->count++;
     return 0;
@@ -343,9 +352,8 @@ struct http *http_start(const struct http_services *services, struct error *err)
 {
     const struct config *config = services->config;
     struct http *http = calloc(1, sizeof *http);
-    if (!http ||
-        !(http->listeners = calloc(config->public.listen_count + config->admin.listen_count + 1,
-                                   sizeof *http->listeners))) {
+    if (!http || !(http->listeners = calloc(config->public.listen_count + config->admin.listen_count + 1,
+                                            sizeof *http->listeners))) {
         free(http);
         error_set(err, "out of memory");
         return NULL;

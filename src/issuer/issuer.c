@@ -21,7 +21,8 @@ const struct certificate *issuer_ocsp_certificate(const struct issuer *issuer)
 }
 
 static int load_certificate(const struct config *config, const struct config_issuer *section,
-                            const struct config_value *file, struct certificate *certificate, struct error *err)
+                            const struct config_value *file, struct certificate *certificate,
+                            struct error *err)
 {
     struct error why;
     if (certificate_from_file(file->text, certificate, &why) == 0)
@@ -36,21 +37,24 @@ static int load_ca(const struct config *config, struct issuer *issuer, struct er
     if (load_certificate(config, section, file, &issuer->ca, err) < 0)
         return -1;
     if (!issuer->ca.is_ca)
-        return config_error(config, file->line, err, "issuer \"%s\": certificate %s: not a CA (basicConstraints)",
-                            section->name.text, file->text);
+        return config_error(config, file->line, err,
+                            "issuer \"%s\": certificate %s: not a CA (basicConstraints)", section->name.text,
+                            file->text);
     const struct sigalg *sigalg = sigalg_for_key(certificate_key(&issuer->ca));
     if (!sigalg)
-        return config_error(config, file->line, err,
-                            "issuer \"%s\": certificate %s: its key is none of RSA 2048 to 4096, P-256, P-384, "
-                            "P-521, Ed25519",
-                            section->name.text, file->text);
+        return config_error(
+            config, file->line, err,
+            "issuer \"%s\": certificate %s: its key is none of RSA 2048 to 4096, P-256, P-384, "
+            "P-521, Ed25519",
+            section->name.text, file->text);
     issuer->ocsp_sigalg = sigalg;
     if (!section->key.text)
         return 0;
     if (!certificate_may_sign_crls(&issuer->ca))
-        return config_error(config, file->line, err,
-                            "issuer \"%s\": certificate %s: keyUsage lacks cRLSign, so nobody would accept its CRLs",
-                            section->name.text, file->text);
+        return config_error(
+            config, file->line, err,
+            "issuer \"%s\": certificate %s: keyUsage lacks cRLSign, so nobody would accept its CRLs",
+            section->name.text, file->text);
     issuer->crl_sigalg = sigalg;
     return 0;
 }
@@ -83,7 +87,8 @@ static int load_delegate(const struct config *config, struct issuer *issuer, str
     const char *fault = NULL;
     struct error why;
     if (certificate_issued_by(&issuer->delegate, &issuer->ca) != 1)
-        fault = "was not issued by this CA, so clients would refuse its signatures (RFC 6960 section 4.2.2.2)";
+        fault =
+            "was not issued by this CA, so clients would refuse its signatures (RFC 6960 section 4.2.2.2)";
     else if (!certificate_is_ocsp_delegate(&issuer->delegate))
         fault = "lacks extendedKeyUsage OCSPSigning; have the CA issue one with it";
     else if (!(issuer->ocsp_sigalg = sigalg_for_key(certificate_key(&issuer->delegate))))
@@ -91,8 +96,8 @@ static int load_delegate(const struct config *config, struct issuer *issuer, str
     else if (load_chain(file, &issuer->ocsp_certs, &why) < 0)
         fault = why.text;
     if (fault)
-        return config_error(config, file->line, err, "issuer \"%s\": ocsp_certificate %s: %s", section->name.text,
-                            file->text, fault);
+        return config_error(config, file->line, err, "issuer \"%s\": ocsp_certificate %s: %s",
+                            section->name.text, file->text, fault);
     return 0;
 }
 
@@ -105,7 +110,8 @@ static int load_request_signers(const struct config *config, struct issuer *issu
     if (issuer->request_signers && X509_STORE_load_file(issuer->request_signers, file->text) == 1)
         return 0;
     ERR_clear_error();
-    return config_error(config, file->line, err, "issuer \"%s\": request_signers %s: no CA certificates in PEM",
+    return config_error(config, file->line, err,
+                        "issuer \"%s\": request_signers %s: no CA certificates in PEM",
                         issuer->config->name.text, file->text);
 }
 
@@ -146,9 +152,10 @@ static int load_one(struct issuers *issuers, struct issuer *issuer, struct error
         return error_set(err, "OpenSSL cannot hash");
     for (struct issuer *other = issuers->list; other < issuer; other++)
         if (memcmp(other->fingerprint, issuer->fingerprint, sizeof issuer->fingerprint) == 0)
-            return config_error(config, issuer->config->certificate.line, err,
-                                "issuer \"%s\": the same CA (subject and key) as issuer \"%s\"; keep one of them",
-                                issuer->config->name.text, other->config->name.text);
+            return config_error(
+                config, issuer->config->certificate.line, err,
+                "issuer \"%s\": the same CA (subject and key) as issuer \"%s\"; keep one of them",
+                issuer->config->name.text, other->config->name.text);
     return 0;
 }
 

@@ -46,7 +46,8 @@ static bool nonce_is_legal(struct bytes value)
 static int parse_extensions(struct bytes *in, struct bytes *nonce, struct error *err)
 {
     struct bytes explicit, list;
-    if (!der_take(in, DER_CONTEXT_CONSTRUCTED(2), &explicit) && !der_take(in, DER_CONTEXT_CONSTRUCTED(0), &explicit))
+    if (!der_take(in, DER_CONTEXT_CONSTRUCTED(2), &explicit) &&
+        !der_take(in, DER_CONTEXT_CONSTRUCTED(0), &explicit))
         return error_set(err, "extensions are not DER");
     if (!der_take(&explicit, DER_SEQUENCE, &list) || explicit.len != 0)
         return error_set(err, "extensions are not a SEQUENCE");
@@ -58,8 +59,8 @@ static int parse_extensions(struct bytes *in, struct bytes *nonce, struct error 
             if (nonce->len || !nonce_is_legal(extension.value))
                 return error_set(err, "nonce: one of 1 to 128 octets (RFC 9654 section 2.1)");
             *nonce = extension.value;
-        } else if (extension.critical && !IS(extension.oid, oid_response) && !IS(extension.oid, oid_preferred) &&
-                   !IS(extension.oid, oid_locator)) {
+        } else if (extension.critical && !IS(extension.oid, oid_response) &&
+                   !IS(extension.oid, oid_preferred) && !IS(extension.oid, oid_locator)) {
             return error_set(err, "an unknown critical extension");
         }
     }
@@ -86,8 +87,9 @@ static int parse_tbs(struct bytes tbs, struct ocsp_request *request, struct erro
 {
     struct bytes skipped, version, list;
     if (der_peek(tbs) == DER_CONTEXT_CONSTRUCTED(0)) { /* v1 said aloud: not DER, but seen */
-        if (!der_take(&tbs, DER_CONTEXT_CONSTRUCTED(0), &skipped) || !der_take(&skipped, DER_INTEGER, &version) ||
-            skipped.len || version.len != 1 || version.at[0] != 0)
+        if (!der_take(&tbs, DER_CONTEXT_CONSTRUCTED(0), &skipped) ||
+            !der_take(&skipped, DER_INTEGER, &version) || skipped.len || version.len != 1 ||
+            version.at[0] != 0)
             return error_set(err, "version is not v1");
     }
     if (der_peek(tbs) == DER_CONTEXT_CONSTRUCTED(1) && !der_take(&tbs, DER_CONTEXT_CONSTRUCTED(1), &skipped))

@@ -203,11 +203,13 @@ static bool take_single(struct bytes *in, struct ocsp_response_data *data, struc
 {
     struct bytes content, explicit;
     int64_t this_update, next_update;
-    if (!der_take(in, DER_SEQUENCE, &content) || !certid_take(&content, id) || !take_status(&content, single) ||
-        !take_generalized(&content, &this_update) || !der_take(&content, DER_CONTEXT_CONSTRUCTED(0), &explicit) ||
+    if (!der_take(in, DER_SEQUENCE, &content) || !certid_take(&content, id) ||
+        !take_status(&content, single) || !take_generalized(&content, &this_update) ||
+        !der_take(&content, DER_CONTEXT_CONSTRUCTED(0), &explicit) ||
         !take_generalized(&explicit, &next_update) || explicit.len)
         return false;
-    if (content.len && (single->status != OCSP_CERT_REVOKED || !take_invalidity(&content, &single->invalidity_at)))
+    if (content.len &&
+        (single->status != OCSP_CERT_REVOKED || !take_invalidity(&content, &single->invalidity_at)))
         return false;
     if (data->count == 0) {
         data->this_update = this_update;
@@ -228,9 +230,10 @@ static bool take_extensions(struct bytes *in, struct ocsp_response_data *data)
             data->extended_revoke = true;
             continue;
         }
-        if (!der_take(&list, DER_SEQUENCE, &extension) || !take_octets(&extension, oid_nonce, sizeof oid_nonce) ||
-            data->nonce.len || !der_take(&extension, DER_OCTET_STRING, &value) || extension.len ||
-            value.len == 0 || value.len > OCSP_NONCE_MAX + 3)
+        if (!der_take(&list, DER_SEQUENCE, &extension) ||
+            !take_octets(&extension, oid_nonce, sizeof oid_nonce) || data->nonce.len ||
+            !der_take(&extension, DER_OCTET_STRING, &value) || extension.len || value.len == 0 ||
+            value.len > OCSP_NONCE_MAX + 3)
             return false;
         data->nonce = value;
     }

@@ -123,8 +123,7 @@ int certificate_from_file(const char *path, struct certificate *certificate, str
     *certificate = (struct certificate){0};
     if (file_read(path, FILE_MAX, &text) < 0)
         return error_set(err, "certificate %s: %s", path, strerror(errno));
-    long count =
-        certificates_from_text((struct bytes){text.at, text.len}, keep_first, certificate, err);
+    long count = certificates_from_text((struct bytes){text.at, text.len}, keep_first, certificate, err);
     buffer_free(&text);
     if (count < 0) {
         certificate_free(certificate);

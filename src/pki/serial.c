@@ -22,7 +22,8 @@ bool serial_from_octets(struct bytes octets, struct serial *serial)
 
 bool serial_from_integer(struct bytes content, struct serial *serial)
 {
-    return content.len > 0 && !(content.at[0] & 0x80) && serial_from_octets(content, serial);
+    bool padded = content.len > 1 && content.at[0] == 0 && !(content.at[1] & 0x80); /* X.690 section 8.3.2 */
+    return content.len > 0 && !(content.at[0] & 0x80) && !padded && serial_from_octets(content, serial);
 }
 
 static bool serial_from_decimal(const char *text, struct serial *serial)

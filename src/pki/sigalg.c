@@ -4,24 +4,27 @@
 
 #include <string.h>
 
-#define ALGORITHM(name, digest, ...)                                                                          \
-    {                                                                                                         \
-        name, digest,                                                                                         \
-        {                                                                                                     \
-            (const uint8_t[]){__VA_ARGS__}, sizeof(const uint8_t[]) { __VA_ARGS__ }                           \
-        }                                                                                                     \
+#define ALGORITHM(name, digest, ...)                                                                         \
+    {                                                                                                        \
+        name, digest,                                                                                        \
+        {                                                                                                    \
+            (const uint8_t[]){__VA_ARGS__}, sizeof(const uint8_t[])                                          \
+            {                                                                                                \
+                __VA_ARGS__                                                                                  \
+            }                                                                                                \
+        }                                                                                                    \
     }
 
 /* RSA has NULL parameters (RFC 4055 section 5), ECDSA and Ed25519 none (RFC 5758 section 3.2, RFC 8410). */
 static const struct sigalg rsa_sha256 =
     ALGORITHM("sha256WithRSAEncryption", "SHA256", 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
               0x01, 0x01, 0x0b, 0x05, 0x00);
-static const struct sigalg ecdsa_sha256 = ALGORITHM("ecdsa-with-SHA256", "SHA256", 0x30, 0x0a, 0x06, 0x08, 0x2a,
-                                                    0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
-static const struct sigalg ecdsa_sha384 = ALGORITHM("ecdsa-with-SHA384", "SHA384", 0x30, 0x0a, 0x06, 0x08, 0x2a,
-                                                    0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03);
-static const struct sigalg ecdsa_sha512 = ALGORITHM("ecdsa-with-SHA512", "SHA512", 0x30, 0x0a, 0x06, 0x08, 0x2a,
-                                                    0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04);
+static const struct sigalg ecdsa_sha256 = ALGORITHM("ecdsa-with-SHA256", "SHA256", 0x30, 0x0a, 0x06, 0x08,
+                                                    0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
+static const struct sigalg ecdsa_sha384 = ALGORITHM("ecdsa-with-SHA384", "SHA384", 0x30, 0x0a, 0x06, 0x08,
+                                                    0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03);
+static const struct sigalg ecdsa_sha512 = ALGORITHM("ecdsa-with-SHA512", "SHA512", 0x30, 0x0a, 0x06, 0x08,
+                                                    0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04);
 static const struct sigalg ed25519 = ALGORITHM("Ed25519", NULL, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70);
 
 const struct sigalg *sigalg_for_key(const EVP_PKEY *key)

@@ -196,7 +196,8 @@ bool time_from_http(const char *text, int64_t *at)
     struct date d;
     unsigned year;
     if (strlen(text) != TIME_HTTP - 1 || memcmp(text + 25, " GMT", 4) != 0 || text[3] != ',' ||
-        text[7] != ' ' || text[11] != ' ' || text[16] != ' ' || text[19] != ':' || text[22] != ':')
+        text[4] != ' ' || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' || text[19] != ':' ||
+        text[22] != ':')
         return false;
     for (d.month = 1; d.month <= 12; d.month++)
         if (memcmp(month_names + 3 * (d.month - 1), text + 8, 3) == 0)

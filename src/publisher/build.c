@@ -99,7 +99,8 @@ static int spool_sign(struct spool *spool, struct signer *signer, const struct i
         goto out;
     }
     uint64_t tbs_at = spool->entries_at - prefix.len, tbs_len = prefix.len + entries_len + suffix.len;
-    if (!spool_put(spool, prefix.at, prefix.len, tbs_at) || !spool_put(spool, suffix.at, suffix.len, spool->end))
+    if (!spool_put(spool, prefix.at, prefix.len, tbs_at) ||
+        !spool_put(spool, suffix.at, suffix.len, spool->end))
         goto out;
     if (signer_sign_crl(signer, issuer, spool->fd, tbs_at, tbs_len, signature, &signature_len, err) < 0)
         goto out;
@@ -110,7 +111,8 @@ static int spool_sign(struct spool *spool, struct signer *signer, const struct i
     }
     *begin = tbs_at - before.len;
     spool->end = tbs_at + tbs_len + behind.len;
-    if (spool_put(spool, before.at, before.len, *begin) && spool_put(spool, behind.at, behind.len, tbs_at + tbs_len))
+    if (spool_put(spool, before.at, before.len, *begin) &&
+        spool_put(spool, behind.at, behind.len, tbs_at + tbs_len))
         result = 0;
 out:
     if (spool->failure)
@@ -122,8 +124,9 @@ out:
     return result;
 }
 
-static int build_files(struct spool *spool, struct store *store, struct signer *signer, const struct issuer *issuer,
-                       const char *folder, struct store_crl *crl, struct error *err)
+static int build_files(struct spool *spool, struct store *store, struct signer *signer,
+                       const struct issuer *issuer, const char *folder, struct store_crl *crl,
+                       struct error *err)
 {
     uint64_t begin;
     struct crl_head head = {
@@ -134,7 +137,8 @@ static int build_files(struct spool *spool, struct store *store, struct signer *
         .this_update = crl->this_update,
         .next_update = crl->next_update,
     };
-    if (spool_open(spool, folder, err) < 0 || spool_rows(spool, store, issuer, &head, &crl->covers, err) < 0 ||
+    if (spool_open(spool, folder, err) < 0 ||
+        spool_rows(spool, store, issuer, &head, &crl->covers, err) < 0 ||
         spool_sign(spool, signer, issuer, &head, &begin, err) < 0 ||
         published_write(spool->fd, begin, spool->end - begin, folder, crl->number, crl->digest, err) < 0)
         return -1;

@@ -163,8 +163,10 @@ struct held_publication *published_open(const char *folder, const struct store_c
     }
     struct publication *p = &held->publication;
     atomic_init(&held->holders, 1);
-    *p = (struct publication){.number = crl->number, .this_update = crl->this_update,
-                              .next_update = crl->next_update, .entries = crl->entries};
+    *p = (struct publication){.number = crl->number,
+                              .this_update = crl->this_update,
+                              .next_update = crl->next_update,
+                              .entries = crl->entries};
     hex_encode(crl->digest, sizeof crl->digest, p->etag);
     p->der_fd = open_to_read(folder, crl->number, ".crl", &p->der_len);
     p->pem_fd = open_to_read(folder, crl->number, ".pem", &p->pem_len);

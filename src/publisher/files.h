@@ -21,7 +21,8 @@ void published_path(char out[PUBLISHED_PATH], const char *folder, int64_t number
 int published_write(int spool, uint64_t offset, uint64_t len, const char *folder, int64_t number,
                     uint8_t digest[32], struct error *err);
 
-/* Opens the files of a CRL that the store describes, and compares them with its digest. NULL with the reason. */
+/* Opens the files of a CRL that the store describes, and compares them with its digest. NULL with the reason.
+ */
 struct held_publication *published_open(const char *folder, const struct store_crl *crl, struct error *err);
 
 /* Removes every file of the folder but those of `number`: older CRLs, and what a crash left. */

@@ -25,12 +25,12 @@ struct schedule {
     const struct issuer *issuer;
     char *folder; /* NULL: no CA key */
     struct held_publication *current;
-    int64_t due_ms;          /* monotonic; 0: no change waits */
-    uint64_t wanted, done;   /* builds asked for by publisher_publish, and built (or failed) */
-    bool failed;             /* the last build did */
+    int64_t due_ms;        /* monotonic; 0: no change waits */
+    uint64_t wanted, done; /* builds asked for by publisher_publish, and built (or failed) */
+    bool failed;           /* the last build did */
     struct error why;
-    int64_t retry_ms;        /* the thread's: pause after the next failure */
-    int64_t not_before_ms;   /* the thread's: after a failure */
+    int64_t retry_ms;      /* the thread's: pause after the next failure */
+    int64_t not_before_ms; /* the thread's: after a failure */
 };
 
 struct publisher {
@@ -51,7 +51,8 @@ static struct schedule *schedule_of(struct publisher *publisher, const struct is
     return &publisher->list[issuer - publisher->issuers->list];
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------ */
+/* --- the thread ------------------------------------------------------------------------------------------
+ */
 
 static bool is_due(const struct schedule *schedule, int64_t now, int64_t now_ms)
 {
@@ -85,8 +86,8 @@ static void note_failure(struct schedule *schedule, const struct error *why, int
     schedule->retry_ms = schedule->retry_ms * 2 < RETRY_MAX_MS ? schedule->retry_ms * 2 : RETRY_MAX_MS;
     if (!schedule->due_ms)
         schedule->due_ms = now_ms;
-    log_error("publisher", "issuer %s: no new CRL, the old one stays: %s", schedule->issuer->config->name.text,
-              why->text);
+    log_error("publisher", "issuer %s: no new CRL, the old one stays: %s",
+              schedule->issuer->config->name.text, why->text);
 }
 
 static void build_one(struct publisher *publisher, struct schedule *schedule)
@@ -95,8 +96,8 @@ static void build_one(struct publisher *publisher, struct schedule *schedule)
     schedule->due_ms = 0; /* what is committed from here on asks again */
     uint64_t wanted = schedule->wanted;
     pthread_mutex_unlock(&publisher->mutex);
-    struct held_publication *made = crl_build(publisher->store, publisher->signer, schedule->issuer, schedule->folder,
-                                              clock_now(), &err);
+    struct held_publication *made =
+        crl_build(publisher->store, publisher->signer, schedule->issuer, schedule->folder, clock_now(), &err);
     if (made)
         published_clean(schedule->folder, made->publication.number);
     pthread_mutex_lock(&publisher->mutex);
@@ -143,13 +144,15 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- start and stop -------------------------------------------------------------------------------------- */
+/* --- start and stop --------------------------------------------------------------------------------------
+ */
 
 static int make_folder(const struct config *config, const char *path, struct error *err)
 {
     if (mkdir(path, 0755) == 0 || (errno == EEXIST && access(path, W_OK | X_OK) == 0))
         return 0;
-    return config_error(config, config->crl_directory.line, err, "crl directory %s: %s", path, strerror(errno));
+    return config_error(config, config->crl_directory.line, err, "crl directory %s: %s", path,
+                        strerror(errno));
 }
 
 int publisher_check(const struct config *config, struct error *err)
@@ -158,15 +161,17 @@ int publisher_check(const struct config *config, struct error *err)
     if (access(path, W_OK | X_OK) == 0)
         return 0;
     if (errno != ENOENT)
-        return config_error(config, config->crl_directory.line, err, "crl directory %s: %s", path, strerror(errno));
+        return config_error(config, config->crl_directory.line, err, "crl directory %s: %s", path,
+                            strerror(errno));
     char *copy = strdup(path), *slash = copy ? strrchr(copy, '/') : NULL;
     if (slash)
         *slash = 0;
-    int result = slash && access(*copy ? copy : "/", W_OK | X_OK) == 0
-                     ? 0
-                     : config_error(config, config->crl_directory.line, err,
-                                    "crl directory %s: is not there and cannot be made; make it, owned by annuld's user",
-                                    path);
+    int result =
+        slash && access(*copy ? copy : "/", W_OK | X_OK) == 0
+            ? 0
+            : config_error(
+                  config, config->crl_directory.line, err,
+                  "crl directory %s: is not there and cannot be made; make it, owned by annuld's user", path);
     free(copy);
     return result;
 }
@@ -190,9 +195,12 @@ static int take_up(struct publisher *publisher, struct schedule *schedule, struc
     if (found == FOUND) {
         schedule->current = published_open(schedule->folder, &crl, &why);
         if (!schedule->current)
-            log_warn("publisher", "issuer %s: %s: building it anew", schedule->issuer->config->name.text, why.text);
-        else if (changed > crl.covers || crl.next_update - crl.this_update != schedule->issuer->config->crl_lifetime_s)
-            schedule->due_ms = 1; /* a revocation was committed, or the configuration changed, before a crash or stop */
+            log_warn("publisher", "issuer %s: %s: building it anew", schedule->issuer->config->name.text,
+                     why.text);
+        else if (changed > crl.covers ||
+                 crl.next_update - crl.this_update != schedule->issuer->config->crl_lifetime_s)
+            schedule->due_ms =
+                1; /* a revocation was committed, or the configuration changed, before a crash or stop */
     }
     published_clean(schedule->folder, schedule->current ? crl.number : -1);
     return 0;
@@ -222,8 +230,9 @@ static int start(struct publisher *publisher, struct error *err)
         if (schedule->issuer->crl_sigalg && take_up(publisher, schedule, err) < 0)
             return -1;
     }
-    return pthread_create(&publisher->thread, NULL, run, publisher) == 0 ? 0
-                                                                          : error_set(err, "cannot start a thread");
+    return pthread_create(&publisher->thread, NULL, run, publisher) == 0
+               ? 0
+               : error_set(err, "cannot start a thread");
 }
 
 struct publisher *publisher_start(const struct config *config, struct issuers *issuers, struct store *store,
@@ -264,7 +273,8 @@ void publisher_stop(struct publisher *publisher)
     free_publisher(publisher);
 }
 
-/* --- for others ------------------------------------------------------------------------------------------- */
+/* --- for others -------------------------------------------------------------------------------------------
+ */
 
 void publisher_changed(struct publisher *publisher, const struct issuer *issuer)
 {
@@ -283,7 +293,8 @@ int publisher_publish(struct publisher *publisher, const struct issuer *issuer, 
 {
     struct schedule *schedule = schedule_of(publisher, issuer);
     if (!schedule->folder)
-        return error_set(err, "issuer %s: no CA key is configured, so no CRL is made here", issuer->config->name.text);
+        return error_set(err, "issuer %s: no CA key is configured, so no CRL is made here",
+                         issuer->config->name.text);
     pthread_mutex_lock(&publisher->mutex);
     uint64_t ticket = ++schedule->wanted;
     schedule->not_before_ms = 0;

@@ -21,7 +21,7 @@ struct responder_job {
     responder_done *done;
     void *arg;
     struct ocsp_answer *answer;
-    size_t room; /* octets of answer->der */
+    size_t room;                /* octets of answer->der */
     struct bytes response_data; /* within `buffer` */
     uint8_t buffer[];
 };
@@ -56,8 +56,8 @@ static struct ocsp_answer *error_answer(enum ocsp_status status)
 
 /* --- who answers ---------------------------------------------------------------------------------------- */
 
-/* One response has one signature: every CertID must be of one CA. A delegate may speak for its own CA alone, and
- * what a CA signs itself is about what it issued (RFC 6960 section 4.2.2.2). */
+/* One response has one signature: every CertID must be of one CA. A delegate may speak for its own CA alone,
+ * and what a CA signs itself is about what it issued (RFC 6960 section 4.2.2.2). */
 static struct issuer *find_issuer(struct responder *responder, const struct ocsp_request *request)
 {
     struct issuer *issuer = issuers_by_certid(responder->issuers, &request->certs[0]);
@@ -67,8 +67,8 @@ static struct issuer *find_issuer(struct responder *responder, const struct ocsp
     return issuer;
 }
 
-static enum ocsp_status check_request_signature(const struct issuer *issuer, const struct ocsp_request *request,
-                                                struct bytes der)
+static enum ocsp_status check_request_signature(const struct issuer *issuer,
+                                                const struct ocsp_request *request, struct bytes der)
 {
     struct error err;
     if (!issuer->request_signers)
@@ -106,8 +106,9 @@ static enum ocsp_status answer_unlisted(const struct issuer *issuer, struct ocsp
     return OCSP_INTERNAL_ERROR;
 }
 
-static enum ocsp_status answer_one(struct responder *responder, const struct issuer *issuer, const struct certid *id,
-                                   struct ocsp_single *single, struct ocsp_response_data *data)
+static enum ocsp_status answer_one(struct responder *responder, const struct issuer *issuer,
+                                   const struct certid *id, struct ocsp_single *single,
+                                   struct ocsp_response_data *data)
 {
     struct cert_record record;
     struct error err;
@@ -147,8 +148,9 @@ static bool set_times(const struct issuer *issuer, int64_t now, struct ocsp_resp
     return false;
 }
 
-static enum ocsp_status fill_response(struct responder *responder, struct bytes der, struct ocsp_request *request,
-                                      const struct issuer **answering, struct ocsp_response_data *data)
+static enum ocsp_status fill_response(struct responder *responder, struct bytes der,
+                                      struct ocsp_request *request, const struct issuer **answering,
+                                      struct ocsp_response_data *data)
 {
     struct error err;
     enum ocsp_status status = ocsp_request_parse(der, request, &err);
@@ -207,7 +209,8 @@ failed:
     return NULL;
 }
 
-struct ocsp_answer *responder_begin(struct responder *responder, struct bytes request, struct responder_job **job)
+struct ocsp_answer *responder_begin(struct responder *responder, struct bytes request,
+                                    struct responder_job **job)
 {
     struct ocsp_request parsed;
     struct ocsp_response_data data;

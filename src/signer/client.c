@@ -39,7 +39,7 @@ struct signer {
     char *program;
     pid_t child; /* 0 where the system manager runs it */
     pthread_t thread;
-    int wake; /* eventfd that ends the thread's wait */
+    int wake;              /* eventfd that ends the thread's wait */
     pthread_mutex_t mutex; /* for all below */
     int socket;            /* -1: down */
     bool stopping;
@@ -61,7 +61,8 @@ static char *find_program(const struct config *config)
     if (len > 0) {
         own[len] = 0;
         char *slash = strrchr(own, '/');
-        if (slash && asprintf(&path, "%.*s/annul-signer", (int)(slash - own), own) > 0 && access(path, X_OK) == 0)
+        if (slash && asprintf(&path, "%.*s/annul-signer", (int)(slash - own), own) > 0 &&
+            access(path, X_OK) == 0)
             return path;
         free(path);
     }
@@ -222,7 +223,8 @@ static bool submit(struct signer *signer, struct signer_request *request, struct
         message.msg_control = control.room;
         message.msg_controllen = sizeof control.room;
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        *header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
     pthread_mutex_lock(&signer->mutex);
@@ -277,8 +279,11 @@ static void crl_signed(void *arg, struct bytes signature, const char *failure)
 int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, uint64_t offset, uint64_t len,
                     uint8_t signature[SIGNATURE_MAX], size_t *signature_len, struct error *err)
 {
-    struct crl_wait wait = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER,
-                            .signature = signature, .len = signature_len, .err = err};
+    struct crl_wait wait = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                            .ended = PTHREAD_COND_INITIALIZER,
+                            .signature = signature,
+                            .len = signature_len,
+                            .err = err};
     struct signer_request request = {.kind = SIGNER_CRL, .offset = offset, .len = len};
     memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
     if (!submit(signer, &request, (struct bytes){0}, fd, CRL_TIMEOUT_MS, crl_signed, &wait))
@@ -290,7 +295,8 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
     return wait.result;
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------ */
+/* --- the thread ------------------------------------------------------------------------------------------
+ */
 
 static void set_socket(struct signer *signer, int fd)
 {
@@ -414,7 +420,8 @@ struct signer *signer_start(const struct config *config, struct error *err)
     for (unsigned i = 0; i < SLOTS; i++)
         signer->slots[i].next_free = i + 1;
     signer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    signer->socket = signer->wake >= 0 ? bring_up(signer, err) : error_set(err, "eventfd: %s", strerror(errno));
+    signer->socket =
+        signer->wake >= 0 ? bring_up(signer, err) : error_set(err, "eventfd: %s", strerror(errno));
     if (signer->socket < 0)
         goto failed;
     if (pthread_create(&signer->thread, NULL, run, signer) == 0)

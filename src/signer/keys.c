@@ -37,8 +37,9 @@ static EVP_PKEY *read_key(const char *path, const char **fault)
     return key;
 }
 
-static EVP_PKEY *load_key(const struct config *config, const struct config_issuer *section, const char *option,
-                          const struct config_value *file, const struct certificate *certificate, struct error *err)
+static EVP_PKEY *load_key(const struct config *config, const struct config_issuer *section,
+                          const char *option, const struct config_value *file,
+                          const struct certificate *certificate, struct error *err)
 {
     const char *fault = NULL;
     EVP_PKEY *key = read_key(file->text, &fault);
@@ -49,8 +50,8 @@ static EVP_PKEY *load_key(const struct config *config, const struct config_issue
     }
     ERR_clear_error();
     if (!key)
-        config_error(config, file->line, err, "issuer \"%s\": %s %s: %s", section->name.text, option, file->text,
-                     fault);
+        config_error(config, file->line, err, "issuer \"%s\": %s %s: %s", section->name.text, option,
+                     file->text, fault);
     return key;
 }
 
@@ -68,11 +69,12 @@ struct signer_keys *signer_keys_load(struct issuers *issuers, struct error *err)
         const struct issuer *issuer = &issuers->list[i];
         const struct config_issuer *section = issuer->config;
         struct signer_pair *pair = &keys->list[i];
-        if (section->key.text && !(pair->crl = load_key(issuers->config, section, "key", &section->key,
-                                                        &issuer->ca, err)))
+        if (section->key.text &&
+            !(pair->crl = load_key(issuers->config, section, "key", &section->key, &issuer->ca, err)))
             goto failed;
         if (issuer->delegate.x509)
-            pair->ocsp = load_key(issuers->config, section, "ocsp_key", &section->ocsp_key, &issuer->delegate, err);
+            pair->ocsp =
+                load_key(issuers->config, section, "ocsp_key", &section->ocsp_key, &issuer->delegate, err);
         else if (pair->crl && EVP_PKEY_up_ref(pair->crl) == 1)
             pair->ocsp = pair->crl;
         if (!pair->ocsp)
@@ -97,7 +99,8 @@ void signer_keys_free(struct signer_keys *keys)
     free(keys);
 }
 
-int signer_key_sign(EVP_PKEY *key, const struct sigalg *sigalg, struct bytes data, uint8_t *signature, size_t *len)
+int signer_key_sign(EVP_PKEY *key, const struct sigalg *sigalg, struct bytes data, uint8_t *signature,
+                    size_t *len)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     *len = SIGNATURE_MAX;

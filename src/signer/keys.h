@@ -17,11 +17,12 @@ struct signer_keys {
     struct issuers *issuers;
     pthread_mutex_t mutex; /* for the two below */
     pthread_cond_t idle;
-    unsigned jobs; /* threads that sign CRLs */
+    unsigned jobs;             /* threads that sign CRLs */
     struct signer_pair list[]; /* one for each of issuers->list */
 };
 
 /* Signs `data`; `signature` has SIGNATURE_MAX octets. 0 or -1. */
-int signer_key_sign(EVP_PKEY *key, const struct sigalg *sigalg, struct bytes data, uint8_t *signature, size_t *len);
+int signer_key_sign(EVP_PKEY *key, const struct sigalg *sigalg, struct bytes data, uint8_t *signature,
+                    size_t *len);
 
 #endif

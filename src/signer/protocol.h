@@ -9,7 +9,7 @@
 
 #define SIGNER_VERSION 1
 #define SIGNER_PAYLOAD_MAX 32768
-#define SIGNER_BATCH 16 /* messages taken or sent by one system call */
+#define SIGNER_BATCH 16   /* messages taken or sent by one system call */
 #define SIGNER_READY_ID 0 /* id of the first message of the signer: its keys are loaded */
 
 enum signer_kind { SIGNER_OCSP = 1, SIGNER_CRL = 2 };
@@ -25,7 +25,7 @@ struct signer_request {
 
 struct signer_reply {
     uint64_t id;
-    uint32_t refused;  /* 0: the payload is the signature; 1: it is the reason */
+    uint32_t refused; /* 0: the payload is the signature; 1: it is the reason */
     uint32_t version;
     uint8_t payload[]; /* to the end of the packet */
 };

@@ -55,12 +55,14 @@ static int check_response_data(const struct issuer *issuer, struct bytes der, in
         return -1;
     if (memcmp(data.responder_key_hash, issuer->responder_key_hash, sizeof data.responder_key_hash) != 0)
         return error_set(err, "ResponderID is another's");
-    if (data.produced_at > now + SLACK_S || data.this_update > now + SLACK_S || data.next_update < data.this_update ||
+    if (data.produced_at > now + SLACK_S || data.this_update > now + SLACK_S ||
+        data.next_update < data.this_update ||
         data.next_update > now + issuer->config->ocsp_validity_s + SLACK_S)
         return error_set(err, "times outside what is configured");
     for (size_t i = 0; i < data.count; i++) {
         enum certid_hash h = ids[i].hash;
-        if (h == CERTID_OTHER || memcmp(ids[i].name_hash.at, issuer->name_hash[h], ids[i].name_hash.len) != 0 ||
+        if (h == CERTID_OTHER ||
+            memcmp(ids[i].name_hash.at, issuer->name_hash[h], ids[i].name_hash.len) != 0 ||
             memcmp(ids[i].key_hash.at, issuer->key_hash[h], ids[i].key_hash.len) != 0)
             return error_set(err, "CertID %zu names another issuer", i + 1);
     }
@@ -79,8 +81,8 @@ static void sign_ocsp(const struct issuer *issuer, const struct signer_pair *pai
 
 /* --- TBSCertList ---------------------------------------------------------------------------------------- */
 
-/* Octets on their way from the file to the parser go through the digest: what is signed is what was read, though
- * the other side could write to the file at any time. */
+/* Octets on their way from the file to the parser go through the digest: what is signed is what was read,
+ * though the other side could write to the file at any time. */
 struct crl_job {
     struct signer_keys *keys;
     const struct issuer *issuer;
@@ -103,12 +105,14 @@ static long read_and_digest(void *arg, uint8_t *into, size_t room)
         return -1;
     job->offset += (uint64_t)n;
     job->left -= (uint64_t)n;
-    bool kept = job->digest ? EVP_DigestSignUpdate(job->digest, into, (size_t)n) == 1
-                            : job->whole.len + (size_t)n <= WHOLE_MAX && buffer_add(&job->whole, into, (size_t)n);
+    bool kept = job->digest
+                    ? EVP_DigestSignUpdate(job->digest, into, (size_t)n) == 1
+                    : job->whole.len + (size_t)n <= WHOLE_MAX && buffer_add(&job->whole, into, (size_t)n);
     return kept ? (long)n : -1;
 }
 
-static int check_crl(const struct issuer *issuer, const struct crl_facts *facts, int64_t now, struct error *err)
+static int check_crl(const struct issuer *issuer, const struct crl_facts *facts, int64_t now,
+                     struct error *err)
 {
     const struct crl_head *head = &facts->head;
     if (!bytes_equal(head->issuer, (struct bytes){issuer->ca.subject.at, issuer->ca.subject.len}) ||
@@ -130,10 +134,12 @@ static int scan_and_sign(struct crl_job *job, struct crl_scan *scan, struct repl
     struct crl_facts facts;
     if (sigalg->digest) {
         job->digest = EVP_MD_CTX_new();
-        if (!job->digest || EVP_DigestSignInit_ex(job->digest, NULL, sigalg->digest, NULL, NULL, job->key, NULL) != 1)
+        if (!job->digest ||
+            EVP_DigestSignInit_ex(job->digest, NULL, sigalg->digest, NULL, NULL, job->key, NULL) != 1)
             return error_set(err, "OpenSSL cannot sign");
     }
-    if (crl_scan_tbs(scan, NULL, NULL, &facts, err) < 0 || check_crl(job->issuer, &facts, clock_now(), err) < 0)
+    if (crl_scan_tbs(scan, NULL, NULL, &facts, err) < 0 ||
+        check_crl(job->issuer, &facts, clock_now(), err) < 0)
         return -1;
     if (!job->digest) {
         struct bytes whole = {job->whole.at, job->whole.len};
@@ -194,8 +200,8 @@ static void *sign_crl(void *arg)
 }
 
 /* A large list must not hold up the OCSP answers behind it: it gets a thread. True: it will answer. */
-static bool start_crl(struct signer_keys *keys, const struct issuer *issuer, const struct signer_pair *pair, int socket,
-                      struct message *message, struct reply *reply)
+static bool start_crl(struct signer_keys *keys, const struct issuer *issuer, const struct signer_pair *pair,
+                      int socket, struct message *message, struct reply *reply)
 {
     pthread_t thread;
     struct crl_job *job = calloc(1, sizeof *job);
@@ -207,8 +213,14 @@ static bool start_crl(struct signer_keys *keys, const struct issuer *issuer, con
     else if (!job_begins(keys))
         refuse(reply, "too many CRLs at one time");
     else {
-        *job = (struct crl_job){.keys = keys, .issuer = issuer, .key = pair->crl, .socket = socket, .fd = message->fd,
-                                .id = request->id, .offset = request->offset, .left = request->len};
+        *job = (struct crl_job){.keys = keys,
+                                .issuer = issuer,
+                                .key = pair->crl,
+                                .socket = socket,
+                                .fd = message->fd,
+                                .id = request->id,
+                                .offset = request->offset,
+                                .left = request->len};
         if (pthread_create(&thread, NULL, sign_crl, job) == 0) {
             pthread_detach(thread);
             message->fd = -1;
@@ -235,7 +247,8 @@ static bool answer(struct signer_keys *keys, int socket, struct message *message
     reply->head.id = request->id;
     struct issuer *issuer = issuers_by_fingerprint(keys->issuers, request->issuer);
     if (!issuer) {
-        refuse(reply, "no such issuer is configured; were annuld and annul-signer started with one configuration?");
+        refuse(reply,
+               "no such issuer is configured; were annuld and annul-signer started with one configuration?");
         return true;
     }
     const struct signer_pair *pair = &keys->list[issuer - keys->issuers->list];
@@ -251,7 +264,8 @@ static bool answer(struct signer_keys *keys, int socket, struct message *message
 static int fd_within(struct msghdr *header)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int))) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+            c->cmsg_len == CMSG_LEN(sizeof(int))) {
             int fd;
             memcpy(&fd, CMSG_DATA(c), sizeof fd);
             return fd;
@@ -270,7 +284,9 @@ static int take_batch(int socket, struct message *messages)
     } control[SIGNER_BATCH];
     for (int i = 0; i < SIGNER_BATCH; i++) {
         parts[i] = (struct iovec){messages[i].octets, MESSAGE_MAX};
-        headers[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1, .msg_control = control[i].room,
+        headers[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i],
+                                             .msg_iovlen = 1,
+                                             .msg_control = control[i].room,
                                              .msg_controllen = sizeof control[i].room};
     }
     int n;

@@ -28,14 +28,14 @@ static enum outcome status_by(struct db *db, int64_t issuer, const struct serial
                               struct cert_record *record, struct error *err)
 {
     struct serial_key key = serial_key(serial);
-    struct db_statement *revoked = db_prepare(
-        db, Q_STATUS,
-        "SELECT version, status, reason, revoked_at, invalid_at FROM revocation WHERE issuer = $1 AND serial = $2",
-        err);
+    struct db_statement *revoked = db_prepare(db, Q_STATUS,
+                                              "SELECT version, status, reason, revoked_at, invalid_at FROM "
+                                              "revocation WHERE issuer = $1 AND serial = $2",
+                                              err);
     struct db_statement *listed =
         db_prepare(db, Q_LISTED, "SELECT 1 FROM certificate WHERE issuer = $1 AND serial = $2", err);
-    *record = (struct cert_record){.serial = *serial, .not_before = TIME_NONE, .not_after = TIME_NONE,
-                                   .invalidity_at = TIME_NONE};
+    *record = (struct cert_record){
+        .serial = *serial, .not_before = TIME_NONE, .not_after = TIME_NONE, .invalidity_at = TIME_NONE};
     if (!revoked || !listed)
         return FAILED;
     db_bind_int(revoked, 1, issuer);
@@ -68,10 +68,10 @@ enum outcome store_status(struct store *store, int64_t issuer, const struct seri
     return outcome;
 }
 
-#define RECORD_COLUMNS                                                                                        \
-    "c.serial, c.not_before, c.not_after, c.subject, r.version, r.status, r.reason, r.revoked_at, r.invalid_at"
-#define RECORD_TABLES                                                                                         \
-    "certificate c LEFT JOIN revocation r ON r.issuer = c.issuer AND r.serial = c.serial"
+#define RECORD_COLUMNS                                                                                       \
+    "c.serial, c.not_before, c.not_after, c.subject, r.version, r.status, r.reason, r.revoked_at, "          \
+    "r.invalid_at"
+#define RECORD_TABLES "certificate c LEFT JOIN revocation r ON r.issuer = c.issuer AND r.serial = c.serial"
 
 static int read_record(struct db_statement *s, struct cert_record *record, struct error *err)
 {
@@ -131,7 +131,8 @@ static bool record_matches(const struct cert_record *record, const struct store_
         return true;
     char hex[SERIAL_TEXT];
     serial_to_text(&record->serial, hex);
-    return (filter->serial_prefix && strncmp(hex, filter->serial_prefix, strlen(filter->serial_prefix)) == 0) ||
+    return (filter->serial_prefix &&
+            strncmp(hex, filter->serial_prefix, strlen(filter->serial_prefix)) == 0) ||
            (filter->text && record->subject && strcasestr(record->subject, filter->text));
 }
 
@@ -157,8 +158,8 @@ static struct db_statement *list_statement(struct db *db, int64_t issuer, const 
     return s;
 }
 
-int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each, void *arg,
-               struct error *err)
+int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each,
+               void *arg, struct error *err)
 {
     struct db *db = store_reader_take(store, err);
     struct serial_key after = filter->after ? serial_key(filter->after) : (struct serial_key){0};
@@ -235,7 +236,8 @@ static int mark_issuer(struct store_tx *tx, int64_t issuer, struct error *err)
 {
     if (tx->issuer == issuer)
         return 0;
-    struct db_statement *s = db_prepare(tx->db, Q_MARK_ISSUER, "UPDATE issuer SET changed = $1 WHERE id = $2", err);
+    struct db_statement *s =
+        db_prepare(tx->db, Q_MARK_ISSUER, "UPDATE issuer SET changed = $1 WHERE id = $2", err);
     if (!s)
         return -1;
     db_bind_int(s, 1, tx->change);
@@ -251,13 +253,14 @@ int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record 
     struct serial_key key = serial_key(&record->serial);
     if (take_change(tx, err) < 0 || mark_issuer(tx, issuer, err) < 0)
         return -1;
-    struct db_statement *s = db_prepare(
-        tx->db, Q_SET_STATUS,
-        "INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, invalid_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET version = excluded.version, "
-        "status = excluded.status, reason = excluded.reason, revoked_at = excluded.revoked_at, "
-        "invalid_at = excluded.invalid_at",
-        err);
+    struct db_statement *s =
+        db_prepare(tx->db, Q_SET_STATUS,
+                   "INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, invalid_at) "
+                   "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET version = "
+                   "excluded.version, "
+                   "status = excluded.status, reason = excluded.reason, revoked_at = excluded.revoked_at, "
+                   "invalid_at = excluded.invalid_at",
+                   err);
     if (!s)
         return -1;
     record->version = tx->change;
@@ -275,10 +278,11 @@ int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, 
                    const char *detail, struct error *err)
 {
     struct serial_key key = serial ? serial_key(serial) : (struct serial_key){0};
-    struct db_statement *s = db_prepare(tx->db, Q_AUDIT,
-                                        "INSERT INTO audit (at, actor, origin, action, issuer, serial, detail) "
-                                        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                                        err);
+    struct db_statement *s =
+        db_prepare(tx->db, Q_AUDIT,
+                   "INSERT INTO audit (at, actor, origin, action, issuer, serial, detail) "
+                   "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                   err);
     if (!s)
         return -1;
     db_bind_int(s, 1, tx->actor.at);

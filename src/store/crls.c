@@ -5,7 +5,8 @@
 
 static const struct store_actor publisher = {"annuld", "publisher", 0};
 
-int store_crl_take_number(struct store *store, int64_t issuer, int64_t now, int64_t *number, struct error *err)
+int store_crl_take_number(struct store *store, int64_t issuer, int64_t now, int64_t *number,
+                          struct error *err)
 {
     struct store_tx *tx = store_begin(store, &publisher, err);
     if (!tx)
@@ -34,11 +35,11 @@ int store_crl_published(struct store *store, int64_t issuer, const struct store_
     struct store_tx *tx = store_begin(store, &publisher, err);
     if (!tx)
         return -1;
-    struct db_statement *s =
-        db_prepare(tx->db, Q_CRL_PUBLISHED,
-                   "UPDATE crl SET published = $1, covers = $2, this_update = $3, next_update = $4, entries = $5, "
-                   "digest = $6 WHERE issuer = $7",
-                   err);
+    struct db_statement *s = db_prepare(
+        tx->db, Q_CRL_PUBLISHED,
+        "UPDATE crl SET published = $1, covers = $2, this_update = $3, next_update = $4, entries = $5, "
+        "digest = $6 WHERE issuer = $7",
+        err);
     if (s) {
         db_bind_int(s, 1, crl->number);
         db_bind_int(s, 2, crl->covers);
@@ -60,10 +61,11 @@ enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_cr
 {
     struct db *db = store_reader_take(store, err);
     struct db_statement *s =
-        db ? db_prepare(db, Q_CRL_LAST,
-                        "SELECT i.changed, c.published, c.covers, c.this_update, c.next_update, c.entries, c.digest "
-                        "FROM issuer i LEFT JOIN crl c ON c.issuer = i.id WHERE i.id = $1",
-                        err)
+        db ? db_prepare(
+                 db, Q_CRL_LAST,
+                 "SELECT i.changed, c.published, c.covers, c.this_update, c.next_update, c.entries, c.digest "
+                 "FROM issuer i LEFT JOIN crl c ON c.issuer = i.id WHERE i.id = $1",
+                 err)
            : NULL;
     enum outcome outcome = FAILED;
     if (s) {
@@ -73,8 +75,11 @@ enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_cr
     if (outcome == FOUND) {
         struct bytes digest = db_blob(s, 6);
         *changed = db_int(s, 0);
-        *crl = (struct store_crl){.number = db_int(s, 1), .covers = db_int(s, 2), .this_update = db_int(s, 3),
-                                  .next_update = db_int(s, 4), .entries = db_int(s, 5)};
+        *crl = (struct store_crl){.number = db_int(s, 1),
+                                  .covers = db_int(s, 2),
+                                  .this_update = db_int(s, 3),
+                                  .next_update = db_int(s, 4),
+                                  .entries = db_int(s, 5)};
         if (digest.len == sizeof crl->digest)
             memcpy(crl->digest, digest.at, digest.len);
         else
@@ -85,7 +90,8 @@ enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_cr
     return outcome;
 }
 
-static int scan(struct db *db, int64_t issuer, store_each *each, void *arg, int64_t *covers, struct error *err)
+static int scan(struct db *db, int64_t issuer, store_each *each, void *arg, int64_t *covers,
+                struct error *err)
 {
     struct db_statement *change = db_prepare(db, Q_LAST_CHANGE, "SELECT counter FROM change", err);
     struct db_statement *s = db_prepare(db, Q_CRL_SCAN,
@@ -99,9 +105,13 @@ static int scan(struct db *db, int64_t issuer, store_each *each, void *arg, int6
     db_bind_int(s, 1, issuer);
     enum outcome outcome;
     while ((outcome = db_step(s, err)) == FOUND) {
-        struct cert_record record = {.version = db_int(s, 1), .status = (enum cert_status)db_int(s, 2),
-                                     .not_before = TIME_NONE, .not_after = TIME_NONE, .reason = (int)db_int(s, 3),
-                                     .revoked_at = db_int(s, 4), .invalidity_at = db_time(s, 5)};
+        struct cert_record record = {.version = db_int(s, 1),
+                                     .status = (enum cert_status)db_int(s, 2),
+                                     .not_before = TIME_NONE,
+                                     .not_after = TIME_NONE,
+                                     .reason = (int)db_int(s, 3),
+                                     .revoked_at = db_int(s, 4),
+                                     .invalidity_at = db_time(s, 5)};
         if (!serial_from_key(db_blob(s, 0), &record.serial)) {
             outcome = FAILED;
             error_set(err, "database: a revocation with an illegal serial");

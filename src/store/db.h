@@ -35,9 +35,9 @@ struct db_statement *db_prepare(struct db *db, size_t index, const char *sql, st
 #define DB_STATEMENTS 32
 
 void db_bind_int(struct db_statement *s, int at, int64_t value);
-void db_bind_time(struct db_statement *s, int at, int64_t value);             /* TIME_NONE: NULL */
+void db_bind_time(struct db_statement *s, int at, int64_t value);                /* TIME_NONE: NULL */
 void db_bind_blob(struct db_statement *s, int at, const void *data, size_t len); /* must outlive the steps */
-void db_bind_text(struct db_statement *s, int at, const char *text);          /* NULL: NULL; the same */
+void db_bind_text(struct db_statement *s, int at, const char *text);             /* NULL: NULL; the same */
 
 /* FOUND: a row. ABSENT: no more; the statement is reset. FAILED: the reason; the same. */
 enum outcome db_step(struct db_statement *s, struct error *err);

@@ -1,6 +1,7 @@
 #include "internal.h"
 
-/* The files of db/ in order of their names: append only. Version N is the database after the first N files. */
+/* The files of db/ in order of their names: append only. Version N is the database after the first N files.
+ */
 static const struct {
     const char *name, *sql;
 } migrations[] = {
@@ -29,10 +30,11 @@ int store_migrate(struct db *db, struct error *err)
     if (db_version_get(db, &version, err) < 0)
         return -1;
     if (version > store_schema_version())
-        return error_set(err,
-                         "the database has schema version %lld, this program knows %lld: install the version of "
-                         "Annul that wrote it, or a later one",
-                         (long long)version, (long long)store_schema_version());
+        return error_set(
+            err,
+            "the database has schema version %lld, this program knows %lld: install the version of "
+            "Annul that wrote it, or a later one",
+            (long long)version, (long long)store_schema_version());
     for (; version < store_schema_version(); version++)
         if (migrate_one(db, version, err) < 0)
             return -1;

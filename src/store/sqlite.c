@@ -29,8 +29,8 @@ struct db *db_open(const char *path, enum db_mode mode, struct error *err)
         error_set(err, "out of memory");
         return NULL;
     }
-    int flags = SQLITE_OPEN_NOMUTEX | (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                                         : SQLITE_OPEN_READONLY);
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
         error_set(err, "database %s: %s", path, sqlite3_errmsg(db->sqlite));
         db_close(db);
@@ -40,9 +40,11 @@ struct db *db_open(const char *path, enum db_mode mode, struct error *err)
     sqlite3_busy_timeout(db->sqlite, 10000);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    /* FULL: with WAL, every commit is synced before it returns, so nothing acknowledged is lost to a power cut. */
+    /* FULL: with WAL, every commit is synced before it returns, so nothing acknowledged is lost to a power
+     * cut. */
     if (mode == DB_WRITER &&
-        db_run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000", err) < 0) {
+        db_run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000", err) <
+            0) {
         error_prefix(err, "%s", path);
         db_close(db);
         return NULL;
@@ -174,7 +176,8 @@ int64_t db_int(struct db_statement *s, int column)
 
 int64_t db_time(struct db_statement *s, int column)
 {
-    return sqlite3_column_type(s->stmt, column) == SQLITE_NULL ? TIME_NONE : sqlite3_column_int64(s->stmt, column);
+    return sqlite3_column_type(s->stmt, column) == SQLITE_NULL ? TIME_NONE
+                                                               : sqlite3_column_int64(s->stmt, column);
 }
 
 struct bytes db_blob(struct db_statement *s, int column)

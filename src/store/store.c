@@ -182,12 +182,14 @@ int store_issuer(struct store *store, const char *name, const uint8_t fingerprin
     enum outcome found = db_step(find, err);
     if (found == FOUND) {
         *id = db_int(find, 0);
-        result = bytes_equal(db_blob(find, 1), (struct bytes){fingerprint, 32})
-                     ? 0
-                     : error_set(err,
-                                 "issuer \"%s\": the database knows another CA (other subject or key) by this name; "
-                                 "give the new CA a section of its own name",
-                                 name);
+        result =
+            bytes_equal(db_blob(find, 1), (struct bytes){fingerprint, 32})
+                ? 0
+                : error_set(
+                      err,
+                      "issuer \"%s\": the database knows another CA (other subject or key) by this name; "
+                      "give the new CA a section of its own name",
+                      name);
         db_reset(find);
     } else if (found == ABSENT) {
         db_bind_text(add, 1, name);

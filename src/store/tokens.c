@@ -43,7 +43,8 @@ enum outcome store_token_find(struct store *store, const uint8_t hash[32], char 
     struct db *db = store_reader_take(store, err);
     /* The index compares hashes of what the client sent: their timing tells nothing of any token. */
     struct db_statement *s =
-        db ? db_prepare(db, Q_TOKEN_FIND, "SELECT name FROM token WHERE hash = $1 AND revoked_at IS NULL", err)
+        db ? db_prepare(db, Q_TOKEN_FIND, "SELECT name FROM token WHERE hash = $1 AND revoked_at IS NULL",
+                        err)
            : NULL;
     enum outcome outcome = FAILED;
     if (s) {
@@ -62,7 +63,8 @@ int store_token_list(struct store *store, store_each_token *each, void *arg, str
 {
     struct db *db = store_reader_take(store, err);
     struct db_statement *s =
-        db ? db_prepare(db, Q_TOKEN_LIST, "SELECT id, name, created_at, revoked_at FROM token ORDER BY id", err)
+        db ? db_prepare(db, Q_TOKEN_LIST, "SELECT id, name, created_at, revoked_at FROM token ORDER BY id",
+                        err)
            : NULL;
     enum outcome outcome = s ? FOUND : FAILED;
     while (s && (outcome = db_step(s, err)) == FOUND) {

@@ -54,10 +54,13 @@ static int set_up(void **state)
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fprintf(file,
-            "public { listen = {\"127.0.0.1:1\"} }\nadmin { socket = \"x\" }\nsigner { program = \"%s/annul-signer\" }\n"
-            "issuer \"direct\" { certificate = \"%s/pki/root.crt\" key = \"%s/pki/root.key\" ocsp_validity = \"1h\" }\n"
+            "public { listen = {\"127.0.0.1:1\"} }\nadmin { socket = \"x\" }\nsigner { program = "
+            "\"%s/annul-signer\" }\n"
+            "issuer \"direct\" { certificate = \"%s/pki/root.crt\" key = \"%s/pki/root.key\" ocsp_validity = "
+            "\"1h\" }\n"
             "issuer \"delegated\" { certificate = \"%s/pki/issuing-client.crt\"\n"
-            "  ocsp_certificate = \"%s/pki/ocsp-issuing-client.crt\" ocsp_key = \"%s/pki/ocsp-issuing-client.key\" }\n",
+            "  ocsp_certificate = \"%s/pki/ocsp-issuing-client.crt\" ocsp_key = "
+            "\"%s/pki/ocsp-issuing-client.key\" }\n",
             build ? build : "build", folder, folder, folder, folder, folder);
     fclose(file);
     config = config_load(path, &err);
@@ -87,7 +90,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- the raw socket --------------------------------------------------------------------------------------- */
+/* --- the raw socket ---------------------------------------------------------------------------------------
+ */
 
 struct raw {
     int fd;
@@ -126,7 +130,8 @@ static void raw_stop(struct raw raw)
 }
 
 /* Sends one request and gives the reply's text; true where it is a signature. */
-static bool raw_ask(struct raw raw, struct signer_request request, struct bytes payload, int file, char text[600])
+static bool raw_ask(struct raw raw, struct signer_request request, struct bytes payload, int file,
+                    char text[600])
 {
     struct iovec parts[] = {{&request, sizeof request}, {(void *)(uintptr_t)payload.at, payload.len}};
     union {
@@ -138,7 +143,8 @@ static bool raw_ask(struct raw raw, struct signer_request request, struct bytes 
         message.msg_control = control.room;
         message.msg_controllen = sizeof control.room;
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof file), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        *header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof file), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(header), &file, sizeof file);
     }
     assert_true(sendmsg(raw.fd, &message, 0) > 0);
@@ -161,11 +167,12 @@ static struct signer_request request_for(const struct issuer *issuer, uint32_t k
     return request;
 }
 
-/* --- what there is to sign -------------------------------------------------------------------------------- */
+/* --- what there is to sign --------------------------------------------------------------------------------
+ */
 
 /* A ResponseData about serial 5 of `about`, by the responder of `by`. */
-static struct bytes response_data(uint8_t room[1024], const struct issuer *about, const struct issuer *by, int64_t now,
-                                  int64_t validity_s)
+static struct bytes response_data(uint8_t room[1024], const struct issuer *about, const struct issuer *by,
+                                  int64_t now, int64_t validity_s)
 {
     static uint8_t id_room[256];
     struct der_writer w;
@@ -175,8 +182,10 @@ static struct bytes response_data(uint8_t room[1024], const struct issuer *about
     der_put_tlv(&w, DER_OCTET_STRING, (struct bytes){about->name_hash[CERTID_SHA1], 20});
     der_put(&w, (uint8_t[]){0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0}, 11);
     der_wrap(&w, DER_SEQUENCE, 0);
-    struct ocsp_response_data data = {.produced_at = now, .this_update = now, .next_update = now + validity_s, .count = 1};
-    data.singles[0] = (struct ocsp_single){.certid = {w.at, der_mark(&w)}, .reason = -1, .invalidity_at = TIME_NONE};
+    struct ocsp_response_data data = {
+        .produced_at = now, .this_update = now, .next_update = now + validity_s, .count = 1};
+    data.singles[0] =
+        (struct ocsp_single){.certid = {w.at, der_mark(&w)}, .reason = -1, .invalidity_at = TIME_NONE};
     memcpy(data.responder_key_hash, by->responder_key_hash, sizeof data.responder_key_hash);
     der_writer_init(&w, room, 1024);
     assert_true(ocsp_response_data_put(&w, &data));
@@ -202,10 +211,13 @@ static struct crl_head head_of(const struct issuer *issuer, int64_t now)
     return (struct crl_head){.issuer = {issuer->ca.subject.at, issuer->ca.subject.len},
                              .sigalg = sigalg_for_key(certificate_key(&issuer->ca))->der,
                              .key_id = {issuer->key_id, issuer->key_id_len},
-                             .number = 7, .this_update = now, .next_update = now + 3600};
+                             .number = 7,
+                             .this_update = now,
+                             .next_update = now + 3600};
 }
 
-/* --- tests -------------------------------------------------------------------------------------------------- */
+/* --- tests
+ * -------------------------------------------------------------------------------------------------- */
 
 static void signs_response_data(void **state)
 {
@@ -234,7 +246,8 @@ static void signs_response_data(void **state)
         data = response_data(room, refused[i].other_subject ? delegated : direct,
                              refused[i].other_responder ? delegated : direct, now + refused[i].shift_s,
                              refused[i].validity_s);
-        bool good = raw_ask(raw, request_for(refused[i].other_issuer ? delegated : direct, SIGNER_OCSP), data, -1, text);
+        bool good = raw_ask(raw, request_for(refused[i].other_issuer ? delegated : direct, SIGNER_OCSP), data,
+                            -1, text);
         if (good || !strstr(text, refused[i].reason))
             fail_msg("%s: %s", refused[i].what, good ? "was signed" : text);
     }
@@ -318,7 +331,8 @@ static void signs_tbs_cert_list(void **state)
     raw_stop(raw);
 }
 
-/* --- the client --------------------------------------------------------------------------------------------- */
+/* --- the client
+ * --------------------------------------------------------------------------------------------- */
 
 struct counts {
     _Atomic int good, bad;
@@ -413,8 +427,8 @@ static void a_missing_key_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signs_response_data),     cmocka_unit_test(refuses_certificates),
-        cmocka_unit_test(signs_tbs_cert_list),     cmocka_unit_test(every_request_ends_once),
+        cmocka_unit_test(signs_response_data),       cmocka_unit_test(refuses_certificates),
+        cmocka_unit_test(signs_tbs_cert_list),       cmocka_unit_test(every_request_ends_once),
         cmocka_unit_test(a_missing_key_is_reported),
     };
     signal(SIGPIPE, SIG_IGN);
