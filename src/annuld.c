@@ -30,6 +30,7 @@ static void prepare_signals(sigset_t *stop)
     sigemptyset(stop);
     sigaddset(stop, SIGTERM);
     sigaddset(stop, SIGINT);
+    sigaddset(stop, SIGHUP);
     pthread_sigmask(SIG_BLOCK, stop, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -61,11 +62,14 @@ static int check(const struct config *config, struct error *err)
     struct issuers *issuers = issuers_load(config, err);
     struct error why;
     int result = issuers ? 0 : -1;
+    for (size_t i = 0; result == 0 && i < issuers->count; i++) {
+        const struct issuer *issuer = &issuers->list[i];
+        if (store_check(config->database.text, issuer->config->name.text, issuer->fingerprint, &why) < 0)
+            result = config_error(config, config->database.line, err, "%s", why.text);
+    }
     issuers_free(issuers);
     if (result < 0 || http_check(config, err) < 0 || publisher_check(config, err) < 0)
         return -1;
-    if (store_check(config->database.text, &why) < 0)
-        return config_error(config, config->database.line, err, "%s", why.text);
     return signer_check(config, err);
 }
 
@@ -91,7 +95,10 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
 
     log_info("annuld", "version " ANNUL_VERSION ", %zu issuers: serving", issuers->count);
     sd_notify(0, "READY=1");
-    sigwait(stop, &received);
+    while (sigwait(stop, &received) == 0 &&
+           received == SIGHUP) /* a terminal went, or somebody expects a reload */
+        log_warn("annuld",
+                 "SIGHUP: nothing is read anew while running; restart to take up a new configuration");
     sd_notify(0, "STOPPING=1");
     log_info("annuld", "%s: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
     result = 0;

@@ -19,8 +19,8 @@ struct store;
  * program, and one that another process has. NULL with the reason. */
 struct store *store_open(const char *path, struct error *err);
 
-/* 0 where store_open would succeed: for `annuld -t`. Creates nothing, takes no lock. */
-int store_check(const char *path, struct error *err);
+/* 0 where store_open, and store_issuer for this issuer, would succeed: for `annuld -t`. Creates nothing. */
+int store_check(const char *path, const char *name, const uint8_t fingerprint[32], struct error *err);
 
 void store_close(struct store *store); /* NULL-safe; no other thread may be inside */
 

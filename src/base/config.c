@@ -391,14 +391,42 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     return 0;
 }
 
+/* libconfuse 3.3 miscounts lines that hold comments: they become blanks before it sees them. */
+static void blank_comments(char *text)
+{
+    char before = '\n';
+    while (*text) {
+        if (*text == '"' || *text == '\'') { /* to the closing quote, over escapes */
+            char quote = *text++;
+            while (*text && *text != quote)
+                text += *text == '\\' && text[1] ? 2 : 1;
+        } else if (*text == '#' || (strchr(" \t\n{}=,;", before) && text[0] == '/' && text[1] == '/')) {
+            while (*text && *text != '\n')
+                *text++ = ' ';
+            before = ' ';
+            continue;
+        } else if (strchr(" \t\n{}=,;", before) && text[0] == '/' && text[1] == '*' &&
+                   strstr(text + 2, "*/")) {
+            for (char *end = strstr(text + 2, "*/") + 2; text < end; text++)
+                *text = *text == '\n' ? '\n' : ' ';
+            before = ' ';
+            continue;
+        }
+        before = *text;
+        text += *text != 0;
+    }
+}
+
 static int read_text(struct config *config, cfg_t *root, struct error *err)
 {
     struct buffer text = {0};
     if (file_read(config->path, CONFIG_MAX, &text) < 0)
         return error_set(err, "%s: %s", config->path, strerror(errno));
-    int result = buffer_add_text(&text, "\n" END_KEY " = true\n") && buffer_add(&text, "", 1)
-                     ? cfg_parse_buf(root, (const char *)text.at)
-                     : error_set(err, "out of memory");
+    int result = -1;
+    if (buffer_add_text(&text, "\n" END_KEY " = true\n") && buffer_add(&text, "", 1)) {
+        blank_comments((char *)text.at);
+        result = cfg_parse_buf(root, (const char *)text.at);
+    }
     buffer_free(&text);
     if (result != CFG_SUCCESS)
         return err->text[0] ? -1 : error_set(err, "%s: syntax error", config->path);

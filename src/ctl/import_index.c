@@ -2,6 +2,7 @@
 
 #include <annul/index_txt.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 static int add_row(struct ctl_importer *importer, size_t line, const struct index_row *row,
@@ -43,26 +44,55 @@ static struct bytes take_line(struct bytes *text)
     return line;
 }
 
-int ctl_import_index(struct ctl_importer *importer, struct bytes text)
+/* Where a row stands, and what it is sorted by. */
+struct row_place {
+    struct serial serial;
+    struct bytes line;
+};
+
+static int by_serial(const void *a, const void *b)
 {
-    struct buffer subject = {0};
+    return serial_compare(&((const struct row_place *)a)->serial, &((const struct row_place *)b)->serial);
+}
+
+/* Every row is read before any is sent: a bad one stops an import before it has begun. */
+static int read_rows(struct ctl_importer *importer, struct bytes text, struct row_place *places,
+                     size_t *count)
+{
     int code = CTL_OK;
-    importer->unit = "line";
-    importer->total = count_lines(text);
     for (size_t line = 1; text.len && code == CTL_OK; line++) {
         struct index_row row;
         struct error err;
-        switch (index_row_parse(take_line(&text), &row, &err)) {
-        case FOUND:
-            code = add_row(importer, line, &row, &subject);
-            break;
-        case FAILED:
+        struct bytes whole = take_line(&text);
+        enum outcome outcome = index_row_parse(whole, &row, &err);
+        if (outcome == FOUND)
+            places[(*count)++] = (struct row_place){row.serial, whole};
+        else if (outcome == FAILED)
             code = ctl_importer_bad(importer, line, &err);
-            break;
-        case ABSENT:
-            break;
-        }
+    }
+    return code;
+}
+
+/* Rows go in order of their serials, which is the order of the database: ten million in random order would
+ * have it rewrite all its pages again and again. */
+int ctl_import_index(struct ctl_importer *importer, struct bytes text)
+{
+    struct buffer subject = {0};
+    size_t lines = count_lines(text), count = 0;
+    struct row_place *places = calloc(lines + 1, sizeof *places);
+    if (!places)
+        return ctl_no_memory();
+    importer->unit = "line";
+    int code = read_rows(importer, text, places, &count);
+    qsort(places, count, sizeof *places, by_serial);
+    importer->unit = "row by serial";
+    importer->total = count;
+    for (size_t i = 0; i < count && code == CTL_OK; i++) {
+        struct index_row row;
+        if (index_row_parse(places[i].line, &row, NULL) == FOUND)
+            code = add_row(importer, i + 1, &row, &subject);
     }
     buffer_free(&subject);
+    free(places);
     return code;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MAX 5000 /* a call; the API takes 20,000 lines and 4 MiB */
+#define ROWS_MAX 20000 /* a call, and 4 MiB: what the API takes */
 #define LINES_MAX ((size_t)3 << 20)
 #define BAD_SHOWN 20 /* skipped rows that are told one by one */
 
@@ -31,7 +31,7 @@ static int send_rows(struct ctl_importer *importer)
     json_t *answer = NULL;
     if (importer->rows == 0)
         return CTL_OK;
-    if (!buffer_printf(&about, "%s, %s %zu to %zu", importer->file, importer->unit, importer->first,
+    if (!buffer_printf(&about, "%s, %s, %zu to %zu", importer->file, importer->unit, importer->first,
                        importer->last))
         return ctl_no_memory();
     struct ctl_call call = {.method = "POST",

@@ -81,11 +81,11 @@ static bool parse_reason(const char *text, int *reason, struct error *err)
 
 static bool parse_time_member(json_t *object, const char *name, int64_t *at, struct error *err)
 {
-    json_t *value = json_object_get(object, name);
+    const char *text;
     *at = TIME_NONE;
-    if (!value || json_is_null(value))
-        return true;
-    if (json_is_string(value) && time_from_text(json_string_value(value), at))
+    if (!json_text_member(object, name, &text, err))
+        return false;
+    if (!text || time_from_text(text, at))
         return true;
     error_set(err, "%s must be a time such as \"2026-01-31T12:00:00Z\"", name);
     return false;
@@ -94,14 +94,9 @@ static bool parse_time_member(json_t *object, const char *name, int64_t *at, str
 static bool parse_revocation(json_t *body, int *reason, int64_t *invalidity_at, struct error *err)
 {
     static const char *const known[] = {"reason", "invalidity_at", NULL};
-    json_t *text = json_object_get(body, "reason");
-    if (!json_only(body, known, err) || !parse_time_member(body, "invalidity_at", invalidity_at, err))
-        return false;
-    if (text && !json_is_string(text)) {
-        error_set(err, "reason must be a string such as \"keyCompromise\"");
-        return false;
-    }
-    return parse_reason(json_string_value(text), reason, err);
+    const char *text;
+    return json_only(body, known, err) && parse_time_member(body, "invalidity_at", invalidity_at, err) &&
+           json_text_member(body, "reason", &text, err) && parse_reason(text, reason, err);
 }
 
 enum MHD_Result api_revoke_post(struct request *request)
@@ -307,8 +302,11 @@ enum MHD_Result api_certificates_get(struct request *request)
 
 static bool parse_row_status(json_t *object, struct cert_record *row, struct error *err)
 {
-    const char *status = json_string_value(json_object_get(object, "status"));
+    const char *status, *reason;
     int wanted;
+    if (!json_text_member(object, "status", &status, err) ||
+        !json_text_member(object, "reason", &reason, err))
+        return false;
     if (!status || !parse_status(status, &wanted)) {
         error_set(err, "status must be good, revoked or hold");
         return false;
@@ -316,7 +314,6 @@ static bool parse_row_status(json_t *object, struct cert_record *row, struct err
     row->status = (enum cert_status)wanted;
     if (row->status == CERT_GOOD)
         return true;
-    const char *reason = json_string_value(json_object_get(object, "reason"));
     if (!reason && row->status == CERT_HOLD)
         reason = "certificateHold";
     if (!parse_reason(reason, &row->reason, err) ||
@@ -337,9 +334,10 @@ static bool parse_row(json_t *object, struct cert_record *row, struct error *err
 {
     static const char *const known[] = {"serial", "subject",    "not_before",    "not_after", "status",
                                         "reason", "revoked_at", "invalidity_at", NULL};
-    const char *serial = json_string_value(json_object_get(object, "serial"));
-    const char *subject = json_string_value(json_object_get(object, "subject"));
-    if (!json_only(object, known, err) || !parse_time_member(object, "not_before", &row->not_before, err) ||
+    const char *serial, *subject;
+    if (!json_only(object, known, err) || !json_text_member(object, "serial", &serial, err) ||
+        !json_text_member(object, "subject", &subject, err) ||
+        !parse_time_member(object, "not_before", &row->not_before, err) ||
         !parse_time_member(object, "not_after", &row->not_after, err) ||
         !parse_time_member(object, "invalidity_at", &row->invalidity_at, err) ||
         !parse_row_status(object, row, err))

@@ -122,6 +122,9 @@ json_t *json_time(int64_t at); /* null for TIME_NONE */
 /* The body as a JSON object; an empty body is an empty object. NULL: a problem was queued. */
 json_t *json_body(struct request *request, enum MHD_Result *result);
 
+/* A member that is a string, or absent (or null: then `text` is NULL). Anything else is refused. */
+bool json_text_member(json_t *object, const char *name, const char **text, struct error *err);
+
 /* Refuses members that nobody reads. */
 bool json_only(json_t *object, const char *const *known, struct error *err);
 

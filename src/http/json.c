@@ -50,6 +50,16 @@ json_t *json_body(struct request *request, enum MHD_Result *result)
     return NULL;
 }
 
+bool json_text_member(json_t *object, const char *name, const char **text, struct error *err)
+{
+    json_t *value = json_object_get(object, name);
+    *text = json_string_value(value);
+    if (*text || !value || json_is_null(value))
+        return true;
+    error_set(err, "%s must be a string", name);
+    return false;
+}
+
 bool json_only(json_t *object, const char *const *known, struct error *err)
 {
     const char *key;

@@ -461,12 +461,29 @@ bool signer_is_up(struct signer *signer)
     return up;
 }
 
+/* Where the signer is a service of its own, its keys are not for our eyes unless we are root. */
+static int check_socket(const struct config *config, struct error *err)
+{
+    const struct config_value *socket = &config->signer_socket;
+    if (access(socket->text, R_OK | W_OK) == 0)
+        return 0;
+    return config_error(
+        config, socket->line, err,
+        "signer socket %s: %s; start annul-signer.socket (the keys are checked by annul-signer -t as "
+        "the user that may read them)",
+        socket->text, strerror(errno));
+}
+
 int signer_check(const struct config *config, struct error *err)
 {
     char *program = find_program(config);
     char *argv[] = {"annul-signer", "-c", config->path, "-t", NULL};
     pid_t child;
     int status = -1;
+    if (config->signer_socket.text && geteuid() != 0) {
+        free(program);
+        return check_socket(config, err);
+    }
     if (!program)
         return error_set(err, "out of memory");
     int result = spawn(program, argv, -1, &child, err);

@@ -13,7 +13,8 @@
 struct db;
 struct db_statement;
 
-enum db_mode { DB_WRITER, DB_READER };
+/* A glance reads a database that nobody writes, without leaving a trace beside it. */
+enum db_mode { DB_WRITER, DB_READER, DB_GLANCE };
 
 /* A writer makes the file where there is none. NULL with the reason. */
 struct db *db_open(const char *path, enum db_mode mode, struct error *err);

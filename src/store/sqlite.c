@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct db_statement {
     sqlite3_stmt *stmt;
@@ -22,6 +23,26 @@ static int failed(struct db *db, struct error *err)
     return error_set(err, "database: %s", sqlite3_errmsg(db->sqlite));
 }
 
+static int open_file(struct db *db, const char *path, enum db_mode mode)
+{
+    if (mode != DB_GLANCE)
+        return sqlite3_open_v2(
+            path, &db->sqlite,
+            SQLITE_OPEN_NOMUTEX |
+                (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY),
+            NULL);
+    char *uri = sqlite3_mprintf("file:%s?immutable=1", path);
+    for (char *c = uri ? uri + 5 : NULL; c && c < uri + 5 + strlen(path); c++)
+        if (strchr("?#%", *c)) {
+            sqlite3_free(uri); /* rather no glance than another file */
+            return sqlite3_open_v2(path, &db->sqlite, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY, NULL);
+        }
+    int code = sqlite3_open_v2(uri ? uri : "", &db->sqlite,
+                               SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+    sqlite3_free(uri);
+    return code;
+}
+
 struct db *db_open(const char *path, enum db_mode mode, struct error *err)
 {
     struct db *db = calloc(1, sizeof *db);
@@ -29,9 +50,7 @@ struct db *db_open(const char *path, enum db_mode mode, struct error *err)
         error_set(err, "out of memory");
         return NULL;
     }
-    int flags = SQLITE_OPEN_NOMUTEX |
-                (mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-    if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
+    if (open_file(db, path, mode) != SQLITE_OK) {
         error_set(err, "database %s: %s", path, sqlite3_errmsg(db->sqlite));
         db_close(db);
         return NULL;

@@ -58,25 +58,66 @@ struct store *store_open(const char *path, struct error *err)
     return store;
 }
 
-int store_check(const char *path, struct error *err)
+/* Whether a daemon has it: then its log is being written, and must be read along. */
+static bool is_locked(const char *path)
 {
-    if (access(path, F_OK) != 0) {
-        char *copy = strdup(path);
-        const char *folder = copy ? dirname(copy) : ".";
-        int result = access(folder, W_OK | X_OK) == 0
-                         ? 0
-                         : error_set(err, "database %s: the folder %s: %s", path, folder, strerror(errno));
-        free(copy);
-        return result;
-    }
+    char *name;
+    if (asprintf(&name, "%s.lock", path) < 0)
+        return true;
+    int fd = open(name, O_RDWR | O_CLOEXEC);
+    bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+    if (fd >= 0)
+        close(fd);
+    free(name);
+    return locked;
+}
+
+static enum outcome find_issuer(struct db *db, const char *name, const uint8_t fingerprint[32], int64_t *id,
+                                struct error *err)
+{
+    struct db_statement *s =
+        db_prepare(db, Q_ISSUER_FIND, "SELECT id, fingerprint FROM issuer WHERE name = $1", err);
+    if (!s)
+        return FAILED;
+    db_bind_text(s, 1, name);
+    enum outcome found = db_step(s, err);
+    if (found != FOUND)
+        return found;
+    *id = db_int(s, 0);
+    if (!bytes_equal(db_blob(s, 1), (struct bytes){fingerprint, 32}))
+        found = error_set(err,
+                          "issuer \"%s\": the database knows another CA (other subject or key) by this name; "
+                          "give the new CA a section of its own name",
+                          name);
+    db_reset(s);
+    return found;
+}
+
+static int check_folder(const char *path, struct error *err)
+{
+    char *copy = strdup(path);
+    const char *folder = copy ? dirname(copy) : ".";
+    int result = access(folder, W_OK | X_OK) == 0
+                     ? 0
+                     : error_set(err, "database %s: the folder %s: %s", path, folder, strerror(errno));
+    free(copy);
+    return result;
+}
+
+int store_check(const char *path, const char *name, const uint8_t fingerprint[32], struct error *err)
+{
+    if (access(path, F_OK) != 0)
+        return check_folder(path, err);
     if (access(path, R_OK | W_OK) != 0)
         return error_set(err, "database %s: %s", path, strerror(errno));
-    struct db *db = db_open(path, DB_READER, err);
-    int64_t version;
+    struct db *db = db_open(path, is_locked(path) ? DB_READER : DB_GLANCE, err);
+    int64_t version, id;
     int result = db ? db_version_get(db, &version, err) : -1;
     if (result == 0 && version > store_schema_version())
         result = error_set(err, "database %s: schema version %lld is newer than this program's %lld", path,
                            (long long)version, (long long)store_schema_version());
+    if (result == 0 && version > 0 && find_issuer(db, name, fingerprint, &id, err) == FAILED)
+        result = -1;
     db_close(db);
     return result;
 }
@@ -171,36 +212,21 @@ int store_issuer(struct store *store, const char *name, const uint8_t fingerprin
     struct store_tx *tx = store_begin(store, &actor, err);
     if (!tx)
         return -1;
-    int result = -1;
-    struct db_statement *find =
-        db_prepare(tx->db, Q_ISSUER_FIND, "SELECT id, fingerprint FROM issuer WHERE name = $1", err);
-    struct db_statement *add = db_prepare(
-        tx->db, Q_ISSUER_ADD, "INSERT INTO issuer (name, fingerprint) VALUES ($1, $2) RETURNING id", err);
-    if (!find || !add)
-        goto out;
-    db_bind_text(find, 1, name);
-    enum outcome found = db_step(find, err);
-    if (found == FOUND) {
-        *id = db_int(find, 0);
-        result =
-            bytes_equal(db_blob(find, 1), (struct bytes){fingerprint, 32})
-                ? 0
-                : error_set(
-                      err,
-                      "issuer \"%s\": the database knows another CA (other subject or key) by this name; "
-                      "give the new CA a section of its own name",
-                      name);
-        db_reset(find);
-    } else if (found == ABSENT) {
-        db_bind_text(add, 1, name);
-        db_bind_blob(add, 2, fingerprint, 32);
-        if (db_step(add, err) == FOUND) {
+    enum outcome found = find_issuer(tx->db, name, fingerprint, id, err);
+    int result = found == FOUND ? 0 : -1;
+    if (found == ABSENT) {
+        struct db_statement *add = db_prepare(
+            tx->db, Q_ISSUER_ADD, "INSERT INTO issuer (name, fingerprint) VALUES ($1, $2) RETURNING id", err);
+        if (add) {
+            db_bind_text(add, 1, name);
+            db_bind_blob(add, 2, fingerprint, 32);
+        }
+        if (add && db_step(add, err) == FOUND) {
             *id = db_int(add, 0);
             result = 0;
             db_reset(add);
         }
     }
-out:
     if (result < 0) {
         store_rollback(tx);
         return -1;

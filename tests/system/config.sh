@@ -56,6 +56,11 @@ wrong "an address that is none" 1 "ADDRESS:PORT" 's/127.0.0.1:0/nonsense/'
 wrong "admin beyond loopback" 2 "only loopback" 's/socket.*}/listen = {"0.0.0.0:8081"} }/'
 wrong "a folder that cannot be made" 4 "cannot be made" "s,$dir/crl,/proc/nowhere/crl,"
 wrong "a database where none can be" 3 "No such file" "s,$dir/annul.db,/nowhere/annul.db,"
+{
+    printf '# a comment with "quotes" and {\n// another\n/* one over\n   two lines */\n'
+    good | sed 's/unlisted/unlistd/; 7s,$, # a key: // not "read" /* here,'
+} >"$conf"
+expect "comments do not move the lines" "$conf:14: no such option 'unlistd'" "$BUILD/annuld" -t -c "$conf"
 good | sed '$d' >"$conf"
 expect "a missing brace" "closing brace is missing" "$BUILD/annuld" -t -c "$conf"
 good | sed '$s/$/ \/* half a comment/' >"$conf"
@@ -77,5 +82,7 @@ expect "a second daemon is refused" "another annuld has it open" "$BUILD/annuld"
 # --- another CA under an old name
 stop_daemon
 sed -i "s,$pki/intermediate-client,$pki/intermediate-server,g" "$dir/annuld.conf"
+expect "another CA by an old name: the check says so" "another CA" "$BUILD/annuld" -t -c "$dir/annuld.conf"
+refuse "and leaves no trace" test -e "$dir/annul.db-shm"
 expect "another CA by an old name is refused" "another CA" "$BUILD/annuld" -c "$dir/annuld.conf"
 finish

@@ -5,6 +5,7 @@
 write_config </dev/null
 check "the configuration is good" "$BUILD/annuld" -t -c "$dir/annuld.conf"
 start_daemon
+kill -HUP "$daemon" # must not end it
 make_token main
 ctl register "$pki"/client-[0-3].crt "$pki/server.crt" >/dev/null
 ctl revoke --reason keyCompromise issuing-client "$(serial_of client-2)" >/dev/null
@@ -131,6 +132,8 @@ check "a certificate of another CA: 422" status_is 422 -X POST -H "$auth" "http:
 for form in "${serial,,}" "0x$serial" "00$serial" "$(sed 's/../&:/g; s/:$//' <<<"$serial")" "dec:$(python3 -c "print(int('$serial', 16))")"; do
     expect "serial as ${form:0:12}…" "\"serial\": \"${serial,,}\"" api GET "issuers/issuing-client/certificates/$form"
 done
+check "a value of another type: 422" status_is 422 -X POST -H "$auth" "$url/$serial/revoke" -d '{"reason":1}'
+check "also in an import: 422" status_is 422 -X POST -H "$auth" "${url%certificates}import" -d '{"serial":"77","status":"revoked","reason":1,"revoked_at":"2026-01-01T00:00:00Z"}'
 expect "search by subject" "${serial,,}" api GET "issuers/issuing-client/certificates?q=client-1"
 expect "search by status" "${serial,,}" api GET "issuers/issuing-client/certificates?status=revoked"
 check "a token that was revoked: 401" bash -c "'$BUILD/annulctl' -s '$dir/admin.sock' token revoke main && [ \$(curl -s -o /dev/null -w '%{http_code}' -H '$auth' http://$admin/api/v1/issuers) = 401 ]"

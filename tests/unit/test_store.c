@@ -1,0 +1,971 @@
+/* The certificate status database, with real files. */
+#include "unit.h"
+
+#include <annul/reason.h>
+#include <annul/serial.h>
+#include <annul/store.h>
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#define NOW 1763715600 /* 2026-11-21T09:00:00Z */
+
+static const struct store_actor actor = {"unit", "test", NOW};
+static const uint8_t fingerprint[32] = {1, 2, 3};
+
+static struct fixture {
+    char *folder, path[256];
+    struct store *store;
+    int64_t issuer;
+    struct error err;
+} f;
+
+static void reopen(void)
+{
+    store_close(f.store);
+    f.store = store_open(f.path, &f.err);
+    if (!f.store)
+        fail_msg("%s", f.err.text);
+}
+
+static int fixture_make(void **state)
+{
+    (void)state;
+    memset(&f, 0, sizeof f);
+    f.folder = folder_make();
+    snprintf(f.path, sizeof f.path, "%s/annul.db", f.folder);
+    reopen();
+    return store_issuer(f.store, "one", fingerprint, &f.issuer, &f.err);
+}
+
+static int fixture_free(void **state)
+{
+    (void)state;
+    store_close(f.store);
+    folder_remove(f.folder);
+    return 0;
+}
+
+static struct serial serial_of(const char *text)
+{
+    struct serial serial;
+    assert_true(serial_from_text(text, &serial));
+    return serial;
+}
+
+static struct cert_record plain(const char *serial)
+{
+    return (struct cert_record){.serial = serial_of(serial),
+                                .not_before = TIME_NONE,
+                                .not_after = TIME_NONE,
+                                .invalidity_at = TIME_NONE};
+}
+
+static struct store_tx *begin(void)
+{
+    struct store_tx *tx = store_begin(f.store, &actor, &f.err);
+    if (!tx)
+        fail_msg("%s", f.err.text);
+    return tx;
+}
+
+static void commit(struct store_tx *tx)
+{
+    if (store_commit(tx, &f.err) < 0)
+        fail_msg("%s", f.err.text);
+}
+
+static void register_in(struct store_tx *tx, const struct cert_record *record, enum outcome wanted)
+{
+    enum outcome outcome = store_tx_register(tx, f.issuer, record, &f.err);
+    if (outcome != wanted)
+        fail_msg("%d, not %d: %s", outcome, wanted, f.err.text);
+}
+
+static void register_text(const char *serial)
+{
+    struct cert_record record = plain(serial);
+    struct store_tx *tx = begin();
+    register_in(tx, &record, ABSENT);
+    commit(tx);
+}
+
+static int set_in(struct store_tx *tx, const char *serial, enum cert_status status, int reason)
+{
+    struct cert_record record = plain(serial);
+    record.status = status;
+    record.reason = reason;
+    record.revoked_at = NOW - 60;
+    record.invalidity_at = reason == REASON_KEY_COMPROMISE ? NOW - 3600 : TIME_NONE;
+    return store_tx_set_status(tx, f.issuer, &record, &f.err);
+}
+
+static void set(const char *serial, enum cert_status status, int reason)
+{
+    struct store_tx *tx = begin();
+    assert_int_equal(set_in(tx, serial, status, reason), 0);
+    commit(tx);
+}
+
+static enum outcome status_of(const char *text, struct cert_record *record)
+{
+    struct serial serial = serial_of(text);
+    return store_status(f.store, f.issuer, &serial, record, &f.err);
+}
+
+static enum outcome whole(const char *text, struct cert_record *record)
+{
+    struct serial serial = serial_of(text);
+    return store_certificate(f.store, f.issuer, &serial, record, &f.err);
+}
+
+/* What SQLite itself says, past the code under test. */
+static int64_t ask(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    int step = sqlite3_step(stmt);
+    assert_true(step == SQLITE_ROW || step == SQLITE_DONE);
+    int64_t value = step == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_finalize(stmt);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return value;
+}
+
+static int64_t file_size(const char *path)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_size;
+}
+
+/* --- opening -------------------------------------------------------------------------------------------- */
+
+static void a_database_is_made_and_opened_again(void **state)
+{
+    (void)state;
+    register_text("2a");
+    struct stat status;
+    assert_int_equal(stat(f.path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600); /* whoever reads it knows every device */
+    reopen();
+    struct cert_record record;
+    assert_int_equal(status_of("2a", &record), FOUND);
+    int64_t again;
+    assert_int_equal(store_issuer(f.store, "one", fingerprint, &again, &f.err), 0);
+    assert_int_equal(again, f.issuer);
+    store_close(f.store);
+    f.store = NULL;
+    assert_true(ask(f.path, "PRAGMA user_version") > 0);
+    store_close(NULL);
+}
+
+static void only_one_has_it(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    assert_null(store_open(f.path, &err));
+    assert_says(err, f.path);
+    assert_says(err, "another annuld");
+    register_text("2a"); /* the first is not disturbed */
+    reopen();            /* and its end makes room */
+}
+
+static void check_newer_is_refused_unchanged(void)
+{
+    struct buffer before = {0}, after = {0};
+    struct error err = {""};
+    assert_int_equal(file_read(f.path, 1 << 24, &before), 0);
+    assert_null(store_open(f.path, &err));
+    assert_says(err, "99");
+    assert_says(err, "version");
+    assert_int_equal(file_read(f.path, 1 << 24, &after), 0);
+    assert_true(bytes_equal(bytes_of(&before), bytes_of(&after)));
+    err = (struct error){""};
+    assert_int_equal(store_check(f.path, "one", fingerprint, &err), -1);
+    assert_says(err, "99");
+    assert_int_equal(file_read(f.path, 1 << 24, &after), 0);
+    assert_true(bytes_equal(bytes_of(&before), bytes_of(&after)));
+    buffer_free(&before);
+    buffer_free(&after);
+}
+
+static void a_newer_one_is_refused_and_left_alone(void **state)
+{
+    (void)state;
+    register_text("2a");
+    store_close(f.store);
+    f.store = NULL;
+    ask(f.path, "PRAGMA user_version = 99");
+    check_newer_is_refused_unchanged();
+}
+
+/* Whatever made it need not have chosen WAL. */
+static void a_newer_one_with_another_journal_is_left_alone(void **state)
+{
+    (void)state;
+    store_close(f.store);
+    f.store = NULL;
+    ask(f.path, "PRAGMA journal_mode = DELETE");
+    ask(f.path, "PRAGMA user_version = 99");
+    check_newer_is_refused_unchanged();
+}
+
+static void other_files_are_refused(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    char path[256], text[8192];
+    memset(text, 'x', sizeof text);
+    snprintf(path, sizeof path, "%s/text", f.folder);
+    file_put(path, text, sizeof text);
+    assert_null(store_open(path, &err));
+    assert_says(err, path);
+    snprintf(path, sizeof path, "%s/no/such/folder.db", f.folder);
+    assert_null(store_open(path, &err));
+    assert_says(err, path);
+    assert_null(store_open(f.folder, &err));
+}
+
+static size_t count_files(void)
+{
+    size_t count = 0;
+    char command[300];
+    snprintf(command, sizeof command, "ls -A %s | wc -l", f.folder);
+    FILE *pipe = popen(command, "re");
+    assert_non_null(pipe);
+    assert_int_equal(fscanf(pipe, "%zu", &count), 1);
+    pclose(pipe);
+    return count;
+}
+
+static void checking_makes_nothing(void **state)
+{
+    (void)state;
+    char path[256];
+    struct error err = {""};
+    snprintf(path, sizeof path, "%s/new.db", f.folder);
+    size_t before = count_files();
+    assert_int_equal(store_check(path, "one", fingerprint, &err), 0);
+    assert_int_equal(store_check(f.path, "one", fingerprint, &err), 0); /* while it is open: no lock is taken */
+    snprintf(path, sizeof path, "%s/no/such/folder.db", f.folder);
+    assert_int_equal(store_check(path, "one", fingerprint, &err), -1);
+    assert_says(err, path);
+    assert_int_equal(count_files(), before);
+    store_close(f.store);
+    f.store = NULL;
+    before = count_files();
+    assert_int_equal(store_check(f.path, "one", fingerprint, &err), 0);
+    assert_int_equal(count_files(), before);
+}
+
+static void an_issuer_is_who_it_was(void **state)
+{
+    (void)state;
+    uint8_t other[32] = {9};
+    int64_t id;
+    struct error err = {""};
+    assert_int_equal(store_issuer(f.store, "one", other, &id, &err), -1);
+    assert_says(err, "\"one\"");
+    assert_int_equal(store_issuer(f.store, "two", other, &id, &err), 0);
+    assert_int_not_equal(id, f.issuer);
+    reopen();
+    assert_int_equal(store_issuer(f.store, "one", other, &id, &err), -1);
+    assert_int_equal(store_check(f.path, "one", fingerprint, &err), 0);
+    assert_int_equal(store_check(f.path, "three", other, &err), 0); /* one that is yet to come */
+    err = (struct error){""};
+    assert_int_equal(store_check(f.path, "one", other, &err), -1);
+    assert_says(err, "\"one\"");
+    int64_t again;
+    assert_int_equal(store_issuer(f.store, "two", other, &again, &err), 0);
+    register_text("2a"); /* a serial belongs to one issuer */
+    struct serial serial = serial_of("2a");
+    struct cert_record record;
+    assert_int_equal(store_status(f.store, again, &serial, &record, &err), ABSENT);
+    assert_int_equal(store_status(f.store, f.issuer, &serial, &record, &err), FOUND);
+}
+
+/* --- registering ---------------------------------------------------------------------------------------- */
+
+static void registering_adds_once(void **state)
+{
+    (void)state;
+    struct cert_record record = plain("c0ffee"), read;
+    record.not_before = NOW;
+    record.not_after = NOW + 86400;
+    record.subject = (char *)(uintptr_t) "CN=M\xc3\xbcller,O=Unit";
+    assert_int_equal(whole("c0ffee", &read), ABSENT);
+    assert_int_equal(status_of("c0ffee", &read), ABSENT);
+    struct store_tx *tx = begin();
+    register_in(tx, &record, ABSENT);
+    register_in(tx, &record, FOUND);
+    commit(tx);
+    assert_int_equal(whole("c0ffee", &read), FOUND);
+    assert_int_equal(serial_compare(&read.serial, &record.serial), 0);
+    assert_int_equal(read.status, CERT_GOOD);
+    assert_int_equal(read.version, 0);
+    assert_int_equal(read.not_before, NOW);
+    assert_int_equal(read.not_after, NOW + 86400);
+    assert_string_equal(read.subject, "CN=M\xc3\xbcller,O=Unit");
+    assert_true(read.invalidity_at == TIME_NONE);
+    cert_record_free(&read);
+    cert_record_free(&read);
+    cert_record_free(NULL);
+}
+
+static void registering_again_fills_in_what_was_missing(void **state)
+{
+    (void)state;
+    struct cert_record record = plain("01"), read;
+    struct store_tx *tx = begin();
+    register_in(tx, &record, ABSENT);
+    record.not_after = 200;
+    register_in(tx, &record, FOUND);
+    record.not_after = 999; /* is known by now */
+    record.not_before = 100;
+    register_in(tx, &record, FOUND);
+    record.subject = (char *)(uintptr_t) "CN=first";
+    register_in(tx, &record, FOUND);
+    record.subject = (char *)(uintptr_t) "CN=second";
+    register_in(tx, &record, FOUND);
+    record = plain("01"); /* nothing is taken away */
+    register_in(tx, &record, FOUND);
+    commit(tx);
+    assert_int_equal(whole("01", &read), FOUND);
+    assert_int_equal(read.not_before, 100);
+    assert_int_equal(read.not_after, 200);
+    assert_string_equal(read.subject, "CN=first");
+    cert_record_free(&read);
+}
+
+static void registering_changes_no_status(void **state)
+{
+    (void)state;
+    struct cert_record record = plain("01"), read;
+    register_text("01");
+    set("01", CERT_REVOKED, REASON_SUPERSEDED);
+    int64_t change = store_change(f.store);
+    struct store_tx *tx = begin();
+    register_in(tx, &record, FOUND);
+    commit(tx);
+    assert_int_equal(status_of("01", &read), FOUND);
+    assert_int_equal(read.status, CERT_REVOKED);
+    assert_int_equal(store_change(f.store), change);
+}
+
+/* --- changing ------------------------------------------------------------------------------------------- */
+
+static void a_status_is_written_with_its_version(void **state)
+{
+    (void)state;
+    struct cert_record read;
+    register_text("01");
+    register_text("02");
+    assert_int_equal(store_change(f.store), 0);
+    set("01", CERT_REVOKED, REASON_KEY_COMPROMISE);
+    assert_int_equal(store_change(f.store), 1);
+    assert_int_equal(status_of("01", &read), FOUND);
+    assert_int_equal(read.status, CERT_REVOKED);
+    assert_int_equal(read.reason, REASON_KEY_COMPROMISE);
+    assert_int_equal(read.revoked_at, NOW - 60);
+    assert_int_equal(read.invalidity_at, NOW - 3600);
+    assert_int_equal(read.version, 1);
+    assert_int_equal(status_of("02", &read), FOUND);
+    assert_int_equal(read.status, CERT_GOOD);
+    assert_int_equal(read.version, 0);
+
+    set("02", CERT_HOLD, REASON_CERTIFICATE_HOLD);
+    set("02", CERT_GOOD, REASON_CERTIFICATE_HOLD); /* released */
+    assert_int_equal(whole("02", &read), FOUND);
+    assert_int_equal(read.status, CERT_GOOD);
+    assert_int_equal(read.version, 3);
+    assert_int_equal(status_of("02", &read), FOUND);
+    assert_int_equal(read.status, CERT_GOOD);
+    assert_int_equal(read.version, 3);
+    assert_int_equal(status_of("01", &read), FOUND);
+    assert_int_equal(read.version, 1);
+    reopen();
+    assert_int_equal(store_change(f.store), 3);
+}
+
+static void all_of_a_transaction_is_one_change(void **state)
+{
+    (void)state;
+    struct cert_record read, record = plain("02");
+    register_text("01");
+    register_text("02");
+    struct store_tx *tx = begin();
+    assert_int_equal(set_in(tx, "01", CERT_REVOKED, REASON_SUPERSEDED), 0);
+    record.status = CERT_HOLD;
+    record.reason = REASON_CERTIFICATE_HOLD;
+    assert_int_equal(store_tx_set_status(tx, f.issuer, &record, &f.err), 0);
+    assert_int_equal(record.version, 1);
+    assert_int_equal(store_tx_certificate(tx, f.issuer, &record.serial, &read, &f.err), FOUND);
+    assert_int_equal(read.status, CERT_HOLD); /* seen within, */
+    cert_record_free(&read);
+    assert_int_equal(status_of("02", &read), FOUND);
+    assert_int_equal(read.status, CERT_GOOD); /* not without, */
+    assert_int_equal(store_change(f.store), 0);
+    commit(tx);
+    assert_int_equal(status_of("02", &read), FOUND); /* until it is committed */
+    assert_int_equal(read.status, CERT_HOLD);
+    assert_int_equal(read.version, 1);
+    assert_int_equal(store_change(f.store), 1);
+}
+
+static void a_rollback_leaves_nothing(void **state)
+{
+    (void)state;
+    struct cert_record read, record = plain("02");
+    register_text("01");
+    struct store_tx *tx = begin();
+    register_in(tx, &record, ABSENT);
+    assert_int_equal(set_in(tx, "01", CERT_REVOKED, REASON_SUPERSEDED), 0);
+    assert_int_equal(store_tx_audit(tx, "revoke", "one", &record.serial, "detail", &f.err), 0);
+    store_rollback(tx);
+    store_rollback(NULL);
+    assert_int_equal(status_of("02", &read), ABSENT);
+    assert_int_equal(status_of("01", &read), FOUND);
+    assert_int_equal(read.status, CERT_GOOD);
+    assert_int_equal(store_change(f.store), 0);
+    set("01", CERT_REVOKED, REASON_SUPERSEDED); /* the number was not used up for readers to miss */
+    assert_int_equal(status_of("01", &read), FOUND);
+    assert_int_equal(read.version, store_change(f.store));
+    reopen();
+    assert_int_equal(status_of("02", &read), ABSENT);
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM audit"), 0);
+}
+
+static void the_audit_tells_who_did_what(void **state)
+{
+    (void)state;
+    struct serial serial = serial_of("2a");
+    struct store_tx *tx = begin();
+    assert_int_equal(store_tx_audit(tx, "revoke", "one", &serial, "good -> revoked", &f.err), 0);
+    assert_int_equal(store_tx_audit(tx, "token create", NULL, NULL, "ops", &f.err), 0);
+    commit(tx);
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM audit WHERE at = 1763715600 AND actor = 'unit' AND "
+                                 "origin = 'test' AND action = 'revoke' AND issuer = 'one' AND serial = x'012a' "
+                                 "AND detail = 'good -> revoked'"),
+                     1);
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM audit WHERE issuer IS NULL AND serial IS NULL"), 1);
+}
+
+/* --- listing -------------------------------------------------------------------------------------------- */
+
+enum { LISTED = 2500 };
+
+/* Distinct, of 1 to 20 octets, in rising order; the length changes most often where there are few numbers. */
+static struct serial nth(size_t n)
+{
+    struct serial serial = {.len = (uint8_t)(n < 255 ? 1 : 2 + (n - 255) / 119)};
+    size_t value = n < 255 ? n + 1 : (n - 255) % 119 + 1;
+    if (serial.len > 1)
+        serial.octets[0] = (uint8_t)(value * 2 + 1); /* the high bit is set in half of them */
+    else
+        serial.octets[0] = (uint8_t)value;
+    return serial;
+}
+
+static void fill(void)
+{
+    struct store_tx *tx = begin();
+    for (size_t i = 0; i < LISTED; i++) {
+        size_t n = i * 1009 % LISTED; /* in no order */
+        char subject[64];
+        snprintf(subject, sizeof subject, "CN=Device-%zu,O=%s", n, n % 2 ? "Odd" : "Even");
+        struct cert_record record = {.serial = nth(n), .not_before = 1, .not_after = 2, .subject = subject,
+                                     .invalidity_at = TIME_NONE, .revoked_at = NOW};
+        register_in(tx, &record, ABSENT);
+        record.status = n % 10 == 0 ? CERT_REVOKED : n % 10 == 1 ? CERT_HOLD : CERT_GOOD;
+        record.reason = record.status == CERT_HOLD ? REASON_CERTIFICATE_HOLD : REASON_SUPERSEDED;
+        if (record.status != CERT_GOOD || n % 10 == 2) /* some were released */
+            assert_int_equal(store_tx_set_status(tx, f.issuer, &record, &f.err), 0);
+    }
+    commit(tx);
+}
+
+struct page {
+    size_t count, stop_at;
+    struct serial serials[LISTED + 1];
+    enum cert_status statuses[LISTED + 1];
+};
+
+static int page_add(void *arg, const struct cert_record *record)
+{
+    struct page *page = arg;
+    page->serials[page->count] = record->serial;
+    page->statuses[page->count++] = record->status;
+    return page->count == page->stop_at;
+}
+
+static struct page page;
+
+static size_t list(const struct store_filter *filter)
+{
+    page.count = 0;
+    assert_int_equal(store_list(f.store, f.issuer, filter, page_add, &page, &f.err), 0);
+    return page.count;
+}
+
+static void pages_follow_in_numeric_order(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {1000, 100, 7};
+    fill();
+    for (size_t i = 0; i < COUNT(limits); i++) {
+        struct store_filter filter = {.status = -1, .limit = limits[i]};
+        struct serial after;
+        size_t seen = 0, got;
+        while ((got = list(&filter)) > 0) {
+            assert_true(got <= limits[i]);
+            for (size_t k = 0; k < got; k++, seen++) {
+                struct serial wanted = nth(seen);
+                assert_int_equal(serial_compare(&page.serials[k], &wanted), 0);
+            }
+            after = page.serials[got - 1];
+            filter.after = &after;
+        }
+        assert_int_equal(seen, LISTED);
+    }
+    struct store_filter filter = {.status = -1, .limit = 0};
+    assert_int_equal(list(&filter), 0);
+}
+
+static void filters_choose(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spoken;
+        struct store_filter filter;
+        size_t count;
+    } filters[] = {
+        {"all", {.status = -1, .limit = 5000}, 2500},
+        {"good, the released among them", {.status = CERT_GOOD, .limit = 5000}, 2000},
+        {"revoked", {.status = CERT_REVOKED, .limit = 5000}, 250},
+        {"on hold", {.status = CERT_HOLD, .limit = 5000}, 250},
+        {"revoked, the first page", {.status = CERT_REVOKED, .limit = 100}, 100},
+        {"text", {.status = -1, .text = "O=Odd", .limit = 5000}, 1250},
+        {"text, case ignored", {.status = -1, .text = "device-249", .limit = 5000}, 11},
+        {"text of none", {.status = -1, .text = "Device-9999", .limit = 5000}, 0},
+        {"text and status", {.status = CERT_HOLD, .text = "o=odd", .limit = 5000}, 250},
+        {"text and another status", {.status = CERT_REVOKED, .text = "o=odd", .limit = 5000}, 0},
+        {"a percent sign is no wildcard", {.status = -1, .text = "%", .limit = 5000}, 0},
+        {"an underscore is none either", {.status = -1, .text = "_", .limit = 5000}, 0},
+        {"serial prefix", {.status = -1, .serial_prefix = "ef", .limit = 5000}, 19},
+        {"the whole of the first serial", {.status = -1, .serial_prefix = "01", .limit = 5000}, 1},
+        {"prefix or text", {.status = -1, .text = "Device-0,", .serial_prefix = "02", .limit = 5000}, 2},
+        {"a prefix of none", {.status = -1, .serial_prefix = "efffff", .limit = 5000}, 0},
+    };
+    fill();
+    for (size_t i = 0; i < COUNT(filters); i++) {
+        size_t count = list(&filters[i].filter);
+        if (count != filters[i].count)
+            fail_row(filters[i].spoken, "%zu, not %zu", count, filters[i].count);
+        for (size_t k = 0; k < count; k++) {
+            check_row(filters[i].spoken,
+                      filters[i].filter.status < 0 || (int)page.statuses[k] == filters[i].filter.status);
+            check_row(filters[i].spoken, k == 0 || serial_compare(&page.serials[k - 1], &page.serials[k]) < 0);
+        }
+    }
+    page.stop_at = 5; /* whoever reads may stop; what comes after is not disturbed */
+    assert_int_equal(list(&filters[0].filter), 5);
+    page.stop_at = 0;
+    assert_int_equal(list(&filters[0].filter), 2500);
+}
+
+static void the_cursor_works_with_a_status(void **state)
+{
+    (void)state;
+    fill();
+    struct store_filter filter = {.status = CERT_REVOKED, .limit = 7};
+    struct serial after;
+    size_t seen = 0, got;
+    while ((got = list(&filter)) > 0) {
+        for (size_t k = 0; k < got; k++, seen++) {
+            struct serial wanted = nth(seen * 10);
+            assert_int_equal(serial_compare(&page.serials[k], &wanted), 0);
+        }
+        after = page.serials[got - 1];
+        filter.after = &after;
+    }
+    assert_int_equal(seen, 250);
+}
+
+/* --- CRLs ----------------------------------------------------------------------------------------------- */
+
+static void a_scan_gives_the_revoked_in_order(void **state)
+{
+    (void)state;
+    int64_t covers = -1;
+    page.count = 0;
+    assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), 0);
+    assert_int_equal(page.count, 0);
+    assert_int_equal(covers, 0);
+    fill();
+    assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), 0);
+    assert_int_equal(page.count, 500);
+    assert_int_equal(covers, store_change(f.store));
+    for (size_t k = 0; k < page.count; k++) {
+        struct serial wanted = nth(k / 2 * 10 + k % 2);
+        assert_int_equal(serial_compare(&page.serials[k], &wanted), 0);
+        assert_int_equal(page.statuses[k], k % 2 ? CERT_HOLD : CERT_REVOKED);
+    }
+    page.stop_at = 3;
+    page.count = 0;
+    assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), -1);
+    assert_int_equal(page.count, 3);
+    page.stop_at = page.count = 0;
+    assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), 0);
+    assert_int_equal(page.count, 500);
+}
+
+static int revoke_meanwhile(void *arg, const struct cert_record *record)
+{
+    if (page.count == 0) {
+        set("fffffffe", CERT_REVOKED, REASON_SUPERSEDED); /* would come behind all others */
+        register_text("fffffffe");
+    }
+    return page_add(arg, record);
+}
+
+static void a_scan_is_one_snapshot(void **state)
+{
+    (void)state;
+    int64_t covers, later;
+    register_text("01");
+    register_text("02");
+    set("01", CERT_REVOKED, REASON_SUPERSEDED);
+    set("02", CERT_REVOKED, REASON_SUPERSEDED);
+    page.count = 0;
+    assert_int_equal(store_crl_scan(f.store, f.issuer, revoke_meanwhile, &page, &covers, &f.err), 0);
+    assert_int_equal(page.count, 2);
+    assert_int_equal(covers, 2);
+    assert_int_equal(store_change(f.store), 3);
+    page.count = 0;
+    assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &later, &f.err), 0);
+    assert_int_equal(page.count, 3);
+    assert_int_equal(later, 3);
+}
+
+static int64_t take_number(int64_t now)
+{
+    int64_t number = 0;
+    assert_int_equal(store_crl_take_number(f.store, f.issuer, now, &number, &f.err), 0);
+    return number;
+}
+
+static void numbers_only_go_up(void **state)
+{
+    (void)state;
+    assert_int_equal(take_number(NOW), NOW); /* above those of a predecessor that counted from one */
+    assert_int_equal(take_number(NOW), NOW + 1);
+    assert_int_equal(take_number(NOW), NOW + 2);
+    assert_int_equal(take_number(NOW - 1000000), NOW + 3); /* the clock went back */
+    assert_int_equal(take_number(0), NOW + 4);
+    assert_int_equal(take_number(-5), NOW + 5);
+    reopen();
+    assert_int_equal(take_number(NOW), NOW + 6);
+    assert_int_equal(take_number(NOW + 7), NOW + 7);
+    assert_int_equal(take_number(NOW + 7), NOW + 8);
+    assert_int_equal(take_number(NOW + 1000), NOW + 1000);
+    reopen();
+    assert_true(take_number(NOW) > NOW + 1000);
+
+    int64_t other, number;
+    assert_int_equal(store_issuer(f.store, "two", (const uint8_t[32]){7}, &other, &f.err), 0);
+    assert_int_equal(store_crl_take_number(f.store, other, 0, &number, &f.err), 0);
+    assert_true(number > 0); /* each issuer has its own */
+    assert_true(number < NOW);
+}
+
+static void what_was_published_is_remembered(void **state)
+{
+    (void)state;
+    struct store_crl crl = {.covers = 1, .this_update = NOW, .next_update = NOW + 604800, .entries = 1}, read;
+    int64_t changed = -1;
+    assert_int_equal(store_crl_last(f.store, f.issuer, &read, &changed, &f.err), ABSENT);
+    register_text("01");
+    set("01", CERT_REVOKED, REASON_SUPERSEDED);
+    crl.number = take_number(NOW);
+    assert_int_equal(store_crl_last(f.store, f.issuer, &read, &changed, &f.err), ABSENT); /* taken, not published */
+    memset(crl.digest, 0xd1, sizeof crl.digest);
+    assert_int_equal(store_crl_published(f.store, f.issuer, &crl, &f.err), 0);
+    take_number(NOW);
+    reopen();
+    assert_int_equal(store_crl_last(f.store, f.issuer, &read, &changed, &f.err), FOUND);
+    assert_memory_equal(&read, &crl, sizeof crl);
+    assert_int_equal(changed, 1);
+    set("01", CERT_REVOKED, REASON_KEY_COMPROMISE);
+    assert_int_equal(store_crl_last(f.store, f.issuer, &read, &changed, &f.err), FOUND);
+    assert_int_equal(changed, 2);
+    assert_true(changed > read.covers); /* due */
+
+    int64_t other;
+    assert_int_equal(store_issuer(f.store, "two", (const uint8_t[32]){7}, &other, &f.err), 0);
+    assert_int_equal(store_crl_last(f.store, other, &read, &changed, &f.err), ABSENT);
+    assert_int_equal(store_crl_last(f.store, 4711, &read, &changed, &f.err), ABSENT);
+}
+
+/* --- tokens --------------------------------------------------------------------------------------------- */
+
+static enum outcome token_add(const char *name, uint8_t octet, int64_t *id)
+{
+    uint8_t hash[32];
+    memset(hash, octet, sizeof hash);
+    struct store_tx *tx = begin();
+    enum outcome outcome = store_tx_token_add(tx, name, hash, id, &f.err);
+    commit(tx);
+    return outcome;
+}
+
+static enum outcome token_find(uint8_t octet, char name[64])
+{
+    uint8_t hash[32];
+    memset(hash, octet, sizeof hash);
+    return store_token_find(f.store, hash, name, &f.err);
+}
+
+static enum outcome token_revoke(int64_t id, int64_t at)
+{
+    struct store_actor later = {"unit", "test", at};
+    struct store_tx *tx = store_begin(f.store, &later, &f.err);
+    assert_non_null(tx);
+    enum outcome outcome = store_tx_token_revoke(tx, id, &f.err);
+    commit(tx);
+    return outcome;
+}
+
+struct tokens {
+    size_t count;
+    int64_t ids[4], created_at[4], revoked_at[4];
+    char names[4][64];
+};
+
+static int see_token(void *arg, const struct store_token *token)
+{
+    struct tokens *tokens = arg;
+    tokens->ids[tokens->count] = token->id;
+    tokens->created_at[tokens->count] = token->created_at;
+    tokens->revoked_at[tokens->count] = token->revoked_at;
+    snprintf(tokens->names[tokens->count++], 64, "%s", token->name);
+    return 0;
+}
+
+static void tokens_are_found_until_revoked(void **state)
+{
+    (void)state;
+    int64_t ops, ci, none = -1;
+    char name[64];
+    assert_int_equal(token_add("ops", 1, &ops), FOUND);
+    assert_int_equal(token_add("ci", 2, &ci), FOUND);
+    assert_int_not_equal(ops, ci);
+    assert_int_equal(token_add("ops", 3, &none), ABSENT); /* the name is taken */
+    assert_int_equal(none, -1);
+    assert_int_equal(token_find(1, name), FOUND);
+    assert_string_equal(name, "ops");
+    assert_int_equal(token_find(3, name), ABSENT);
+    assert_int_equal(token_revoke(ops, NOW + 5), FOUND);
+    assert_int_equal(token_revoke(ops, NOW + 9), FOUND);
+    assert_int_equal(token_revoke(4711, NOW), ABSENT);
+    assert_int_equal(token_find(1, name), ABSENT);
+    assert_int_equal(token_find(2, name), FOUND);
+    assert_string_equal(name, "ci");
+    assert_int_equal(token_add("ops", 4, &none), ABSENT); /* nor is a revoked one's name used again */
+
+    struct tokens tokens = {0};
+    reopen();
+    assert_int_equal(store_token_list(f.store, see_token, &tokens, &f.err), 0);
+    assert_int_equal(tokens.count, 2);
+    assert_int_equal(tokens.ids[0], ops);
+    assert_string_equal(tokens.names[0], "ops");
+    assert_int_equal(tokens.created_at[0], NOW);
+    assert_int_equal(tokens.revoked_at[0], NOW + 5); /* the first time */
+    assert_string_equal(tokens.names[1], "ci");
+    assert_true(tokens.revoked_at[1] == TIME_NONE);
+}
+
+/* --- how large a row is --------------------------------------------------------------------------------- */
+
+enum { ROWS = 200000 };
+
+static uint64_t random_state;
+
+static uint64_t random_number(void) /* splitmix64: the same rows in every run */
+{
+    uint64_t z = random_state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return serial_compare(a, b);
+}
+
+static double octets_a_row(bool sorted)
+{
+    struct serial *serials = calloc(ROWS, sizeof *serials);
+    assert_non_null(serials);
+    random_state = 1;
+    for (size_t i = 0; i < ROWS; i++) {
+        uint64_t halves[2] = {random_number(), random_number()};
+        serials[i].len = 16;
+        memcpy(serials[i].octets, halves, 16);
+        serials[i].octets[0] = (uint8_t)((serials[i].octets[0] & 0x7f) | 0x40);
+    }
+    if (sorted)
+        qsort(serials, ROWS, sizeof *serials, by_number);
+    reopen();
+    store_close(f.store);
+    f.store = NULL;
+    int64_t empty = file_size(f.path);
+    reopen();
+    struct store_tx *tx = begin();
+    for (size_t i = 0; i < ROWS; i++) {
+        struct cert_record record = {.serial = serials[i], .not_before = TIME_NONE, .not_after = TIME_NONE,
+                                     .invalidity_at = TIME_NONE};
+        register_in(tx, &record, ABSENT);
+    }
+    commit(tx);
+    store_close(f.store); /* folds the log into the database */
+    f.store = NULL;
+    free(serials);
+    return (double)(file_size(f.path) - empty) / ROWS;
+}
+
+static void a_plain_row_is_small(void **state)
+{
+    (void)state;
+    double octets_each = octets_a_row(true);
+    print_message("           %.1f octets a row, inserted in order\n", octets_each);
+    assert_true(octets_each <= 34);
+}
+
+static void a_plain_row_in_random_order_is_reported(void **state)
+{
+    (void)state;
+    print_message("           %.1f octets a row, inserted in random order\n", octets_a_row(false));
+}
+
+/* --- many at once --------------------------------------------------------------------------------------- */
+
+enum { WRITERS = 4, EACH = 50 };
+
+static atomic_int acknowledged[WRITERS], running, failures;
+
+static struct serial serial_for(int writer, int n)
+{
+    return (struct serial){.len = 3, .octets = {(uint8_t)(writer + 1), 0, (uint8_t)n}};
+}
+
+static int revoke_one(struct cert_record *record)
+{
+    struct error err;
+    struct store_tx *tx = store_begin(f.store, &actor, &err);
+    if (!tx)
+        return -1;
+    if (store_tx_set_status(tx, f.issuer, record, &err) < 0) {
+        store_rollback(tx);
+        return -1;
+    }
+    return store_commit(tx, &err);
+}
+
+static void *write_all(void *arg)
+{
+    int writer = (int)(intptr_t)arg;
+    for (int n = 0; n < EACH; n++) {
+        struct cert_record record = {.serial = serial_for(writer, n), .status = CERT_REVOKED,
+                                     .reason = REASON_SUPERSEDED, .revoked_at = NOW, .invalidity_at = TIME_NONE};
+        if (revoke_one(&record) < 0 || store_change(f.store) < record.version)
+            atomic_fetch_add(&failures, 1);
+        atomic_store(&acknowledged[writer], n + 1);
+    }
+    atomic_fetch_sub(&running, 1);
+    return NULL;
+}
+
+/* Whatever was acknowledged before a look-up began is seen by it; and one who is ahead of the change counter
+ * would let a cache take the old answer for the new one. */
+static void *read_all(void *arg)
+{
+    (void)arg;
+    for (int round = 0; atomic_load(&running) > 0; round++)
+        for (int writer = 0; writer < WRITERS; writer++) {
+            int seen = atomic_load(&acknowledged[writer]);
+            struct serial serial = serial_for(writer, seen ? seen - 1 - round % seen : 0);
+            struct cert_record record;
+            struct error err;
+            enum outcome outcome = store_status(f.store, f.issuer, &serial, &record, &err);
+            if (outcome != FOUND || (seen && record.status != CERT_REVOKED))
+                atomic_fetch_add(&failures, 1);
+        }
+    return NULL;
+}
+
+static void what_was_acknowledged_is_read(void **state)
+{
+    (void)state;
+    pthread_t threads[2 * WRITERS];
+    struct store_tx *tx = begin();
+    for (int writer = 0; writer < WRITERS; writer++)
+        for (int n = 0; n < EACH; n++) {
+            struct cert_record record = {.serial = serial_for(writer, n), .not_before = TIME_NONE,
+                                         .not_after = TIME_NONE, .invalidity_at = TIME_NONE};
+            register_in(tx, &record, ABSENT);
+        }
+    commit(tx);
+    atomic_store(&running, WRITERS);
+    for (int i = 0; i < 2 * WRITERS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < WRITERS ? write_all : read_all, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < 2 * WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&failures), 0);
+    assert_int_equal(store_change(f.store), WRITERS * EACH); /* every one had its own number */
+    int64_t covers;
+    page.count = 0;
+    assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), 0);
+    assert_int_equal(page.count, WRITERS * EACH);
+    assert_int_equal(ask(f.path, "SELECT count(DISTINCT version) FROM revocation"), WRITERS * EACH);
+}
+
+#define with_store(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_free)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_store(a_database_is_made_and_opened_again),
+        with_store(only_one_has_it),
+        with_store(a_newer_one_is_refused_and_left_alone),
+        with_store(a_newer_one_with_another_journal_is_left_alone),
+        with_store(other_files_are_refused),
+        with_store(checking_makes_nothing),
+        with_store(an_issuer_is_who_it_was),
+        with_store(registering_adds_once),
+        with_store(registering_again_fills_in_what_was_missing),
+        with_store(registering_changes_no_status),
+        with_store(a_status_is_written_with_its_version),
+        with_store(all_of_a_transaction_is_one_change),
+        with_store(a_rollback_leaves_nothing),
+        with_store(the_audit_tells_who_did_what),
+        with_store(pages_follow_in_numeric_order),
+        with_store(filters_choose),
+        with_store(the_cursor_works_with_a_status),
+        with_store(a_scan_gives_the_revoked_in_order),
+        with_store(a_scan_is_one_snapshot),
+        with_store(numbers_only_go_up),
+        with_store(what_was_published_is_remembered),
+        with_store(tokens_are_found_until_revoked),
+        with_store(a_plain_row_is_small),
+        with_store(a_plain_row_in_random_order_is_reported),
+        with_store(what_was_acknowledged_is_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
