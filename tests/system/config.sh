@@ -1,5 +1,6 @@
 #!/bin/bash
 # `annuld -t` names file, line, the thing and the remedy.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # Lines have fixed numbers here: the message must name the right one.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # What is acknowledged survives: kill -9 of the daemon at any moment, of the signer, a signer that hangs.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 write_config </dev/null

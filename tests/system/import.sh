@@ -1,5 +1,6 @@
 #!/bin/bash
 # A CA that was run by `openssl ca` moves in: 100,000 rows of index.txt, and its CRL is the same as ours.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 ROWS=${ROWS:-100000}
 

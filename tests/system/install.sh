@@ -1,5 +1,6 @@
 #!/bin/bash
 # make install and uninstall; what is installed runs.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 cd "$top" || exit 1

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Every kind of key, as CA and as delegate: CRL and OCSP accepted by openssl.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 declare -A make=(

@@ -1,5 +1,5 @@
 # Sourced by the system tests: a real daemon on real ports, checks with names, and nothing left behind.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 set -u
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-build}

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The main job with the stock tools: CRLs by curl and openssl, OCSP by openssl, revocation by POST.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 write_config </dev/null

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Time passes: CRLs are reissued well before their end, OCSP ends with its signer. The clock is moved by a file that the
 # test build reads.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 echo 0 >"$dir/offset"

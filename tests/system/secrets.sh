@@ -1,5 +1,6 @@
 #!/bin/bash
 # annuld never has a private key: not open, not in memory, not in its code; annul-signer lets nobody look.
+# shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 write_config </dev/null

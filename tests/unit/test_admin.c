@@ -1,0 +1,609 @@
+/* The rules of change, with a real store, a real publisher and a real signer (of the build in BUILD). */
+#include "unit.h"
+
+#include <annul/admin.h>
+#include <annul/clock.h>
+
+#include <sched.h>
+#include <sqlite3.h>
+
+#define NOW 1763715600 /* 2026-11-21T09:00:00Z */
+
+static struct fixture {
+    char *folder, path[256], database[256];
+    struct config *config;
+    struct issuers *issuers;
+    struct issuer *client, *server;
+    struct signer *signer;
+    struct store *store;
+    struct publisher *publisher;
+    struct admin admin;
+    struct error err;
+} f;
+
+static void write_config(void)
+{
+    const char *build = getenv("ANNUL_BUILD") ? getenv("ANNUL_BUILD") : getenv("BUILD");
+    char *program = realpath(build ? build : "build", NULL), *text;
+    assert_non_null(program);
+    assert_true(asprintf(&text,
+                         "public { listen = {\"127.0.0.1:0\"} } admin { socket = \"admin.sock\" }\n"
+                         "database { path = \"annul.db\" } crl { directory = \"crl\" delay_ms = 0 }\n"
+                         "signer { program = \"%s/annul-signer\" } log { level = \"error\" }\n"
+                         "issuer \"client\" { certificate = \"pki/issuing-client.crt\" key = \"pki/issuing-client.key\" }\n"
+                         "issuer \"server\" { certificate = \"pki/issuing-server.crt\" key = \"pki/issuing-server.key\" }\n",
+                         program) > 0);
+    file_put(f.path, text, strlen(text));
+    free(text);
+    free(program);
+}
+
+static int fixture_make(void **state)
+{
+    (void)state;
+    f.folder = folder_make();
+    snprintf(f.path, sizeof f.path, "%s/annuld.conf", f.folder);
+    snprintf(f.database, sizeof f.database, "%s/annul.db", f.folder);
+    shell("tests/pki.sh %s/pki", f.folder);
+    write_config();
+    log_set_level(LOG_LEVEL_ERROR);
+    if (!(f.config = config_load(f.path, &f.err)) || !(f.issuers = issuers_load(f.config, &f.err)) ||
+        !(f.signer = signer_start(f.config, &f.err)) || !(f.store = store_open(f.database, &f.err)))
+        fail_msg("%s", f.err.text);
+    for (size_t i = 0; i < f.issuers->count; i++) {
+        struct issuer *issuer = &f.issuers->list[i];
+        assert_int_equal(
+            store_issuer(f.store, issuer->config->name.text, issuer->fingerprint, &issuer->id, &f.err), 0);
+    }
+    if (!(f.publisher = publisher_start(f.config, f.issuers, f.store, f.signer, &f.err)))
+        fail_msg("%s", f.err.text);
+    f.client = issuers_by_name(f.issuers, "client");
+    f.server = issuers_by_name(f.issuers, "server");
+    f.admin = (struct admin){f.issuers, f.store, f.publisher};
+    return 0;
+}
+
+static int fixture_free(void **state)
+{
+    (void)state;
+    publisher_stop(f.publisher);
+    store_close(f.store);
+    signer_stop(f.signer);
+    issuers_free(f.issuers);
+    config_free(f.config);
+    folder_remove(f.folder);
+    return 0;
+}
+
+static struct store_actor at(int64_t when)
+{
+    return (struct store_actor){"unit", "test", when};
+}
+
+/* Every test has serials of its own. */
+static struct serial fresh(void)
+{
+    static uint8_t last;
+    return (struct serial){.len = 2, .octets = {0x42, ++last}};
+}
+
+static struct serial registered(void)
+{
+    struct cert_record record = {.serial = fresh(), .not_before = TIME_NONE, .not_after = TIME_NONE,
+                                 .invalidity_at = TIME_NONE};
+    struct store_actor actor = at(NOW);
+    struct admin_import_count counts;
+    assert_int_equal(admin_import(&f.admin, &actor, f.client, &record, 1, &counts, &f.err), ADMIN_DONE);
+    assert_int_equal(counts.added, 1);
+    return record.serial;
+}
+
+struct outcome_of {
+    enum admin_result result;
+    bool changed;
+    enum cert_status status;
+    int reason;
+    int64_t revoked_at, invalidity_at, version;
+};
+
+static struct outcome_of keep(enum admin_result result, bool changed, struct cert_record *record)
+{
+    struct outcome_of outcome = {.result = result, .changed = changed};
+    if (result == ADMIN_DONE) {
+        outcome.status = record->status;
+        outcome.reason = record->reason;
+        outcome.revoked_at = record->revoked_at;
+        outcome.invalidity_at = record->invalidity_at;
+        outcome.version = record->version;
+        cert_record_free(record);
+    }
+    return outcome;
+}
+
+static struct outcome_of revoke_at(struct serial serial, int64_t when, int reason, int64_t invalidity_at)
+{
+    struct store_actor actor = at(when);
+    struct cert_record record;
+    bool changed = false;
+    f.err = (struct error){""};
+    enum admin_result result =
+        admin_revoke(&f.admin, &actor, f.client, &serial, reason, invalidity_at, &record, &changed, &f.err);
+    return keep(result, changed, &record);
+}
+
+static struct outcome_of release_at(struct serial serial, int64_t when)
+{
+    struct store_actor actor = at(when);
+    struct cert_record record;
+    bool changed = false;
+    f.err = (struct error){""};
+    enum admin_result result = admin_release(&f.admin, &actor, f.client, &serial, &record, &changed, &f.err);
+    return keep(result, changed, &record);
+}
+
+static struct cert_record stored(struct serial serial)
+{
+    struct cert_record record;
+    assert_int_equal(store_status(f.store, f.client->id, &serial, &record, &f.err), FOUND);
+    return record;
+}
+
+static int64_t ask(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open_v2(f.database, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return value;
+}
+
+static int64_t audit_count(void)
+{
+    return ask("SELECT count(*) FROM audit");
+}
+
+/* --- revoking ------------------------------------------------------------------------------------------- */
+
+static void revoking_is_written_and_published(void **state)
+{
+    (void)state;
+    struct serial serial = registered();
+    int64_t before = store_change(f.store), audited = audit_count();
+    struct outcome_of done = revoke_at(serial, NOW, REASON_KEY_COMPROMISE, NOW - 3600);
+    assert_int_equal(done.result, ADMIN_DONE);
+    assert_true(done.changed);
+    assert_int_equal(done.status, CERT_REVOKED);
+    assert_int_equal(done.reason, REASON_KEY_COMPROMISE);
+    assert_int_equal(done.revoked_at, NOW);
+    assert_int_equal(done.invalidity_at, NOW - 3600);
+    assert_int_equal(done.version, before + 1);
+    assert_int_equal(store_change(f.store), before + 1);
+    assert_int_equal(audit_count(), audited + 1);
+    struct cert_record record = stored(serial);
+    assert_int_equal(record.status, CERT_REVOKED);
+    assert_int_equal(record.invalidity_at, NOW - 3600);
+
+    assert_int_equal(publisher_publish(f.publisher, f.client, &f.err), 0);
+    struct publication *publication = publisher_current(f.publisher, f.client);
+    assert_non_null(publication);
+    assert_int_equal(publication->entries, ask("SELECT count(*) FROM revocation WHERE status <> 0"));
+    publication_release(publication);
+}
+
+static void the_change_itself_makes_a_new_crl(void **state)
+{
+    (void)state;
+    assert_int_equal(publisher_publish(f.publisher, f.client, &f.err), 0);
+    struct publication *before = publisher_current(f.publisher, f.client);
+    assert_int_equal(revoke_at(registered(), NOW, REASON_SUPERSEDED, TIME_NONE).result, ADMIN_DONE);
+    int64_t number = before->number, until = clock_monotonic_ms() + 30000;
+    while (number == before->number && clock_monotonic_ms() < until) { /* it comes of its own */
+        sched_yield();
+        struct publication *now = publisher_current(f.publisher, f.client);
+        number = now->number;
+        publication_release(now);
+    }
+    assert_true(number > before->number);
+    publication_release(before);
+}
+
+static void revoking_twice_changes_nothing(void **state)
+{
+    (void)state;
+    struct serial serial = registered();
+    assert_true(revoke_at(serial, NOW, REASON_SUPERSEDED, TIME_NONE).changed);
+    int64_t change = store_change(f.store), audited = audit_count();
+    struct outcome_of again = revoke_at(serial, NOW + 100, REASON_SUPERSEDED, TIME_NONE);
+    assert_int_equal(again.result, ADMIN_DONE);
+    assert_false(again.changed);
+    assert_int_equal(again.revoked_at, NOW);
+    assert_int_equal(store_change(f.store), change);
+    assert_int_equal(audit_count(), audited);
+}
+
+static void an_invalidity_date_may_be_added_once(void **state)
+{
+    (void)state;
+    struct serial serial = registered();
+    revoke_at(serial, NOW, REASON_KEY_COMPROMISE, TIME_NONE);
+    struct outcome_of added = revoke_at(serial, NOW + 100, REASON_KEY_COMPROMISE, NOW - 500);
+    assert_true(added.changed);
+    assert_int_equal(added.invalidity_at, NOW - 500);
+    assert_int_equal(added.revoked_at, NOW);
+    assert_false(revoke_at(serial, NOW + 200, REASON_KEY_COMPROMISE, NOW - 900).changed);
+    assert_false(revoke_at(serial, NOW + 200, REASON_KEY_COMPROMISE, TIME_NONE).changed);
+    assert_int_equal(stored(serial).invalidity_at, NOW - 500);
+}
+
+static const int reasons[] = {0, 1, 2, 3, 4, 5, 6, 9, 10};
+
+/* Every reason after every other: status, reason and date follow the one table of annul/reason.h. */
+static void a_second_reason_follows_the_table(void **state)
+{
+    (void)state;
+    for (size_t old = 0; old < COUNT(reasons); old++)
+        for (size_t wanted = 0; wanted < COUNT(reasons); wanted++) {
+            struct serial serial = registered();
+            struct outcome_of first = revoke_at(serial, NOW, reasons[old], TIME_NONE);
+            assert_int_equal(first.status, reasons[old] == REASON_CERTIFICATE_HOLD ? CERT_HOLD : CERT_REVOKED);
+            struct outcome_of second = revoke_at(serial, NOW + 100, reasons[wanted], TIME_NONE);
+            bool may = reason_may_become(reasons[old], reasons[wanted]);
+            int is = may ? reasons[wanted] : reasons[old];
+            assert_int_equal(second.result, ADMIN_DONE);
+            assert_int_equal(second.changed, may);
+            assert_int_equal(second.reason, is);
+            assert_int_equal(second.status, is == REASON_CERTIFICATE_HOLD ? CERT_HOLD : CERT_REVOKED);
+            assert_int_equal(second.revoked_at, NOW); /* it has not been good since the first */
+            assert_int_equal(stored(serial).reason, is);
+        }
+}
+
+static void an_unknown_serial_is_not_found(void **state)
+{
+    (void)state;
+    struct serial serial = fresh();
+    int64_t change = store_change(f.store), audited = audit_count();
+    assert_int_equal(revoke_at(serial, NOW, REASON_SUPERSEDED, TIME_NONE).result, ADMIN_NOT_FOUND);
+    assert_says(f.err, "client");
+    assert_says(f.err, "register");
+    assert_int_equal(release_at(serial, NOW).result, ADMIN_NOT_FOUND);
+    struct cert_record record;
+    assert_int_equal(store_status(f.store, f.client->id, &serial, &record, &f.err), ABSENT);
+    assert_int_equal(store_change(f.store), change);
+    assert_int_equal(audit_count(), audited);
+}
+
+/* --- hold ----------------------------------------------------------------------------------------------- */
+
+static void a_hold_ends_and_may_begin_again(void **state)
+{
+    (void)state;
+    struct serial serial = registered();
+    struct outcome_of held = revoke_at(serial, NOW, REASON_CERTIFICATE_HOLD, TIME_NONE);
+    assert_int_equal(held.status, CERT_HOLD);
+    struct outcome_of released = release_at(serial, NOW + 10);
+    assert_int_equal(released.result, ADMIN_DONE);
+    assert_true(released.changed);
+    assert_int_equal(released.status, CERT_GOOD);
+    assert_int_equal(stored(serial).status, CERT_GOOD);
+    assert_true(released.version > held.version);
+    struct outcome_of again = release_at(serial, NOW + 20); /* good already */
+    assert_int_equal(again.result, ADMIN_DONE);
+    assert_false(again.changed);
+    held = revoke_at(serial, NOW + 30, REASON_CERTIFICATE_HOLD, TIME_NONE);
+    assert_true(held.changed);
+    assert_int_equal(held.revoked_at, NOW + 30); /* it was good between */
+    struct outcome_of revoked = revoke_at(serial, NOW + 40, REASON_KEY_COMPROMISE, TIME_NONE);
+    assert_int_equal(revoked.status, CERT_REVOKED);
+    assert_int_equal(revoked.revoked_at, NOW + 30);
+}
+
+static void released_and_revoked_it_counts_from_then(void **state)
+{
+    (void)state;
+    struct serial serial = registered();
+    revoke_at(serial, NOW, REASON_CERTIFICATE_HOLD, TIME_NONE);
+    release_at(serial, NOW + 10);
+    struct outcome_of revoked = revoke_at(serial, NOW + 20, REASON_SUPERSEDED, TIME_NONE);
+    assert_true(revoked.changed);
+    assert_int_equal(revoked.revoked_at, NOW + 20);
+    assert_int_equal(revoked.reason, REASON_SUPERSEDED);
+}
+
+static void revoked_for_good_is_never_released(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        if (reasons[i] == REASON_CERTIFICATE_HOLD)
+            continue;
+        struct serial serial = registered();
+        revoke_at(serial, NOW, reasons[i], TIME_NONE);
+        int64_t audited = audit_count();
+        struct outcome_of outcome = release_at(serial, NOW + 10);
+        assert_int_equal(outcome.result, ADMIN_CONFLICT);
+        assert_false(outcome.changed);
+        assert_says(f.err, reason_name(reasons[i]));
+        assert_int_equal(stored(serial).status, CERT_REVOKED);
+        assert_int_equal(audit_count(), audited);
+        /* nor by way of a hold */
+        assert_false(revoke_at(serial, NOW + 20, REASON_CERTIFICATE_HOLD, TIME_NONE).changed);
+        assert_int_equal(release_at(serial, NOW + 30).result, ADMIN_CONFLICT);
+    }
+}
+
+static void a_good_one_needs_no_release(void **state)
+{
+    (void)state;
+    struct outcome_of outcome = release_at(registered(), NOW);
+    assert_int_equal(outcome.result, ADMIN_DONE);
+    assert_false(outcome.changed);
+}
+
+/* --- import --------------------------------------------------------------------------------------------- */
+
+static struct admin_import_count import_one(struct serial serial, enum cert_status status, int reason, int64_t revoked_at)
+{
+    struct cert_record row = {.serial = serial, .status = status, .reason = reason, .revoked_at = revoked_at,
+                              .not_before = TIME_NONE, .not_after = TIME_NONE, .invalidity_at = TIME_NONE};
+    struct store_actor actor = at(NOW + 5000);
+    struct admin_import_count counts;
+    assert_int_equal(admin_import(&f.admin, &actor, f.client, &row, 1, &counts, &f.err), ADMIN_DONE);
+    return counts;
+}
+
+static void an_import_never_unrevokes(void **state)
+{
+    (void)state;
+    static const int kinds[] = {REASON_SUPERSEDED, REASON_CERTIFICATE_HOLD};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        struct serial serial = registered();
+        revoke_at(serial, NOW, kinds[i], TIME_NONE);
+        enum cert_status before = stored(serial).status;
+        struct admin_import_count counts = import_one(serial, CERT_GOOD, 0, 0);
+        assert_int_equal(counts.known, 1);
+        assert_int_equal(counts.changed, 0);
+        assert_int_equal(stored(serial).status, before);
+        assert_int_equal(stored(serial).revoked_at, NOW);
+    }
+}
+
+static void an_import_brings_its_own_date(void **state)
+{
+    (void)state;
+    struct serial serial = fresh();
+    struct admin_import_count counts = import_one(serial, CERT_REVOKED, REASON_CA_COMPROMISE, NOW - 86400);
+    assert_int_equal(counts.added, 1);
+    assert_int_equal(counts.changed, 1);
+    struct cert_record record = stored(serial);
+    assert_int_equal(record.status, CERT_REVOKED);
+    assert_int_equal(record.reason, REASON_CA_COMPROMISE);
+    assert_int_equal(record.revoked_at, NOW - 86400);
+    counts = import_one(serial, CERT_REVOKED, REASON_CA_COMPROMISE, NOW - 999999); /* the same file again */
+    assert_int_equal(counts.added, 0);
+    assert_int_equal(counts.changed, 0);
+    assert_int_equal(stored(serial).revoked_at, NOW - 86400);
+
+    serial = registered(); /* good here, on hold there */
+    import_one(serial, CERT_HOLD, REASON_CERTIFICATE_HOLD, NOW - 50);
+    assert_int_equal(stored(serial).status, CERT_HOLD);
+    import_one(serial, CERT_REVOKED, REASON_SUPERSEDED, NOW - 10);
+    assert_int_equal(stored(serial).status, CERT_REVOKED);
+    assert_int_equal(stored(serial).revoked_at, NOW - 50);
+    import_one(serial, CERT_HOLD, REASON_CERTIFICATE_HOLD, NOW);
+    assert_int_equal(stored(serial).status, CERT_REVOKED);
+}
+
+static void an_import_is_one_change_and_one_entry(void **state)
+{
+    (void)state;
+    struct cert_record rows[50];
+    for (size_t i = 0; i < COUNT(rows); i++)
+        rows[i] = (struct cert_record){.serial = {.len = 3, .octets = {0x55, 0, (uint8_t)i}},
+                                       .status = i % 2 ? CERT_REVOKED : CERT_GOOD, .reason = REASON_SUPERSEDED,
+                                       .revoked_at = NOW, .not_before = 1, .not_after = 2,
+                                       .subject = (char *)(uintptr_t) "CN=x", .invalidity_at = TIME_NONE};
+    struct store_actor actor = at(NOW);
+    struct admin_import_count counts;
+    int64_t change = store_change(f.store), audited = audit_count();
+    assert_int_equal(admin_import(&f.admin, &actor, f.client, rows, COUNT(rows), &counts, &f.err), ADMIN_DONE);
+    assert_int_equal(counts.added, 50);
+    assert_int_equal(counts.changed, 25);
+    assert_int_equal(counts.known, 0);
+    assert_int_equal(store_change(f.store), change + 1);
+    assert_int_equal(audit_count(), audited + 1);
+    assert_int_equal(admin_import(&f.admin, &actor, f.client, rows, COUNT(rows), &counts, &f.err), ADMIN_DONE);
+    assert_int_equal(counts.added, 0);
+    assert_int_equal(counts.changed, 0);
+    assert_int_equal(counts.known, 50);
+    assert_int_equal(store_change(f.store), change + 1);
+}
+
+/* --- certificates --------------------------------------------------------------------------------------- */
+
+static struct buffer pki_file(const char *name)
+{
+    char *path;
+    struct buffer text = {0};
+    assert_true(asprintf(&path, "%s/pki/%s", f.folder, name) > 0);
+    assert_int_equal(file_read(path, 1 << 20, &text), 0);
+    free(path);
+    return text;
+}
+
+struct seen {
+    size_t count;
+    const struct issuer *issuer;
+    char subject[128];
+};
+
+static int see(void *arg, const struct issuer *issuer, const struct cert_record *record)
+{
+    struct seen *seen = arg;
+    seen->count++;
+    seen->issuer = issuer;
+    snprintf(seen->subject, sizeof seen->subject, "%s", record->subject);
+    return 0;
+}
+
+static enum admin_result register_text(struct buffer text, struct seen *seen, size_t *added, size_t *known)
+{
+    struct store_actor actor = at(NOW);
+    *seen = (struct seen){0};
+    enum admin_result result = admin_register(&f.admin, &actor, bytes_of(&text), see, seen, added, known, &f.err);
+    buffer_free(&text);
+    return result;
+}
+
+static void certificates_find_their_issuer(void **state)
+{
+    (void)state;
+    struct seen seen;
+    size_t added, known;
+    assert_int_equal(register_text(pki_file("client-0.crt"), &seen, &added, &known), ADMIN_DONE);
+    assert_int_equal(added, 1);
+    assert_int_equal(seen.count, 1);
+    assert_ptr_equal(seen.issuer, f.client);
+    assert_string_equal(seen.subject, "CN=client-0,O=Annul Demo");
+    assert_int_equal(register_text(pki_file("client-0.crt"), &seen, &added, &known), ADMIN_DONE);
+    assert_int_equal(added, 0);
+    assert_int_equal(known, 1);
+    assert_int_equal(seen.count, 1);
+    struct buffer both = pki_file("client-1.crt"), server = pki_file("server.crt");
+    assert_true(buffer_add(&both, server.at, server.len));
+    buffer_free(&server);
+    assert_int_equal(register_text(both, &seen, &added, &known), ADMIN_DONE);
+    assert_int_equal(added, 2);
+    assert_ptr_equal(seen.issuer, f.server);
+}
+
+static void all_or_none_are_registered(void **state)
+{
+    (void)state;
+    struct seen seen;
+    size_t added, known;
+    int64_t rows = ask("SELECT count(*) FROM certificate"), audited = audit_count();
+    struct buffer text = pki_file("client-2.crt"), stranger = pki_file("intermediate-client.crt");
+    assert_true(buffer_add(&text, stranger.at, stranger.len));
+    buffer_free(&stranger);
+    assert_int_equal(register_text(text, &seen, &added, &known), ADMIN_INVALID);
+    assert_says(f.err, "certificate 2");
+    assert_says(f.err, "Intermediate");
+    assert_int_equal(seen.count, 0);
+    assert_int_equal(register_text(pki_file("client-2.key"), &seen, &added, &known), ADMIN_INVALID);
+    struct buffer garbage = octets("00*100");
+    assert_int_equal(register_text(garbage, &seen, &added, &known), ADMIN_INVALID);
+    assert_int_equal(register_text((struct buffer){0}, &seen, &added, &known), ADMIN_INVALID);
+    assert_int_equal(ask("SELECT count(*) FROM certificate"), rows);
+    assert_int_equal(audit_count(), audited);
+}
+
+static enum admin_result revoke_text(struct buffer text, int reason, struct outcome_of *outcome)
+{
+    struct store_actor actor = at(NOW);
+    const struct issuer *issuer = NULL;
+    struct cert_record record;
+    bool changed = false;
+    enum admin_result result =
+        admin_revoke_certificate(&f.admin, &actor, bytes_of(&text), reason, &issuer, &record, &changed, &f.err);
+    *outcome = keep(result, changed, &record);
+    buffer_free(&text);
+    if (result == ADMIN_DONE)
+        assert_ptr_equal(issuer, f.client);
+    return result;
+}
+
+static void a_certificate_is_registered_and_revoked_at_once(void **state)
+{
+    (void)state;
+    struct outcome_of outcome;
+    int64_t rows = ask("SELECT count(*) FROM certificate");
+    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_CESSATION_OF_OPERATION, &outcome), ADMIN_DONE);
+    assert_true(outcome.changed);
+    assert_int_equal(outcome.status, CERT_REVOKED);
+    assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
+    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_CESSATION_OF_OPERATION, &outcome), ADMIN_DONE);
+    assert_false(outcome.changed);
+    assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
+
+    struct buffer two = pki_file("client-4.crt"), more = pki_file("client-3.crt");
+    assert_true(buffer_add(&two, more.at, more.len));
+    buffer_free(&more);
+    assert_int_equal(revoke_text(two, REASON_SUPERSEDED, &outcome), ADMIN_INVALID);
+    assert_int_equal(revoke_text(pki_file("root.crt"), REASON_SUPERSEDED, &outcome), ADMIN_INVALID);
+    assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
+}
+
+/* --- tokens --------------------------------------------------------------------------------------------- */
+
+static void a_token_is_good_until_revoked(void **state)
+{
+    (void)state;
+    char token[ADMIN_TOKEN], other[ADMIN_TOKEN], name[64];
+    int64_t id, other_id;
+    struct store_actor actor = at(NOW);
+    assert_int_equal(admin_token_create(&f.admin, &actor, "ops", token, &id, &f.err), ADMIN_DONE);
+    assert_int_equal(strlen(token), ADMIN_TOKEN - 1);
+    assert_memory_equal(token, "annul_", 6);
+    assert_int_equal(strspn(token + 6, "0123456789abcdef"), 64);
+    assert_int_equal(admin_token_create(&f.admin, &actor, "ops", other, &other_id, &f.err), ADMIN_CONFLICT);
+    assert_says(f.err, "ops");
+    assert_int_equal(admin_token_create(&f.admin, &actor, "ci", other, &other_id, &f.err), ADMIN_DONE);
+    assert_string_not_equal(token, other);
+
+    assert_int_equal(admin_token_check(&f.admin, token, name, &f.err), FOUND);
+    assert_string_equal(name, "ops");
+    static const char *const none[] = {"", "annul_", "annul_zz", "Annul_0123",
+                                       "annul_0000000000000000000000000000000000000000000000000000000000000000"};
+    for (size_t i = 0; i < COUNT(none); i++)
+        check_row(none[i], admin_token_check(&f.admin, none[i], name, &f.err) == ABSENT);
+    char changed[ADMIN_TOKEN + 1];
+    snprintf(changed, sizeof changed, "%s0", token);
+    assert_int_equal(admin_token_check(&f.admin, changed, name, &f.err), ABSENT);
+    memcpy(changed, token, ADMIN_TOKEN);
+    changed[ADMIN_TOKEN - 2] = changed[ADMIN_TOKEN - 2] == '0' ? '1' : '0';
+    assert_int_equal(admin_token_check(&f.admin, changed, name, &f.err), ABSENT);
+
+    assert_int_equal(admin_token_revoke(&f.admin, &actor, id, &f.err), ADMIN_DONE);
+    assert_int_equal(admin_token_check(&f.admin, token, name, &f.err), ABSENT);
+    assert_int_equal(admin_token_check(&f.admin, other, name, &f.err), FOUND);
+    assert_int_equal(admin_token_revoke(&f.admin, &actor, 4711, &f.err), ADMIN_NOT_FOUND);
+
+    /* the token itself is nowhere in the files */
+    struct buffer text = {0};
+    char path[300];
+    static const char *const suffixes[] = {"", "-wal"};
+    for (size_t i = 0; i < COUNT(suffixes); i++) {
+        snprintf(path, sizeof path, "%s%s", f.database, suffixes[i]);
+        assert_int_equal(file_read(path, 1 << 26, &text), 0);
+        assert_null(memmem(text.at, text.len, token + 6, 64));
+        buffer_free(&text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(revoking_is_written_and_published),
+        cmocka_unit_test(the_change_itself_makes_a_new_crl),
+        cmocka_unit_test(revoking_twice_changes_nothing),
+        cmocka_unit_test(an_invalidity_date_may_be_added_once),
+        cmocka_unit_test(a_second_reason_follows_the_table),
+        cmocka_unit_test(an_unknown_serial_is_not_found),
+        cmocka_unit_test(a_hold_ends_and_may_begin_again),
+        cmocka_unit_test(released_and_revoked_it_counts_from_then),
+        cmocka_unit_test(revoked_for_good_is_never_released),
+        cmocka_unit_test(a_good_one_needs_no_release),
+        cmocka_unit_test(an_import_never_unrevokes),
+        cmocka_unit_test(an_import_brings_its_own_date),
+        cmocka_unit_test(an_import_is_one_change_and_one_entry),
+        cmocka_unit_test(certificates_find_their_issuer),
+        cmocka_unit_test(all_or_none_are_registered),
+        cmocka_unit_test(a_certificate_is_registered_and_revoked_at_once),
+        cmocka_unit_test(a_token_is_good_until_revoked),
+    };
+    return cmocka_run_group_tests(tests, fixture_make, fixture_free);
+}

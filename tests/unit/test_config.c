@@ -1,0 +1,396 @@
+/* annuld.conf: what is read, and that every complaint names file, line and thing. */
+#include "unit.h"
+
+#include <annul/config.h>
+
+#include <sys/stat.h>
+
+static char *folder, path[256];
+
+static int folder_begin(void **state)
+{
+    (void)state;
+    folder = folder_make();
+    snprintf(path, sizeof path, "%s/annuld.conf", folder);
+    return 0;
+}
+
+static int folder_end(void **state)
+{
+    (void)state;
+    folder_remove(folder);
+    return 0;
+}
+
+static struct config *load(const char *text, struct error *err)
+{
+    file_put(path, text, strlen(text));
+    return config_load(path, err);
+}
+
+static struct config *loaded(const char *text)
+{
+    struct error err = {""};
+    struct config *config = load(text, &err);
+    if (!config)
+        fail_msg("%s", err.text);
+    return config;
+}
+
+#define LISTEN "public { listen = {\"127.0.0.1:8080\"} }\n"
+#define ADMIN "admin { socket = \"admin.sock\" }\n"
+#define SERVERS LISTEN ADMIN /* two lines */
+#define ISSUER "issuer \"one\" { certificate = \"one.crt\" key = \"one.key\" }\n"
+
+/* --- what is read --------------------------------------------------------------------------------------- */
+
+static void the_least_there_is_has_defaults(void **state)
+{
+    (void)state;
+    char wanted[300];
+    struct config *config = loaded(SERVERS ISSUER);
+    assert_string_equal(config->path, path);
+    assert_int_equal(config->public.listen_count, 1);
+    assert_string_equal(config->public.listen[0].text, "127.0.0.1:8080");
+    assert_int_equal(config->public.listen[0].line, 1);
+    assert_int_equal(config->public.workers, 2);
+    assert_int_equal(config->public.timeout_s, 15);
+    assert_int_equal(config->admin.listen_count, 0);
+    assert_string_equal(config->database.text, "/var/lib/annul/annul.db");
+    assert_string_equal(config->crl_directory.text, "/var/lib/annul/crl");
+    assert_int_equal(config->crl_delay_ms, 50);
+    assert_null(config->signer_program.text);
+    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    assert_int_equal(config->issuer_count, 1);
+    const struct config_issuer *issuer = &config->issuers[0];
+    assert_string_equal(issuer->name.text, "one");
+    assert_int_equal(issuer->name.line, 3);
+    assert_int_equal(issuer->certificate.line, 3);
+    assert_null(issuer->ocsp_certificate.text);
+    assert_null(issuer->request_signers.text);
+    assert_int_equal(issuer->unlisted, UNLISTED_UNKNOWN);
+    assert_int_equal(issuer->crl_lifetime_s, 7 * 86400);
+    assert_int_equal(issuer->crl_refresh_s, 86400);
+    assert_int_equal(issuer->ocsp_validity_s, 86400);
+    assert_int_equal(issuer->alias_count, 0);
+    /* relative names are taken from the folder of the file, not from where the daemon was started */
+    snprintf(wanted, sizeof wanted, "%s/one.crt", folder);
+    assert_string_equal(issuer->certificate.text, wanted);
+    snprintf(wanted, sizeof wanted, "%s/admin.sock", folder);
+    assert_string_equal(config->admin.socket.text, wanted);
+    config_free(config);
+    config_free(NULL);
+}
+
+static const char everything[] = "# a comment\n"
+                                 "public {\n"
+                                 "    listen = {\"0.0.0.0:80\", \"[::]:80\"}\n"
+                                 "    workers = 4\n"
+                                 "    connections = 100000\n"
+                                 "    connections_per_address = 10\n"
+                                 "    timeout = \"1m\"\n"
+                                 "}\n"
+                                 "admin {\n"
+                                 "    listen = {\"127.0.0.1:8081\"}\n"
+                                 "}\n"
+                                 "database { path = \"/db/annul.db\" }\n"
+                                 "crl { directory = \"crls\" delay_ms = 0 }\n"
+                                 "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" }\n"
+                                 "log { level = \"debug\" }\n"
+                                 "issuer \"one\" {\n"
+                                 "    certificate = \"/ca/one.crt\"\n"
+                                 "    ocsp_certificate = \"one-ocsp.crt\"\n"
+                                 "    ocsp_key = \"/ca/one-ocsp.key\"\n"
+                                 "    request_signers = \"clients.pem\"\n"
+                                 "    unlisted = \"revoked\"\n"
+                                 "    crl_lifetime = \"10m\"\n"
+                                 "    crl_refresh = \"300\"\n"
+                                 "    ocsp_validity = \"12h\"\n"
+                                 "    alias \"/ca.crl\" { format = \"pem\" }\n"
+                                 "    alias \"/old/place.crl\" { }\n"
+                                 "}\n"
+                                 "issuer \"Two_2.x-y\" { certificate = \"two.crt\" key = \"two.key\" unlisted = \"good\" }\n"
+                                 "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" }\n";
+
+static void everything_is_read_with_its_lines(void **state)
+{
+    (void)state;
+    struct config *config = loaded(everything);
+    assert_int_equal(config->public.listen_count, 2);
+    assert_string_equal(config->public.listen[1].text, "[::]:80");
+    assert_int_equal(config->public.listen[1].line, 3);
+    assert_int_equal(config->public.workers, 4);
+    assert_int_equal(config->public.connections, 100000);
+    assert_int_equal(config->public.connections_per_address, 10);
+    assert_int_equal(config->public.timeout_s, 60);
+    assert_int_equal(config->admin.listen_count, 1);
+    assert_int_equal(config->admin.listen[0].line, 10);
+    assert_null(config->admin.socket.text);
+    assert_string_equal(config->database.text, "/db/annul.db");
+    assert_int_equal(config->crl_delay_ms, 0);
+    assert_string_equal(config->signer_program.text, "/bin/signer");
+    assert_string_equal(config->signer_socket.text, "/run/signer.sock");
+    assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config->issuer_count, 3);
+    const struct config_issuer *one = &config->issuers[0];
+    assert_int_equal(one->certificate.line, 17);
+    assert_int_equal(one->ocsp_certificate.line, 18);
+    assert_int_equal(one->request_signers.line, 20);
+    assert_null(one->key.text);
+    assert_int_equal(one->unlisted, UNLISTED_REVOKED);
+    assert_int_equal(one->crl_lifetime_s, 600);
+    assert_int_equal(one->crl_refresh_s, 300);
+    assert_int_equal(one->ocsp_validity_s, 12 * 3600);
+    assert_int_equal(one->alias_count, 2);
+    assert_string_equal(one->aliases[0].path.text, "/ca.crl");
+    assert_true(one->aliases[0].pem);
+    assert_string_equal(one->aliases[1].path.text, "/old/place.crl");
+    assert_false(one->aliases[1].pem);
+    assert_string_equal(config->issuers[1].name.text, "Two_2.x-y");
+    assert_int_equal(config->issuers[1].unlisted, UNLISTED_GOOD);
+    assert_int_equal(config->issuers[2].unlisted, UNLISTED_UNAUTHORIZED);
+    assert_int_equal(config->issuers[2].certificate.line, 29);
+    config_free(config);
+}
+
+static void lists_may_be_added_to_and_files_loaded_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* nothing is left over from the time before */
+        struct config *config = loaded(SERVERS ISSUER);
+        assert_int_equal(config->public.listen_count, 1);
+        assert_int_equal(config->issuer_count, 1);
+        config_free(config);
+        struct error err = {""};
+        assert_null(load("nonsense = 1\n", &err));
+    }
+}
+
+static void many_issuers_keep_their_own_lines(void **state)
+{
+    (void)state;
+    struct buffer text = {0};
+    assert_true(buffer_add_text(&text, SERVERS));
+    for (int i = 0; i < 200; i++)
+        assert_true(buffer_printf(&text, "issuer \"ca-%d\" {\n    certificate = \"%d.crt\"\n    key = \"%d.key\"\n}\n", i,
+                                  i, i));
+    assert_true(buffer_add(&text, "", 1));
+    struct config *config = loaded((const char *)text.at);
+    assert_int_equal(config->issuer_count, 200);
+    for (int i = 0; i < 200; i++) {
+        char wanted[300];
+        snprintf(wanted, sizeof wanted, "%s/%d.key", folder, i);
+        assert_string_equal(config->issuers[i].key.text, wanted);
+        assert_int_equal(config->issuers[i].certificate.line, 4 + i * 4);
+        assert_int_equal(config->issuers[i].key.line, 5 + i * 4);
+    }
+    config_free(config);
+    buffer_free(&text);
+}
+
+static void a_relative_path_of_the_file_is_no_hindrance(void **state)
+{
+    (void)state;
+    char *here = get_current_dir_name(), wanted[300];
+    config_free(loaded(SERVERS ISSUER));
+    assert_int_equal(chdir(folder), 0);
+    struct error err = {""};
+    struct config *config = config_load("annuld.conf", &err);
+    assert_int_equal(chdir(here), 0);
+    free(here);
+    assert_non_null(config);
+    snprintf(wanted, sizeof wanted, "%s/one.key", folder);
+    assert_string_equal(config->issuers[0].key.text, wanted);
+    config_free(config);
+}
+
+/* --- what is refused ------------------------------------------------------------------------------------ */
+
+#define BAD_ISSUER(name, keys) SERVERS "issuer \"" name "\" {\n" keys "\n}\n"
+#define PAIR "certificate = \"a\" key = \"b\" "
+#define LONG_64 "a123456789b123456789c123456789d123456789e123456789f123456789abcd"
+
+static const struct {
+    const char *spoken, *text;
+    int line; /* 0: any */
+    const char *names, *remedy;
+} refused[] = {
+    {"an unknown key", LISTEN ADMIN ISSUER "log {\n  levle = \"info\"\n}\n", 5, "levle", "annuld.conf(5)"},
+    {"an unknown section", SERVERS ISSUER "bogus { }\n", 4, "bogus", "annuld.conf(5)"},
+    {"an unknown key of an issuer", BAD_ISSUER("one", PAIR "\ncrl_livetime = \"1d\""), 5, "crl_livetime", "annuld.conf(5)"},
+    {"a key outside its section", "workers = 2\n" SERVERS ISSUER, 1, "workers", "annuld.conf(5)"},
+    {"the same issuer twice", SERVERS ISSUER ISSUER, 4, "one", "duplicate"},
+    {"an issuer without name", SERVERS "issuer { " PAIR "}\n", 3, "issuer", "title"},
+    {"a section that does not end", SERVERS "issuer \"one\" { " PAIR "\n", 0, "brace", ""},
+    {"a string that does not end", SERVERS "issuer \"one { " PAIR "}\n", 0, ":", ""},
+    {"a text where a number belongs", "public {\n  workers = \"many\"\n}\n", 2, "workers", "integer"},
+    {"no equals sign", "public {\n  workers 4\n}\n", 2, "workers", ""},
+
+    {"no issuer", SERVERS, 0, "no issuer", "add issuer"},
+    {"an empty file", "", 0, "listen", "add"},
+    {"no public listen", ADMIN ISSUER, 0, "listen", "add listen"},
+    {"no admin listener", LISTEN ISSUER, 0, "admin", "add socket"},
+    {"a socket with a long name",
+     LISTEN "admin { socket = \"/" LONG_64 LONG_64 "\" }\n" ISSUER, 2, LONG_64, "107"},
+
+    {"no workers", "public {\n listen = {\"a:1\"}\n workers = 0\n}\n" ADMIN ISSUER, 3, "workers", "from 1 to 64"},
+    {"65 workers", "public {\n listen = {\"a:1\"}\n workers = 65\n}\n" ADMIN ISSUER, 3, "workers", "from 1 to 64"},
+    {"too many connections", "public {\n listen = {\"a:1\"}\n\n connections = 1000001\n}\n" ADMIN ISSUER, 4, "connections",
+     "1000000"},
+    {"a negative number", "public {\n listen = {\"a:1\"}\n connections_per_address = -1\n}\n" ADMIN ISSUER, 3,
+     "connections_per_address", "from 1"},
+    {"a timeout of no unit we know", "public {\n listen = {\"a:1\"}\n timeout = \"15x\"\n}\n" ADMIN ISSUER, 3,
+     "\"15x\"", "90s, 15m, 12h or 7d"},
+    {"a timeout of two hours", "public {\n listen = {\"a:1\"}\n timeout = \"2h\"\n}\n" ADMIN ISSUER, 3, "timeout", "3600"},
+    {"a delay of more than a second", SERVERS ISSUER "crl {\n delay_ms = 1001\n}\n", 5, "delay_ms", "1000"},
+    {"a level that is none", SERVERS ISSUER "log {\n level = \"loud\"\n}\n", 5, "\"loud\"", "error, warn, info, debug"},
+
+    {"an issuer without certificate", BAD_ISSUER("one", "key = \"b\""), 4, "\"one\"", "add certificate"},
+    {"an issuer with nothing to sign with", BAD_ISSUER("one", "certificate = \"a\""), 4, "\"one\"", "add key"},
+    {"a delegate without key", BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\""), 4, "ocsp_key is missing", "together"},
+    {"a key without delegate", BAD_ISSUER("one", PAIR "ocsp_key = \"c\""), 4, "ocsp_certificate is missing", "together"},
+    {"an unlisted that is none", BAD_ISSUER("one", PAIR "\nunlisted = \"maybe\""), 5, "\"maybe\"",
+     "unknown, good, revoked, unauthorized"},
+    {"refresh later than half the lifetime", BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"43201\""), 4,
+     "crl_refresh", "half"},
+    {"refresh later than half the default lifetime", BAD_ISSUER("one", PAIR "crl_refresh = \"4d\""), 4, "crl_refresh",
+     "half"},
+    {"a lifetime of nine minutes", BAD_ISSUER("one", PAIR "\ncrl_lifetime = \"9m\""), 5, "crl_lifetime", "600"},
+    {"a validity of 59 seconds", BAD_ISSUER("one", PAIR "\nocsp_validity = \"59\""), 5, "ocsp_validity", "60"},
+    {"a validity of more than a year", BAD_ISSUER("one", PAIR "\nocsp_validity = \"367d\""), 5, "ocsp_validity", "60"},
+
+    {"an empty name", BAD_ISSUER("", PAIR), 4, "issuer", "1 to 64"},
+    {"a name of 65 letters", BAD_ISSUER(LONG_64 "x", PAIR), 4, LONG_64, "1 to 64"},
+    {"a slash in a name", BAD_ISSUER("a/b", PAIR), 4, "a/b", "a-z"},
+    {"two dots", BAD_ISSUER("..", PAIR), 4, "..", "a-z"},
+    {"a dot first", BAD_ISSUER(".one", PAIR), 4, ".one", "a-z"},
+    {"a hyphen first", BAD_ISSUER("-one", PAIR), 4, "-one", "a-z"},
+    {"a blank", BAD_ISSUER("one two", PAIR), 4, "one two", "a-z"},
+    {"beyond ASCII", BAD_ISSUER("\xc3\xbc", PAIR), 4, "\xc3\xbc", "a-z"},
+    {"a name with another meaning", BAD_ISSUER("bundle", PAIR), 4, "bundle", "bundle"},
+    {"a name like a delta's", BAD_ISSUER("one-delta", PAIR), 4, "one-delta", "-delta"},
+
+    {"an alias without slash", BAD_ISSUER("one", PAIR "\nalias \"ca.crl\" { }"), 0, "\"ca.crl\"", "URL path"},
+    {"an alias of the front page", BAD_ISSUER("one", PAIR "\nalias \"/\" { }"), 0, "\"/\"", "URL path"},
+    {"an alias with a query", BAD_ISSUER("one", PAIR "\nalias \"/a?b\" { }"), 0, "\"/a?b\"", "URL path"},
+    {"an alias with a percent sign", BAD_ISSUER("one", PAIR "\nalias \"/a%20b\" { }"), 0, "\"/a%20b\"", "URL path"},
+    {"an alias among the CRLs", BAD_ISSUER("one", PAIR "\nalias \"/crl/x.crl\" {\n format = \"der\"\n}"), 6,
+     "\"/crl/x.crl\"", "meaning already"},
+    {"an alias of OCSP", BAD_ISSUER("one", PAIR "\nalias \"/ocsp\" { }"), 0, "\"/ocsp\"", "meaning already"},
+    {"a format that is none", BAD_ISSUER("one", PAIR "\nalias \"/ca.crl\" {\n\n format = \"p7b\"\n}"), 7, "\"p7b\"", "der, pem"},
+    {"the same alias twice", BAD_ISSUER("one", PAIR "\nalias \"/ca.crl\" { }\nalias \"/ca.crl\" { }"), 6, "/ca.crl", "duplicate"},
+};
+
+static void every_complaint_names_file_line_and_thing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct error err = {""};
+        struct config *config = load(refused[i].text, &err);
+        char prefix[300];
+        int line = 0;
+        if (config)
+            fail_row(refused[i].spoken, "was accepted");
+        snprintf(prefix, sizeof prefix, "%s:", path);
+        if (strncmp(err.text, prefix, strlen(prefix)) != 0 || sscanf(err.text + strlen(prefix), "%d:", &line) != 1)
+            fail_row(refused[i].spoken, "no file and line: %s", err.text);
+        if (refused[i].line && line != refused[i].line)
+            fail_row(refused[i].spoken, "line %d, not %d: %s", line, refused[i].line, err.text);
+        if (!strstr(err.text, refused[i].names) || !strstr(err.text, refused[i].remedy))
+            fail_row(refused[i].spoken, "\"%s\" or \"%s\" is not in: %s", refused[i].names, refused[i].remedy, err.text);
+    }
+}
+
+static void what_is_just_legal_is_accepted(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        BAD_ISSUER(LONG_64, PAIR),
+        BAD_ISSUER("a", PAIR),
+        BAD_ISSUER("bundle2", PAIR),
+        BAD_ISSUER("one.delta", PAIR),
+        BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"12h\""),
+        BAD_ISSUER("one", PAIR "crl_lifetime = \"600\" crl_refresh = \"60\" ocsp_validity = \"60s\""),
+        "public { listen = {\"a:1\"} workers = 64 connections = 16 timeout = \"1s\" }\n" ADMIN ISSUER,
+    };
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct error err = {""};
+        struct config *config = load(texts[i], &err);
+        if (!config)
+            fail_msg("%s", err.text);
+        config_free(config);
+    }
+}
+
+static void files_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    char missing[300];
+    struct error err = {""};
+    snprintf(missing, sizeof missing, "%s/nowhere.conf", folder);
+    assert_null(config_load(missing, &err));
+    assert_says(err, missing);
+    assert_says(err, "No such file");
+    err = (struct error){""};
+    assert_null(config_load(folder, &err));
+    assert_says(err, folder);
+    err = (struct error){""};
+    assert_null(config_load("/dev/null", &err));
+    assert_says(err, "/dev/null");
+}
+
+static void a_thousand_octets_of_anything_are_survived(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        char text[1001];
+        memset(text, c, sizeof text - 1);
+        text[1000] = 0;
+        struct error err = {""};
+        struct config *config = load(text, &err);
+        assert_null(config);
+        assert_true(err.text[0] != 0);
+    }
+}
+
+/* --- durations ------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *text;
+    int64_t seconds; /* -1: refused */
+} durations[] = {
+    {"0", 0},          {"90", 90},        {"90s", 90},    {"15m", 900},          {"12h", 43200}, {"7d", 604800},
+    {"2147483647", INT32_MAX}, {"2147483648", -1}, {"2147483647d", INT32_MAX * INT64_C(86400)},
+    {"", -1},          {"s", -1},         {"d", -1},      {"-1", -1},            {"-1d", -1},    {"+1", -1},
+    {" 1", -1},        {"1 ", -1},        {"1 d", -1},    {"1dd", -1},           {"1w", -1},     {"1D", -1},
+    {"1.5h", -1},      {"0x10", -1},      {"1e3", -1},    {"99999999999999999999", -1}, {"1h30m", -1},
+};
+
+static void durations_have_one_number_and_one_unit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(durations); i++) {
+        int64_t seconds = -1;
+        bool good = config_duration(durations[i].text, &seconds);
+        check_row(durations[i].text, good == (durations[i].seconds >= 0));
+        if (good)
+            check_row(durations[i].text, seconds == durations[i].seconds);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_least_there_is_has_defaults),
+        cmocka_unit_test(everything_is_read_with_its_lines),
+        cmocka_unit_test(lists_may_be_added_to_and_files_loaded_again),
+        cmocka_unit_test(many_issuers_keep_their_own_lines),
+        cmocka_unit_test(a_relative_path_of_the_file_is_no_hindrance),
+        cmocka_unit_test(every_complaint_names_file_line_and_thing),
+        cmocka_unit_test(what_is_just_legal_is_accepted),
+        cmocka_unit_test(files_that_are_none_are_refused),
+        cmocka_unit_test(a_thousand_octets_of_anything_are_survived),
+        cmocka_unit_test(durations_have_one_number_and_one_unit),
+    };
+    return cmocka_run_group_tests(tests, folder_begin, folder_end);
+}
