@@ -86,7 +86,7 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
     if (!(issuers = issuers_load(config, err)) || !(store = store_open(config->database.text, err)) ||
         number_issuers(issuers, store, err) < 0 || !(signer = signer_start(config, err)) ||
         !(publisher = publisher_start(config, issuers, store, signer, err)) ||
-        !(responder = responder_new(issuers, store, signer, clock_now)))
+        !(responder = responder_new(issuers, store, signer, config->ocsp_cache_octets, clock_now)))
         goto out;
     struct admin admin = {issuers, store, publisher};
     struct http_services services = {config, issuers, store, signer, responder, publisher, &admin};

@@ -52,6 +52,7 @@ struct config {
         size_t listen_count;
         struct config_value socket;
     } admin;
+    size_t ocsp_cache_octets;     /* bound of the signed answers that are kept */
     struct config_value database; /* path of the file */
     struct config_value crl_directory;
     int64_t crl_delay_ms; /* how long changes are gathered before a CRL is built */

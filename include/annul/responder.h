@@ -3,6 +3,10 @@
  * An answer is made in two steps, so that whoever serves a connection can put it to sleep in between:
  * responder_begin parses, looks up and either has the answer at once (every error) or gives a job;
  * responder_sign hands the job to the signer and calls back.  Any thread.
+ *
+ * Answers about one certificate, without nonce, are kept and given again for as long as the row that they
+ * speak of has not changed: whoever asks after a revocation was acknowledged never gets an answer from before
+ * it.
  */
 #ifndef ANNUL_RESPONDER_H
 #define ANNUL_RESPONDER_H
@@ -12,28 +16,43 @@
 #include <annul/signer.h>
 #include <annul/store.h>
 
+#include <stdatomic.h>
+
 struct responder;
 struct responder_job;
 
-/* `now` gives Unix seconds; production passes clock_now. NULL when out of memory. Keeps the pointers. */
+/* `now` gives Unix seconds; production passes clock_now. `cache_octets` bounds what is kept of signed
+ * answers. NULL when out of memory. Keeps the pointers. */
 struct responder *responder_new(struct issuers *issuers, struct store *store, struct signer *signer,
-                                int64_t (*now)(void));
+                                size_t cache_octets, int64_t (*now)(void));
 void responder_free(struct responder *responder); /* NULL-safe; no job may be under way */
 
-struct ocsp_answer {
-    enum ocsp_status status;
-    bool has_nonce;                   /* such an answer is for one client: nothing may cache it */
-    int64_t this_update, next_update; /* where status is OCSP_SUCCESSFUL */
-    size_t len;
-    uint8_t der[];
+/* First member of what the edge prepares, so that it goes with the answer. */
+struct ocsp_prepared {
+    void (*free)(struct ocsp_prepared *prepared);
 };
 
-/* The answer, or NULL and a job for responder_sign. The request's octets are not needed afterwards.
- * NULL for both where memory is out. The caller frees the answer with free(). */
+/* An answer may be given to many at once: it is read-only, and goes when the last holder releases it. */
+struct ocsp_answer {
+    atomic_int holders;
+    enum ocsp_status status;
+    bool has_nonce;                           /* such an answer is for one client: nothing may cache it */
+    int64_t this_update, next_update;         /* where status is OCSP_SUCCESSFUL */
+    _Atomic(struct ocsp_prepared *) prepared; /* what the HTTP edge made of it, once */
+    size_t size;                              /* octets of memory, all in all */
+    size_t len;
+    uint8_t *der; /* within `room` */
+    uint8_t room[];
+};
+void ocsp_answer_hold(struct ocsp_answer *answer);
+void ocsp_answer_release(struct ocsp_answer *answer); /* NULL-safe */
+
+/* The answer, held for the caller, or NULL and a job for responder_sign. The request's octets are not needed
+ * afterwards. */
 struct ocsp_answer *responder_begin(struct responder *responder, struct bytes request,
                                     struct responder_job **job);
 
-/* `answer` is never NULL, and becomes the callee's, who frees it with free(). */
+/* `answer` is never NULL; the callee holds it and releases it. */
 typedef void responder_done(void *arg, struct ocsp_answer *answer);
 
 /* Calls `done` exactly once: in the signer's thread, or at once in this one where the signer is down

@@ -46,6 +46,10 @@ static cfg_opt_t signer_keys[] = {
     CFG_STR("socket", NULL, CFGF_NONE),
     CFG_END(),
 };
+static cfg_opt_t ocsp_keys[] = {
+    CFG_INT("cache_mb", 64, CFGF_NONE),
+    CFG_END(),
+};
 static cfg_opt_t log_keys[] = {
     CFG_STR("level", "info", CFGF_NONE),
     CFG_END(),
@@ -72,6 +76,7 @@ static cfg_opt_t keys[] = {
     CFG_SEC("admin", admin_keys, CFGF_NONE),
     CFG_SEC("database", database_keys, CFGF_NONE),
     CFG_SEC("crl", crl_keys, CFGF_NONE),
+    CFG_SEC("ocsp", ocsp_keys, CFGF_NONE),
     CFG_SEC("signer", signer_keys, CFGF_NONE),
     CFG_SEC("log", log_keys, CFGF_NONE),
     CFG_SEC("issuer", issuer_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -388,6 +393,10 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     if (number_of(config, crl, "delay_ms", 0, 1000, &delay, err) < 0)
         return -1;
     config->crl_delay_ms = delay;
+    unsigned cache_mb = 0;
+    if (number_of(config, cfg_getsec(root, "ocsp"), "cache_mb", 1, 1 << 20, &cache_mb, err) < 0)
+        return -1;
+    config->ocsp_cache_octets = (size_t)cache_mb << 20;
     return 0;
 }
 

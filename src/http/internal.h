@@ -100,7 +100,9 @@ struct representation {
     const char *type;
     const char *etag;
     int64_t modified_at, expires_at;
+    int64_t fresh_s; /* max-age; it must end before expires_at */
 };
+int64_t reply_fresh_s(int64_t expires_at, int64_t now); /* FRESH_S, or less near the end */
 
 /* Answers 304 where the client has it already; then the return value is true, and `result` what to return. */
 bool reply_not_modified(struct request *request, const struct representation *r, enum MHD_Result *result);

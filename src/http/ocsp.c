@@ -11,35 +11,87 @@
 
 static const char type_request[] = "application/ocsp-request", type_response[] = "application/ocsp-response";
 
-/* A definitive answer to a GET may be cached; one with a nonce, an error, or to a POST may not. */
+/* The HTTP form of an answer, made once and given to everybody who gets this answer. */
+struct prepared {
+    struct ocsp_prepared base;
+    struct MHD_Response *response;
+    char etag[65];
+};
+
+static void unprepare(struct ocsp_prepared *base)
+{
+    struct prepared *prepared = (struct prepared *)base;
+    MHD_destroy_response(prepared->response);
+    free(prepared);
+}
+
+static struct representation describe(const struct ocsp_answer *answer, const char *etag)
+{
+    /* given out for three quarters of its life (annul/responder.h): no cache may keep it beyond the rest */
+    int64_t rest_s = (answer->next_update - answer->this_update) / 4 - 1;
+    return (struct representation){type_response, etag, answer->this_update, answer->next_update,
+                                   rest_s < FRESH_S ? rest_s : FRESH_S};
+}
+
+/* NULL when out of memory. Two threads may prepare it at once; one of them wins. */
+static const struct prepared *prepare(struct ocsp_answer *answer)
+{
+    struct ocsp_prepared *present = atomic_load_explicit(&answer->prepared, memory_order_acquire);
+    if (present)
+        return (struct prepared *)present;
+    uint8_t digest[32];
+    size_t len;
+    struct prepared *prepared = calloc(1, sizeof *prepared);
+    if (!prepared || EVP_Q_digest(NULL, "SHA256", NULL, answer->der, answer->len, digest, &len) != 1 ||
+        !(prepared->response =
+              MHD_create_response_from_buffer(answer->len, answer->der, MHD_RESPMEM_MUST_COPY))) {
+        free(prepared);
+        return NULL;
+    }
+    hex_encode(digest, sizeof digest, prepared->etag);
+    struct representation r = describe(answer, prepared->etag);
+    reply_add_validators(prepared->response, &r);
+    MHD_add_response_header(prepared->response, MHD_HTTP_HEADER_CONTENT_TYPE, type_response);
+    MHD_add_response_header(prepared->response, "X-Content-Type-Options", "nosniff");
+    prepared->base.free = unprepare;
+    if (atomic_compare_exchange_strong(&answer->prepared, &present, &prepared->base))
+        return prepared;
+    unprepare(&prepared->base);
+    return (struct prepared *)present;
+}
+
+static enum MHD_Result queue_shared(struct request *request, struct ocsp_answer *answer)
+{
+    enum MHD_Result result;
+    const struct prepared *prepared = prepare(answer);
+    if (!prepared)
+        return MHD_NO;
+    struct representation r = describe(answer, prepared->etag);
+    if (request->method != POST && reply_not_modified(request, &r, &result))
+        return result;
+    return MHD_queue_response(request->connection, MHD_HTTP_OK, prepared->response);
+}
+
+/* For one client: an answer with a nonce, or an error. Nothing may cache it; but no-store would be wrong on a
+ * definitive answer (RFC 5019 section 6.2). */
+static enum MHD_Result queue_own(struct request *request, struct ocsp_answer *answer)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(answer->len, answer->der, MHD_RESPMEM_MUST_COPY);
+    if (response) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                                answer->status == OCSP_SUCCESSFUL ? "no-cache" : "no-store");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type_response);
+    }
+    return reply_queue(request, MHD_HTTP_OK, response);
+}
+
 static enum MHD_Result queue_answer(struct request *request, struct ocsp_answer *answer)
 {
-    struct bytes der = {answer->der, answer->len};
-    bool cacheable = answer->status == OCSP_SUCCESSFUL && !answer->has_nonce && request->method != POST;
-    enum MHD_Result result;
-    uint8_t digest[32];
-    char etag[65];
-    size_t len;
-    struct MHD_Response *response = NULL;
-    if (cacheable && EVP_Q_digest(NULL, "SHA256", NULL, der.at, der.len, digest, &len) == 1) {
-        hex_encode(digest, sizeof digest, etag);
-        struct representation r = {type_response, etag, answer->this_update, answer->next_update};
-        if (reply_not_modified(request, &r, &result))
-            goto out;
-        response = MHD_create_response_from_buffer(der.len, answer->der, MHD_RESPMEM_MUST_COPY);
-        if (response)
-            reply_add_validators(response, &r);
-    } else {
-        response = MHD_create_response_from_buffer(der.len, answer->der, MHD_RESPMEM_MUST_COPY);
-        if (response) /* no-store would be wrong on a definitive answer (RFC 5019 section 6.2) */
-            MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-                                    answer->status == OCSP_SUCCESSFUL ? "no-cache" : "no-store");
-    }
-    if (response)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type_response);
-    result = reply_queue(request, MHD_HTTP_OK, response);
-out:
-    free(answer);
+    enum MHD_Result result = answer->status == OCSP_SUCCESSFUL && !answer->has_nonce
+                                 ? queue_shared(request, answer)
+                                 : queue_own(request, answer);
+    ocsp_answer_release(answer);
     return result;
 }
 

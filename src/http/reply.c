@@ -1,7 +1,6 @@
 #include "internal.h"
 
 #include <annul/base64.h>
-#include <annul/clock.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -166,6 +165,12 @@ static bool client_has_it(struct request *request, const struct representation *
     return modified && time_from_http(modified, &since) && r->modified_at <= since;
 }
 
+int64_t reply_fresh_s(int64_t expires_at, int64_t now)
+{
+    int64_t left_s = expires_at - now - 1;
+    return left_s < 0 ? 0 : left_s < FRESH_S ? left_s : FRESH_S;
+}
+
 void reply_add_validators(struct MHD_Response *response, const struct representation *r)
 {
     char etag[80], date[TIME_HTTP], fresh[96];
@@ -173,14 +178,11 @@ void reply_add_validators(struct MHD_Response *response, const struct representa
     MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag);
     time_to_http(r->modified_at, date);
     MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
-    int64_t fresh_s = FRESH_S;
     if (r->expires_at != TIME_NONE) {
-        int64_t left_s = r->expires_at - clock_now() - 1; /* max-age ends before nextUpdate */
-        fresh_s = left_s < 0 ? 0 : left_s < fresh_s ? left_s : fresh_s;
         time_to_http(r->expires_at, date);
         MHD_add_response_header(response, MHD_HTTP_HEADER_EXPIRES, date);
     }
-    snprintf(fresh, sizeof fresh, "public, max-age=%d, must-revalidate, no-transform", (int)fresh_s);
+    snprintf(fresh, sizeof fresh, "public, max-age=%d, must-revalidate, no-transform", (int)r->fresh_s);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, fresh);
 }
 

@@ -149,7 +149,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     buffer_free(&request->body);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);
-    free(request->answer);
+    ocsp_answer_release(request->answer);
     free(request);
     *state = NULL;
 }

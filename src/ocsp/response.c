@@ -226,7 +226,7 @@ static bool take_extensions(struct bytes *in, struct ocsp_response_data *data)
         explicit.len || list.len == 0)
         return false;
     while (list.len) {
-        if (take_octets(&list, extended_revoke, sizeof extended_revoke)) {
+        if (!data->extended_revoke && take_octets(&list, extended_revoke, sizeof extended_revoke)) {
             data->extended_revoke = true;
             continue;
         }

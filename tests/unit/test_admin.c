@@ -30,8 +30,10 @@ static void write_config(void)
                          "public { listen = {\"127.0.0.1:0\"} } admin { socket = \"admin.sock\" }\n"
                          "database { path = \"annul.db\" } crl { directory = \"crl\" delay_ms = 0 }\n"
                          "signer { program = \"%s/annul-signer\" } log { level = \"error\" }\n"
-                         "issuer \"client\" { certificate = \"pki/issuing-client.crt\" key = \"pki/issuing-client.key\" }\n"
-                         "issuer \"server\" { certificate = \"pki/issuing-server.crt\" key = \"pki/issuing-server.key\" }\n",
+                         "issuer \"client\" { certificate = \"pki/issuing-client.crt\" key = "
+                         "\"pki/issuing-client.key\" }\n"
+                         "issuer \"server\" { certificate = \"pki/issuing-server.crt\" key = "
+                         "\"pki/issuing-server.key\" }\n",
                          program) > 0);
     file_put(f.path, text, strlen(text));
     free(text);
@@ -89,8 +91,8 @@ static struct serial fresh(void)
 
 static struct serial registered(void)
 {
-    struct cert_record record = {.serial = fresh(), .not_before = TIME_NONE, .not_after = TIME_NONE,
-                                 .invalidity_at = TIME_NONE};
+    struct cert_record record = {
+        .serial = fresh(), .not_before = TIME_NONE, .not_after = TIME_NONE, .invalidity_at = TIME_NONE};
     struct store_actor actor = at(NOW);
     struct admin_import_count counts;
     assert_int_equal(admin_import(&f.admin, &actor, f.client, &record, 1, &counts, &f.err), ADMIN_DONE);
@@ -249,7 +251,8 @@ static void a_second_reason_follows_the_table(void **state)
         for (size_t wanted = 0; wanted < COUNT(reasons); wanted++) {
             struct serial serial = registered();
             struct outcome_of first = revoke_at(serial, NOW, reasons[old], TIME_NONE);
-            assert_int_equal(first.status, reasons[old] == REASON_CERTIFICATE_HOLD ? CERT_HOLD : CERT_REVOKED);
+            assert_int_equal(first.status,
+                             reasons[old] == REASON_CERTIFICATE_HOLD ? CERT_HOLD : CERT_REVOKED);
             struct outcome_of second = revoke_at(serial, NOW + 100, reasons[wanted], TIME_NONE);
             bool may = reason_may_become(reasons[old], reasons[wanted]);
             int is = may ? reasons[wanted] : reasons[old];
@@ -291,7 +294,7 @@ static void a_hold_ends_and_may_begin_again(void **state)
     assert_int_equal(released.status, CERT_GOOD);
     assert_int_equal(stored(serial).status, CERT_GOOD);
     assert_true(released.version > held.version);
-    struct outcome_of again = release_at(serial, NOW + 20); /* good already */
+    struct outcome_of again = release_at(serial, NOW + 20); /* released before */
     assert_int_equal(again.result, ADMIN_DONE);
     assert_false(again.changed);
     held = revoke_at(serial, NOW + 30, REASON_CERTIFICATE_HOLD, TIME_NONE);
@@ -335,20 +338,32 @@ static void revoked_for_good_is_never_released(void **state)
     }
 }
 
-static void a_good_one_needs_no_release(void **state)
+static void one_that_was_never_held_is_not_released(void **state)
 {
     (void)state;
-    struct outcome_of outcome = release_at(registered(), NOW);
-    assert_int_equal(outcome.result, ADMIN_DONE);
+    int64_t change = store_change(f.store), audited = audit_count();
+    struct serial serial = registered();
+    struct outcome_of outcome = release_at(serial, NOW);
+    assert_int_equal(outcome.result, ADMIN_CONFLICT);
     assert_false(outcome.changed);
+    assert_says(f.err, "not on hold");
+    assert_int_equal(stored(serial).version, 0);
+    assert_int_equal(store_change(f.store), change);
+    assert_int_equal(audit_count(), audited + 1); /* the registration's */
 }
 
 /* --- import --------------------------------------------------------------------------------------------- */
 
-static struct admin_import_count import_one(struct serial serial, enum cert_status status, int reason, int64_t revoked_at)
+static struct admin_import_count import_one(struct serial serial, enum cert_status status, int reason,
+                                            int64_t revoked_at)
 {
-    struct cert_record row = {.serial = serial, .status = status, .reason = reason, .revoked_at = revoked_at,
-                              .not_before = TIME_NONE, .not_after = TIME_NONE, .invalidity_at = TIME_NONE};
+    struct cert_record row = {.serial = serial,
+                              .status = status,
+                              .reason = reason,
+                              .revoked_at = revoked_at,
+                              .not_before = TIME_NONE,
+                              .not_after = TIME_NONE,
+                              .invalidity_at = TIME_NONE};
     struct store_actor actor = at(NOW + 5000);
     struct admin_import_count counts;
     assert_int_equal(admin_import(&f.admin, &actor, f.client, &row, 1, &counts, &f.err), ADMIN_DONE);
@@ -403,19 +418,25 @@ static void an_import_is_one_change_and_one_entry(void **state)
     struct cert_record rows[50];
     for (size_t i = 0; i < COUNT(rows); i++)
         rows[i] = (struct cert_record){.serial = {.len = 3, .octets = {0x55, 0, (uint8_t)i}},
-                                       .status = i % 2 ? CERT_REVOKED : CERT_GOOD, .reason = REASON_SUPERSEDED,
-                                       .revoked_at = NOW, .not_before = 1, .not_after = 2,
-                                       .subject = (char *)(uintptr_t) "CN=x", .invalidity_at = TIME_NONE};
+                                       .status = i % 2 ? CERT_REVOKED : CERT_GOOD,
+                                       .reason = REASON_SUPERSEDED,
+                                       .revoked_at = NOW,
+                                       .not_before = 1,
+                                       .not_after = 2,
+                                       .subject = (char *)(uintptr_t) "CN=x",
+                                       .invalidity_at = TIME_NONE};
     struct store_actor actor = at(NOW);
     struct admin_import_count counts;
     int64_t change = store_change(f.store), audited = audit_count();
-    assert_int_equal(admin_import(&f.admin, &actor, f.client, rows, COUNT(rows), &counts, &f.err), ADMIN_DONE);
+    assert_int_equal(admin_import(&f.admin, &actor, f.client, rows, COUNT(rows), &counts, &f.err),
+                     ADMIN_DONE);
     assert_int_equal(counts.added, 50);
     assert_int_equal(counts.changed, 25);
     assert_int_equal(counts.known, 0);
     assert_int_equal(store_change(f.store), change + 1);
     assert_int_equal(audit_count(), audited + 1);
-    assert_int_equal(admin_import(&f.admin, &actor, f.client, rows, COUNT(rows), &counts, &f.err), ADMIN_DONE);
+    assert_int_equal(admin_import(&f.admin, &actor, f.client, rows, COUNT(rows), &counts, &f.err),
+                     ADMIN_DONE);
     assert_int_equal(counts.added, 0);
     assert_int_equal(counts.changed, 0);
     assert_int_equal(counts.known, 50);
@@ -453,7 +474,8 @@ static enum admin_result register_text(struct buffer text, struct seen *seen, si
 {
     struct store_actor actor = at(NOW);
     *seen = (struct seen){0};
-    enum admin_result result = admin_register(&f.admin, &actor, bytes_of(&text), see, seen, added, known, &f.err);
+    enum admin_result result =
+        admin_register(&f.admin, &actor, bytes_of(&text), see, seen, added, known, &f.err);
     buffer_free(&text);
     return result;
 }
@@ -507,8 +529,8 @@ static enum admin_result revoke_text(struct buffer text, int reason, struct outc
     const struct issuer *issuer = NULL;
     struct cert_record record;
     bool changed = false;
-    enum admin_result result =
-        admin_revoke_certificate(&f.admin, &actor, bytes_of(&text), reason, &issuer, &record, &changed, &f.err);
+    enum admin_result result = admin_revoke_certificate(&f.admin, &actor, bytes_of(&text), reason, &issuer,
+                                                        &record, &changed, &f.err);
     *outcome = keep(result, changed, &record);
     buffer_free(&text);
     if (result == ADMIN_DONE)
@@ -521,11 +543,13 @@ static void a_certificate_is_registered_and_revoked_at_once(void **state)
     (void)state;
     struct outcome_of outcome;
     int64_t rows = ask("SELECT count(*) FROM certificate");
-    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_CESSATION_OF_OPERATION, &outcome), ADMIN_DONE);
+    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_CESSATION_OF_OPERATION, &outcome),
+                     ADMIN_DONE);
     assert_true(outcome.changed);
     assert_int_equal(outcome.status, CERT_REVOKED);
     assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
-    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_CESSATION_OF_OPERATION, &outcome), ADMIN_DONE);
+    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_CESSATION_OF_OPERATION, &outcome),
+                     ADMIN_DONE);
     assert_false(outcome.changed);
     assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
 
@@ -556,8 +580,9 @@ static void a_token_is_good_until_revoked(void **state)
 
     assert_int_equal(admin_token_check(&f.admin, token, name, &f.err), FOUND);
     assert_string_equal(name, "ops");
-    static const char *const none[] = {"", "annul_", "annul_zz", "Annul_0123",
-                                       "annul_0000000000000000000000000000000000000000000000000000000000000000"};
+    static const char *const none[] = {
+        "", "annul_", "annul_zz", "Annul_0123",
+        "annul_0000000000000000000000000000000000000000000000000000000000000000"};
     for (size_t i = 0; i < COUNT(none); i++)
         check_row(none[i], admin_token_check(&f.admin, none[i], name, &f.err) == ABSENT);
     char changed[ADMIN_TOKEN + 1];
@@ -596,7 +621,7 @@ int main(void)
         cmocka_unit_test(a_hold_ends_and_may_begin_again),
         cmocka_unit_test(released_and_revoked_it_counts_from_then),
         cmocka_unit_test(revoked_for_good_is_never_released),
-        cmocka_unit_test(a_good_one_needs_no_release),
+        cmocka_unit_test(one_that_was_never_held_is_not_released),
         cmocka_unit_test(an_import_never_unrevokes),
         cmocka_unit_test(an_import_brings_its_own_date),
         cmocka_unit_test(an_import_is_one_change_and_one_entry),

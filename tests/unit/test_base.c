@@ -33,10 +33,16 @@ static const struct {
     const char *plain, *encoded;
 } rfc4648[] = {
     /* RFC 4648 section 10 */
-    {"", ""},           {"f", "Zg=="},         {"fo", "Zm8="},         {"foo", "Zm9v"},
-    {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+    {"", ""},
+    {"f", "Zg=="},
+    {"fo", "Zm8="},
+    {"foo", "Zm9v"},
+    {"foob", "Zm9vYg=="},
+    {"fooba", "Zm9vYmE="},
+    {"foobar", "Zm9vYmFy"},
     /* the two letters that differ from base64url */
-    {"\xfb\xef\xbe", "++++"}, {"\xff\xff\xff", "////"},
+    {"\xfb\xef\xbe", "++++"},
+    {"\xff\xff\xff", "////"},
 };
 
 static void base64_agrees_with_rfc4648(void **state)
@@ -69,6 +75,8 @@ static const struct {
     {"one pad alone", "=", -1},
     {"a pad in the middle", "Zg==Zg==", -1},
     {"a single letter", "Z", -1},
+    {"a single letter that says zero", "A", -1},
+    {"five letters, the last says zero", "Zm9vA", -1},
     {"five letters", "Zm9vY", -1},
     {"bits left over, two pads", "Zh==", -1},
     {"bits left over, one pad", "Zm9=", -1},

@@ -21,19 +21,24 @@ static const struct {
     {"SHA-1 with NULL", "30{ 30{ " SHA1 " 0500 } 04{aa*20} 04{bb*20} 02{2a} }", true, CERTID_SHA1, 20},
     {"SHA-1 without parameters", "30{ 30{ " SHA1 " } 04{aa*20} 04{bb*20} 02{2a} }", true, CERTID_SHA1, 20},
     {"SHA-256 with NULL", "30{ 30{ " SHA256 " 0500 } 04{aa*32} 04{bb*32} 02{2a} }", true, CERTID_SHA256, 32},
-    {"SHA-256 without parameters", "30{ 30{ " SHA256 " } 04{aa*32} 04{bb*32} 02{2a} }", true, CERTID_SHA256, 32},
+    {"SHA-256 without parameters", "30{ 30{ " SHA256 " } 04{aa*32} 04{bb*32} 02{2a} }", true, CERTID_SHA256,
+     32},
     {"SHA-384 with NULL", "30{ 30{ " SHA384 " 0500 } 04{aa*48} 04{bb*48} 02{2a} }", true, CERTID_SHA384, 48},
-    {"SHA-384 without parameters", "30{ 30{ " SHA384 " } 04{aa*48} 04{bb*48} 02{2a} }", true, CERTID_SHA384, 48},
+    {"SHA-384 without parameters", "30{ 30{ " SHA384 " } 04{aa*48} 04{bb*48} 02{2a} }", true, CERTID_SHA384,
+     48},
     {"SHA-512 with NULL", "30{ 30{ " SHA512 " 0500 } 04{aa*64} 04{bb*64} 02{2a} }", true, CERTID_SHA512, 64},
-    {"SHA-512 without parameters", "30{ 30{ " SHA512 " } 04{aa*64} 04{bb*64} 02{2a} }", true, CERTID_SHA512, 64},
-    {"MD5: well-formed, but unknown", "30{ 30{ " MD5 " 0500 } 04{aa*16} 04{bb*16} 02{2a} }", true, CERTID_OTHER, 16},
+    {"SHA-512 without parameters", "30{ 30{ " SHA512 " } 04{aa*64} 04{bb*64} 02{2a} }", true, CERTID_SHA512,
+     64},
+    {"MD5: well-formed, but unknown", "30{ 30{ " MD5 " 0500 } 04{aa*16} 04{bb*16} 02{2a} }", true,
+     CERTID_OTHER, 16},
     {"unknown algorithm with parameters", "30{ 30{ 06{2a03} 30{02{01}} } 04{aa*16} 04{bb*16} 02{2a} }", true,
      CERTID_OTHER, 16},
 
     {"SHA-1 hashes of 19 octets", "30{ 30{ " SHA1 " 0500 } 04{aa*19} 04{bb*19} 02{2a} }", false, 0, 0},
     {"SHA-1 hashes of 21 octets", "30{ 30{ " SHA1 " 0500 } 04{aa*21} 04{bb*21} 02{2a} }", false, 0, 0},
     {"SHA-1 with a key hash of SHA-256", "30{ 30{ " SHA1 " 0500 } 04{aa*20} 04{bb*32} 02{2a} }", false, 0, 0},
-    {"SHA-256 with a name hash of SHA-1", "30{ 30{ " SHA256 " 0500 } 04{aa*20} 04{bb*32} 02{2a} }", false, 0, 0},
+    {"SHA-256 with a name hash of SHA-1", "30{ 30{ " SHA256 " 0500 } 04{aa*20} 04{bb*32} 02{2a} }", false, 0,
+     0},
     {"SHA-512 of 65 octets", "30{ 30{ " SHA512 " } 04{aa*65} 04{bb*65} 02{2a} }", false, 0, 0},
     {"empty hashes", "30{ 30{ " SHA1 " 0500 } 04{} 04{} 02{2a} }", false, 0, 0},
     {"other parameters than NULL", "30{ 30{ " SHA1 " 3000 } 04{aa*20} 04{bb*20} 02{2a} }", false, 0, 0},
@@ -145,11 +150,10 @@ static const struct {
     const char *name;
     bool requestable;
 } reasons[] = {
-    {0, "unspecified", true},        {1, "keyCompromise", true},
-    {2, "cACompromise", true},       {3, "affiliationChanged", true},
-    {4, "superseded", true},         {5, "cessationOfOperation", true},
-    {6, "certificateHold", true},    {8, "removeFromCRL", false},
-    {9, "privilegeWithdrawn", true}, {10, "aACompromise", true},
+    {0, "unspecified", true},        {1, "keyCompromise", true},  {2, "cACompromise", true},
+    {3, "affiliationChanged", true}, {4, "superseded", true},     {5, "cessationOfOperation", true},
+    {6, "certificateHold", true},    {8, "removeFromCRL", false}, {9, "privilegeWithdrawn", true},
+    {10, "aACompromise", true},
 };
 
 static void reasons_have_the_names_of_the_rfc(void **state)

@@ -43,7 +43,9 @@ static void add_pem(struct buffer *text, X509 *x509, EVP_PKEY *key)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *data;
-    assert_int_equal(x509 ? PEM_write_bio_X509(bio, x509) : PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(x509 ? PEM_write_bio_X509(bio, x509)
+                          : PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL),
+                     1);
     long len = BIO_get_mem_data(bio, &data);
     assert_true(buffer_add(text, data, (size_t)len));
     BIO_free(bio);
@@ -163,7 +165,8 @@ static void der_text_is_one_certificate(void **state)
     struct error err;
     assert_int_equal(certificates_from_text(bytes_of(&f.leaf_der), see, &seen, &err), 1);
     struct buffer two = {0};
-    assert_true(buffer_add(&two, f.leaf_der.at, f.leaf_der.len) && buffer_add(&two, f.ca_der.at, f.ca_der.len));
+    assert_true(buffer_add(&two, f.leaf_der.at, f.leaf_der.len) &&
+                buffer_add(&two, f.ca_der.at, f.ca_der.len));
     assert_int_equal(certificates_from_text(bytes_of(&two), see, &seen, &err), -1);
     assert_int_equal(seen.count, 1);
     buffer_free(&two);
@@ -183,7 +186,8 @@ static void texts_without_certificates_are_refused(void **state)
     assert_int_equal(certificates_from_text(bytes_of_text("garbage"), see, &seen, &err), -1);
     assert_says(err, "not a certificate");
     assert_int_equal(certificates_from_text(
-                         bytes_of_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), see, &seen, &err),
+                         bytes_of_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), see,
+                         &seen, &err),
                      -1);
 
     add_pem(&cut, f.leaf, NULL);
@@ -285,9 +289,24 @@ static const struct {
     const char *key_id; /* hex */
 } uses[] = {
     {"no extensions", {NULL}, false, false, true, ""},
-    {"a CA that signs CRLs", {"basicConstraints", "CA:TRUE", "keyUsage", "keyCertSign,cRLSign", NULL}, true, false, true, ""},
-    {"a CA that does not", {"basicConstraints", "CA:TRUE", "keyUsage", "keyCertSign", NULL}, true, false, false, ""},
-    {"keyCertSign without basicConstraints", {"keyUsage", "keyCertSign,cRLSign", NULL}, false, false, true, ""},
+    {"a CA that signs CRLs",
+     {"basicConstraints", "CA:TRUE", "keyUsage", "keyCertSign,cRLSign", NULL},
+     true,
+     false,
+     true,
+     ""},
+    {"a CA that does not",
+     {"basicConstraints", "CA:TRUE", "keyUsage", "keyCertSign", NULL},
+     true,
+     false,
+     false,
+     ""},
+    {"keyCertSign without basicConstraints",
+     {"keyUsage", "keyCertSign,cRLSign", NULL},
+     false,
+     false,
+     true,
+     ""},
     {"cA FALSE", {"basicConstraints", "CA:FALSE", NULL}, false, false, true, ""},
     {"a delegate", {"extendedKeyUsage", "OCSPSigning", NULL}, false, true, true, ""},
     {"a delegate that is more", {"extendedKeyUsage", "serverAuth,OCSPSigning", NULL}, false, true, true, ""},
@@ -301,7 +320,8 @@ static void uses_are_read(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(uses); i++) {
-        X509 *x509 = x509_make(&(struct x509_plan){"use", f.leaf_key, f.ca, f.ca_key, "05", uses[i].extensions});
+        X509 *x509 =
+            x509_make(&(struct x509_plan){"use", f.leaf_key, f.ca, f.ca_key, "05", uses[i].extensions});
         struct certificate c = parse(x509);
         struct buffer key_id = octets("%s", uses[i].key_id);
         check_row(uses[i].spoken, c.is_ca == uses[i].is_ca);
@@ -336,7 +356,8 @@ static const struct {
     {"P-521", "ecdsa-with-SHA512"},          {"ED25519", "Ed25519"},
 };
 
-/* OpenSSL signs a certificate with the same key and digest: the AlgorithmIdentifier it writes is the oracle. */
+/* OpenSSL signs a certificate with the same key and digest: the AlgorithmIdentifier it writes is the oracle.
+ */
 static void algorithms_are_written_as_openssl_does(void **state)
 {
     (void)state;

@@ -82,35 +82,36 @@ static void the_least_there_is_has_defaults(void **state)
     config_free(NULL);
 }
 
-static const char everything[] = "# a comment\n"
-                                 "public {\n"
-                                 "    listen = {\"0.0.0.0:80\", \"[::]:80\"}\n"
-                                 "    workers = 4\n"
-                                 "    connections = 100000\n"
-                                 "    connections_per_address = 10\n"
-                                 "    timeout = \"1m\"\n"
-                                 "}\n"
-                                 "admin {\n"
-                                 "    listen = {\"127.0.0.1:8081\"}\n"
-                                 "}\n"
-                                 "database { path = \"/db/annul.db\" }\n"
-                                 "crl { directory = \"crls\" delay_ms = 0 }\n"
-                                 "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" }\n"
-                                 "log { level = \"debug\" }\n"
-                                 "issuer \"one\" {\n"
-                                 "    certificate = \"/ca/one.crt\"\n"
-                                 "    ocsp_certificate = \"one-ocsp.crt\"\n"
-                                 "    ocsp_key = \"/ca/one-ocsp.key\"\n"
-                                 "    request_signers = \"clients.pem\"\n"
-                                 "    unlisted = \"revoked\"\n"
-                                 "    crl_lifetime = \"10m\"\n"
-                                 "    crl_refresh = \"300\"\n"
-                                 "    ocsp_validity = \"12h\"\n"
-                                 "    alias \"/ca.crl\" { format = \"pem\" }\n"
-                                 "    alias \"/old/place.crl\" { }\n"
-                                 "}\n"
-                                 "issuer \"Two_2.x-y\" { certificate = \"two.crt\" key = \"two.key\" unlisted = \"good\" }\n"
-                                 "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" }\n";
+static const char everything[] =
+    "# a comment\n"
+    "public {\n"
+    "    listen = {\"0.0.0.0:80\", \"[::]:80\"}\n"
+    "    workers = 4\n"
+    "    connections = 100000\n"
+    "    connections_per_address = 10\n"
+    "    timeout = \"1m\"\n"
+    "}\n"
+    "admin {\n"
+    "    listen = {\"127.0.0.1:8081\"}\n"
+    "}\n"
+    "database { path = \"/db/annul.db\" }\n"
+    "crl { directory = \"crls\" delay_ms = 0 }\n"
+    "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" }\n"
+    "log { level = \"debug\" }\n"
+    "issuer \"one\" {\n"
+    "    certificate = \"/ca/one.crt\"\n"
+    "    ocsp_certificate = \"one-ocsp.crt\"\n"
+    "    ocsp_key = \"/ca/one-ocsp.key\"\n"
+    "    request_signers = \"clients.pem\"\n"
+    "    unlisted = \"revoked\"\n"
+    "    crl_lifetime = \"10m\"\n"
+    "    crl_refresh = \"300\"\n"
+    "    ocsp_validity = \"12h\"\n"
+    "    alias \"/ca.crl\" { format = \"pem\" }\n"
+    "    alias \"/old/place.crl\" { }\n"
+    "}\n"
+    "issuer \"Two_2.x-y\" { certificate = \"two.crt\" key = \"two.key\" unlisted = \"good\" }\n"
+    "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" }\n";
 
 static void everything_is_read_with_its_lines(void **state)
 {
@@ -172,8 +173,8 @@ static void many_issuers_keep_their_own_lines(void **state)
     struct buffer text = {0};
     assert_true(buffer_add_text(&text, SERVERS));
     for (int i = 0; i < 200; i++)
-        assert_true(buffer_printf(&text, "issuer \"ca-%d\" {\n    certificate = \"%d.crt\"\n    key = \"%d.key\"\n}\n", i,
-                                  i, i));
+        assert_true(buffer_printf(
+            &text, "issuer \"ca-%d\" {\n    certificate = \"%d.crt\"\n    key = \"%d.key\"\n}\n", i, i, i));
     assert_true(buffer_add(&text, "", 1));
     struct config *config = loaded((const char *)text.at);
     assert_int_equal(config->issuer_count, 200);
@@ -217,7 +218,8 @@ static const struct {
 } refused[] = {
     {"an unknown key", LISTEN ADMIN ISSUER "log {\n  levle = \"info\"\n}\n", 5, "levle", "annuld.conf(5)"},
     {"an unknown section", SERVERS ISSUER "bogus { }\n", 4, "bogus", "annuld.conf(5)"},
-    {"an unknown key of an issuer", BAD_ISSUER("one", PAIR "\ncrl_livetime = \"1d\""), 5, "crl_livetime", "annuld.conf(5)"},
+    {"an unknown key of an issuer", BAD_ISSUER("one", PAIR "\ncrl_livetime = \"1d\""), 5, "crl_livetime",
+     "annuld.conf(5)"},
     {"a key outside its section", "workers = 2\n" SERVERS ISSUER, 1, "workers", "annuld.conf(5)"},
     {"the same issuer twice", SERVERS ISSUER ISSUER, 4, "one", "duplicate"},
     {"an issuer without name", SERVERS "issuer { " PAIR "}\n", 3, "issuer", "title"},
@@ -230,34 +232,44 @@ static const struct {
     {"an empty file", "", 0, "listen", "add"},
     {"no public listen", ADMIN ISSUER, 0, "listen", "add listen"},
     {"no admin listener", LISTEN ISSUER, 0, "admin", "add socket"},
-    {"a socket with a long name",
-     LISTEN "admin { socket = \"/" LONG_64 LONG_64 "\" }\n" ISSUER, 2, LONG_64, "107"},
+    {"a socket with a long name", LISTEN "admin { socket = \"/" LONG_64 LONG_64 "\" }\n" ISSUER, 2, LONG_64,
+     "107"},
 
-    {"no workers", "public {\n listen = {\"a:1\"}\n workers = 0\n}\n" ADMIN ISSUER, 3, "workers", "from 1 to 64"},
-    {"65 workers", "public {\n listen = {\"a:1\"}\n workers = 65\n}\n" ADMIN ISSUER, 3, "workers", "from 1 to 64"},
-    {"too many connections", "public {\n listen = {\"a:1\"}\n\n connections = 1000001\n}\n" ADMIN ISSUER, 4, "connections",
-     "1000000"},
+    {"no workers", "public {\n listen = {\"a:1\"}\n workers = 0\n}\n" ADMIN ISSUER, 3, "workers",
+     "from 1 to 64"},
+    {"65 workers", "public {\n listen = {\"a:1\"}\n workers = 65\n}\n" ADMIN ISSUER, 3, "workers",
+     "from 1 to 64"},
+    {"too many connections", "public {\n listen = {\"a:1\"}\n\n connections = 1000001\n}\n" ADMIN ISSUER, 4,
+     "connections", "1000000"},
     {"a negative number", "public {\n listen = {\"a:1\"}\n connections_per_address = -1\n}\n" ADMIN ISSUER, 3,
      "connections_per_address", "from 1"},
     {"a timeout of no unit we know", "public {\n listen = {\"a:1\"}\n timeout = \"15x\"\n}\n" ADMIN ISSUER, 3,
      "\"15x\"", "90s, 15m, 12h or 7d"},
-    {"a timeout of two hours", "public {\n listen = {\"a:1\"}\n timeout = \"2h\"\n}\n" ADMIN ISSUER, 3, "timeout", "3600"},
+    {"a timeout of two hours", "public {\n listen = {\"a:1\"}\n timeout = \"2h\"\n}\n" ADMIN ISSUER, 3,
+     "timeout", "3600"},
     {"a delay of more than a second", SERVERS ISSUER "crl {\n delay_ms = 1001\n}\n", 5, "delay_ms", "1000"},
-    {"a level that is none", SERVERS ISSUER "log {\n level = \"loud\"\n}\n", 5, "\"loud\"", "error, warn, info, debug"},
+    {"a level that is none", SERVERS ISSUER "log {\n level = \"loud\"\n}\n", 5, "\"loud\"",
+     "error, warn, info, debug"},
 
     {"an issuer without certificate", BAD_ISSUER("one", "key = \"b\""), 4, "\"one\"", "add certificate"},
-    {"an issuer with nothing to sign with", BAD_ISSUER("one", "certificate = \"a\""), 4, "\"one\"", "add key"},
-    {"a delegate without key", BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\""), 4, "ocsp_key is missing", "together"},
-    {"a key without delegate", BAD_ISSUER("one", PAIR "ocsp_key = \"c\""), 4, "ocsp_certificate is missing", "together"},
+    {"an issuer with nothing to sign with", BAD_ISSUER("one", "certificate = \"a\""), 4, "\"one\"",
+     "add key"},
+    {"a delegate without key", BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\""), 4, "ocsp_key is missing",
+     "together"},
+    {"a key without delegate", BAD_ISSUER("one", PAIR "ocsp_key = \"c\""), 4, "ocsp_certificate is missing",
+     "together"},
     {"an unlisted that is none", BAD_ISSUER("one", PAIR "\nunlisted = \"maybe\""), 5, "\"maybe\"",
      "unknown, good, revoked, unauthorized"},
-    {"refresh later than half the lifetime", BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"43201\""), 4,
+    {"refresh later than half the lifetime",
+     BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"43201\""), 4, "crl_refresh", "half"},
+    {"refresh later than half the default lifetime", BAD_ISSUER("one", PAIR "crl_refresh = \"4d\""), 4,
      "crl_refresh", "half"},
-    {"refresh later than half the default lifetime", BAD_ISSUER("one", PAIR "crl_refresh = \"4d\""), 4, "crl_refresh",
-     "half"},
-    {"a lifetime of nine minutes", BAD_ISSUER("one", PAIR "\ncrl_lifetime = \"9m\""), 5, "crl_lifetime", "600"},
-    {"a validity of 59 seconds", BAD_ISSUER("one", PAIR "\nocsp_validity = \"59\""), 5, "ocsp_validity", "60"},
-    {"a validity of more than a year", BAD_ISSUER("one", PAIR "\nocsp_validity = \"367d\""), 5, "ocsp_validity", "60"},
+    {"a lifetime of nine minutes", BAD_ISSUER("one", PAIR "\ncrl_lifetime = \"9m\""), 5, "crl_lifetime",
+     "600"},
+    {"a validity of 59 seconds", BAD_ISSUER("one", PAIR "\nocsp_validity = \"59\""), 5, "ocsp_validity",
+     "60"},
+    {"a validity of more than a year", BAD_ISSUER("one", PAIR "\nocsp_validity = \"367d\""), 5,
+     "ocsp_validity", "60"},
 
     {"an empty name", BAD_ISSUER("", PAIR), 4, "issuer", "1 to 64"},
     {"a name of 65 letters", BAD_ISSUER(LONG_64 "x", PAIR), 4, LONG_64, "1 to 64"},
@@ -273,12 +285,15 @@ static const struct {
     {"an alias without slash", BAD_ISSUER("one", PAIR "\nalias \"ca.crl\" { }"), 0, "\"ca.crl\"", "URL path"},
     {"an alias of the front page", BAD_ISSUER("one", PAIR "\nalias \"/\" { }"), 0, "\"/\"", "URL path"},
     {"an alias with a query", BAD_ISSUER("one", PAIR "\nalias \"/a?b\" { }"), 0, "\"/a?b\"", "URL path"},
-    {"an alias with a percent sign", BAD_ISSUER("one", PAIR "\nalias \"/a%20b\" { }"), 0, "\"/a%20b\"", "URL path"},
+    {"an alias with a percent sign", BAD_ISSUER("one", PAIR "\nalias \"/a%20b\" { }"), 0, "\"/a%20b\"",
+     "URL path"},
     {"an alias among the CRLs", BAD_ISSUER("one", PAIR "\nalias \"/crl/x.crl\" {\n format = \"der\"\n}"), 6,
      "\"/crl/x.crl\"", "meaning already"},
     {"an alias of OCSP", BAD_ISSUER("one", PAIR "\nalias \"/ocsp\" { }"), 0, "\"/ocsp\"", "meaning already"},
-    {"a format that is none", BAD_ISSUER("one", PAIR "\nalias \"/ca.crl\" {\n\n format = \"p7b\"\n}"), 7, "\"p7b\"", "der, pem"},
-    {"the same alias twice", BAD_ISSUER("one", PAIR "\nalias \"/ca.crl\" { }\nalias \"/ca.crl\" { }"), 6, "/ca.crl", "duplicate"},
+    {"a format that is none", BAD_ISSUER("one", PAIR "\nalias \"/ca.crl\" {\n\n format = \"p7b\"\n}"), 7,
+     "\"p7b\"", "der, pem"},
+    {"the same alias twice", BAD_ISSUER("one", PAIR "\nalias \"/ca.crl\" { }\nalias \"/ca.crl\" { }"), 6,
+     "/ca.crl", "duplicate"},
 };
 
 static void every_complaint_names_file_line_and_thing(void **state)
@@ -292,12 +307,14 @@ static void every_complaint_names_file_line_and_thing(void **state)
         if (config)
             fail_row(refused[i].spoken, "was accepted");
         snprintf(prefix, sizeof prefix, "%s:", path);
-        if (strncmp(err.text, prefix, strlen(prefix)) != 0 || sscanf(err.text + strlen(prefix), "%d:", &line) != 1)
+        if (strncmp(err.text, prefix, strlen(prefix)) != 0 ||
+            sscanf(err.text + strlen(prefix), "%d:", &line) != 1)
             fail_row(refused[i].spoken, "no file and line: %s", err.text);
         if (refused[i].line && line != refused[i].line)
             fail_row(refused[i].spoken, "line %d, not %d: %s", line, refused[i].line, err.text);
         if (!strstr(err.text, refused[i].names) || !strstr(err.text, refused[i].remedy))
-            fail_row(refused[i].spoken, "\"%s\" or \"%s\" is not in: %s", refused[i].names, refused[i].remedy, err.text);
+            fail_row(refused[i].spoken, "\"%s\" or \"%s\" is not in: %s", refused[i].names, refused[i].remedy,
+                     err.text);
     }
 }
 
@@ -359,11 +376,32 @@ static const struct {
     const char *text;
     int64_t seconds; /* -1: refused */
 } durations[] = {
-    {"0", 0},          {"90", 90},        {"90s", 90},    {"15m", 900},          {"12h", 43200}, {"7d", 604800},
-    {"2147483647", INT32_MAX}, {"2147483648", -1}, {"2147483647d", INT32_MAX * INT64_C(86400)},
-    {"", -1},          {"s", -1},         {"d", -1},      {"-1", -1},            {"-1d", -1},    {"+1", -1},
-    {" 1", -1},        {"1 ", -1},        {"1 d", -1},    {"1dd", -1},           {"1w", -1},     {"1D", -1},
-    {"1.5h", -1},      {"0x10", -1},      {"1e3", -1},    {"99999999999999999999", -1}, {"1h30m", -1},
+    {"0", 0},
+    {"90", 90},
+    {"90s", 90},
+    {"15m", 900},
+    {"12h", 43200},
+    {"7d", 604800},
+    {"2147483647", INT32_MAX},
+    {"2147483648", -1},
+    {"2147483647d", INT32_MAX *INT64_C(86400)},
+    {"", -1},
+    {"s", -1},
+    {"d", -1},
+    {"-1", -1},
+    {"-1d", -1},
+    {"+1", -1},
+    {" 1", -1},
+    {"1 ", -1},
+    {"1 d", -1},
+    {"1dd", -1},
+    {"1w", -1},
+    {"1D", -1},
+    {"1.5h", -1},
+    {"0x10", -1},
+    {"1e3", -1},
+    {"99999999999999999999", -1},
+    {"1h30m", -1},
 };
 
 static void durations_have_one_number_and_one_unit(void **state)

@@ -1,4 +1,5 @@
-/* CRLs: OpenSSL reads and verifies what is streamed out; the scanner takes exactly that, however it arrives. */
+/* CRLs: OpenSSL reads and verifies what is streamed out; the scanner takes exactly that, however it arrives.
+ */
 #include "x509.h"
 
 #include <annul/crl.h>
@@ -145,7 +146,8 @@ static const struct {
     {"the first of GeneralizedTime", "0103", 2524608000, REASON_UNSPECIFIED, TIME_NONE},
     {"invalidityDate before 1950", "0104", 1700000000, REASON_CA_COMPROMISE, -700000000},
     {"20 octets", "7fffffffffffffffffffffffffffffffffffffff", 2524608000, REASON_PRIVILEGE_WITHDRAWN, 1},
-    {"2^160 - 1, the longest entry", "ffffffffffffffffffffffffffffffffffffffff", 2524608000, REASON_KEY_COMPROMISE, 1},
+    {"2^160 - 1, the longest entry", "ffffffffffffffffffffffffffffffffffffffff", 2524608000,
+     REASON_KEY_COMPROMISE, 1},
 };
 
 static struct crl_entry entry_of(size_t row)
@@ -164,8 +166,9 @@ static void check_entry(size_t row, const X509_REVOKED *theirs)
     BN_free(number);
     BN_free(wanted);
     check_row(spoken, asn1_time(at) == entries_table[row].revoked_at);
-    check_row(spoken, ASN1_STRING_type(at) == (entries_table[row].revoked_at < 2524608000 ? V_ASN1_UTCTIME
-                                                                                         : V_ASN1_GENERALIZEDTIME));
+    check_row(spoken,
+              ASN1_STRING_type(at) ==
+                  (entries_table[row].revoked_at < 2524608000 ? V_ASN1_UTCTIME : V_ASN1_GENERALIZEDTIME));
     int critical = -1;
     ASN1_ENUMERATED *reason = X509_REVOKED_get_ext_d2i(theirs, NID_crl_reason, &critical, NULL);
     bool has_reason = entries_table[row].reason != REASON_UNSPECIFIED;
@@ -179,8 +182,9 @@ static void check_entry(size_t row, const X509_REVOKED *theirs)
     if (invalid)
         check_row(spoken, asn1_time(invalid) == entries_table[row].invalidity_at && critical == 0);
     ASN1_GENERALIZEDTIME_free(invalid);
-    check_row(spoken, sk_X509_EXTENSION_num(X509_REVOKED_get0_extensions(theirs)) ==
-                          (has_reason || has_invalidity ? has_reason + has_invalidity : -1)); /* -1: no field */
+    check_row(spoken,
+              sk_X509_EXTENSION_num(X509_REVOKED_get0_extensions(theirs)) ==
+                  (has_reason || has_invalidity ? has_reason + has_invalidity : -1)); /* -1: no field */
 }
 
 static void openssl_reads_every_kind_of_entry(void **state)
@@ -273,6 +277,21 @@ static void dates_change_their_type_in_2050(void **state)
     X509_CRL_free(theirs);
 }
 
+static void the_envelope_appends(void **state)
+{
+    (void)state;
+    struct buffer before = octets("ee"), behind = octets("ff ff");
+    struct buffer algorithm = octets("30{ 06{2a} }"), signature = octets("05 06 07");
+    assert_true(crl_envelope(&before, &behind, 300, bytes_of(&algorithm), bytes_of(&signature)));
+    struct buffer wanted_before = octets("ee 30 82 01 37"); /* 300, 5 of the algorithm, 6 of the signature */
+    struct buffer wanted_behind = octets("ff ff 30{ 06{2a} } 03{ 00 05 06 07 }");
+    assert_true(bytes_equal(bytes_of(&before), bytes_of(&wanted_before)));
+    assert_true(bytes_equal(bytes_of(&behind), bytes_of(&wanted_behind)));
+    struct buffer *all[] = {&before, &behind, &algorithm, &signature, &wanted_before, &wanted_behind};
+    for (size_t i = 0; i < COUNT(all); i++)
+        buffer_free(all[i]);
+}
+
 /* --- reading -------------------------------------------------------------------------------------------- */
 
 struct count {
@@ -285,21 +304,24 @@ static int count_entry(void *arg, const struct crl_entry *entry)
     struct count *count = arg;
     if (count->strict) {
         struct crl_entry wanted = entry_of(count->seen);
-        check_row(entries_table[count->seen].spoken,
-                  serial_compare(&wanted.serial, &entry->serial) == 0 && wanted.revoked_at == entry->revoked_at &&
-                      wanted.reason == entry->reason && wanted.invalidity_at == entry->invalidity_at);
+        check_row(entries_table[count->seen].spoken, serial_compare(&wanted.serial, &entry->serial) == 0 &&
+                                                         wanted.revoked_at == entry->revoked_at &&
+                                                         wanted.reason == entry->reason &&
+                                                         wanted.invalidity_at == entry->invalidity_at);
     }
     return ++count->seen == count->stop_at;
 }
 
-static int scan(struct bytes tbs, size_t chunk, struct count *count, struct crl_facts *facts, struct error *err)
+static int scan(struct bytes tbs, size_t chunk, struct count *count, struct crl_facts *facts,
+                struct error *err)
 {
     source = (struct source){.rest = tbs, .chunk = chunk};
     *err = (struct error){""};
     return crl_scan_tbs(f.scan, count ? count_entry : NULL, count, facts, err);
 }
 
-static void check_facts(const struct crl_facts *facts, const struct crl_head *head, size_t entries, size_t len)
+static void check_facts(const struct crl_facts *facts, const struct crl_head *head, size_t entries,
+                        size_t len)
 {
     assert_true(bytes_equal(facts->head.issuer, head->issuer));
     assert_true(bytes_equal(facts->head.sigalg, head->sigalg));
@@ -332,7 +354,8 @@ static void the_scanner_reads_what_is_written(void **state)
             fail_msg("%s", err.text);
         assert_int_equal(count.seen, COUNT(entries_table));
         check_facts(&facts, &head, COUNT(entries_table), tbs.len);
-        assert_int_equal(scan(bytes_of(&tbs), chunks[i], NULL, &facts, &err), 0); /* nobody wants the entries */
+        assert_int_equal(scan(bytes_of(&tbs), chunks[i], NULL, &facts, &err),
+                         0); /* nobody wants the entries */
     }
     struct count count = {.stop_at = 3};
     struct crl_facts facts;
@@ -350,7 +373,8 @@ static void lists_of_every_size_verify(void **state)
     for (size_t i = 0; i < COUNT(sizes); i++) {
         struct buffer entries = {0};
         for (size_t n = 0; n < sizes[i]; n++) {
-            struct crl_entry entry = {{0}, 1700000000, n % 3 ? REASON_SUPERSEDED : REASON_UNSPECIFIED, TIME_NONE};
+            struct crl_entry entry = {
+                {0}, 1700000000, n % 3 ? REASON_SUPERSEDED : REASON_UNSPECIFIED, TIME_NONE};
             number_n(n * 7, &entry.serial);
             add_entry(&entries, &entry);
         }
@@ -371,7 +395,8 @@ static void lists_of_every_size_verify(void **state)
     }
 }
 
-/* Entries of `total` octets together: each has its header, a serial of n octets with theirs, and 15 of time. */
+/* Entries of `total` octets together: each has its header, a serial of n octets with theirs, and 15 of time.
+ */
 static struct buffer entries_of_length(size_t total, size_t *count)
 {
     struct buffer entries = {0};
@@ -396,8 +421,8 @@ static void every_length_of_header_is_right(void **state)
         size_t total;
         const char *header;
     } lists[] = {
-        {127, "30 7f"},         {128, "30 81 80"},       {255, "30 81 ff"},
-        {256, "30 82 01 00"},   {65535, "30 82 ff ff"},  {65536, "30 83 01 00 00"},
+        {127, "30 7f"},       {128, "30 81 80"},      {255, "30 81 ff"},
+        {256, "30 82 01 00"}, {65535, "30 82 ff ff"}, {65536, "30 83 01 00 00"},
     };
     for (size_t i = 0; i < COUNT(lists); i++) {
         size_t count;
@@ -420,8 +445,8 @@ static void every_length_of_header_is_right(void **state)
     }
 }
 
-/* Lengths of the whole TBSCertList and CertificateList around their own boundaries: a serial, and so the entry,
- * grows octet by octet. */
+/* Lengths of the whole TBSCertList and CertificateList around their own boundaries: a serial, and so the
+ * entry, grows octet by octet. */
 static void headers_around_it_all_are_right(void **state)
 {
     (void)state;
@@ -478,17 +503,22 @@ static const struct {
     {"an entry with a serial of 21 octets", TBS(LIST(ENTRY("05*21", "")), BOTH), false},
     {"an entry that is a SET", TBS(LIST("31{ 02{05} " T1 " }"), BOTH), false},
     {"an entry with empty extensions", TBS(LIST(ENTRY("05", "3000")), BOTH), false},
-    {"an entry with a critical reason", TBS(LIST(ENTRY("05", "30{ 30{ 06{551d15} 01{ff} 04{ 0a{01} } } }")), BOTH),
+    {"an entry with a critical reason",
+     TBS(LIST(ENTRY("05", "30{ 30{ 06{551d15} 01{ff} 04{ 0a{01} } } }")), BOTH), false},
+    {"an entry with reason unspecified", TBS(LIST(ENTRY("05", "30{ 30{ 06{551d15} 04{ 0a{00} } } }")), BOTH),
      false},
-    {"an entry with reason unspecified", TBS(LIST(ENTRY("05", "30{ 30{ 06{551d15} 04{ 0a{00} } } }")), BOTH), false},
     {"an entry with reason 7", TBS(LIST(ENTRY("05", "30{ 30{ 06{551d15} 04{ 0a{07} } } }")), BOTH), false},
     {"an entry with two reasons", TBS(LIST(ENTRY("05", "30{ " REASON REASON " }")), BOTH), false},
-    {"an entry with two invalidityDates", TBS(LIST(ENTRY("05", "30{ " INVALIDITY INVALIDITY " }")), BOTH), false},
-    {"an entry with certificateIssuer", TBS(LIST(ENTRY("05", "30{ 30{ 06{551d1d} 04{ 3000 } } }")), BOTH), false},
-    {"an entry with an unknown extension", TBS(LIST(ENTRY("05", "30{ 30{ 06{2a0304} 04{ 0500 } } }")), BOTH), false},
+    {"an entry with two invalidityDates", TBS(LIST(ENTRY("05", "30{ " INVALIDITY INVALIDITY " }")), BOTH),
+     false},
+    {"an entry with certificateIssuer", TBS(LIST(ENTRY("05", "30{ 30{ 06{551d1d} 04{ 3000 } } }")), BOTH),
+     false},
+    {"an entry with an unknown extension", TBS(LIST(ENTRY("05", "30{ 30{ 06{2a0304} 04{ 0500 } } }")), BOTH),
+     false},
     {"octets behind an entry's fields", TBS(LIST(ENTRY("05", "30{ " REASON " } 0500")), BOTH), false},
     {"octets in the list that are no entry", TBS(LIST(ENTRY("05", "") "0500"), BOTH), false},
-    {"an entry that ends behind its list", "30{ " V2 ALGORITHM NAME T1 T2 " 30 0b 30{ 02{05} " T1 " } " BOTH " }", false},
+    {"an entry that ends behind its list",
+     "30{ " V2 ALGORITHM NAME T1 T2 " 30 0b 30{ 02{05} " T1 " } " BOTH " }", false},
     {"an entry larger than the window", TBS(LIST("30{ 02{05} " T1 " 30{ 00*70000 } }"), BOTH), false},
     {"an issuer larger than the window", "30{ " V2 ALGORITHM "30{ 00*70000 } " T1 T2 BOTH " }", false},
     {"an issuer larger than is kept", "30{ " V2 ALGORITHM "30{ 00*20000 } " T1 T2 BOTH " }", false},
@@ -501,21 +531,24 @@ static const struct {
     {"no dates", "30{ " V2 ALGORITHM NAME BOTH " }", false},
     {"no issuer", "30{ " V2 ALGORITHM T1 T2 BOTH " }", false},
     {"no algorithm", "30{ " V2 "04{} " NAME T1 T2 BOTH " }", false},
-    {"a date with an offset", "30{ " V2 ALGORITHM NAME "17{3236313132313039303030302b30303030} " T2 BOTH " }", false},
+    {"a date with an offset", "30{ " V2 ALGORITHM NAME "17{3236313132313039303030302b30303030} " T2 BOTH " }",
+     false},
 
     {"no extensions", TBS("", ""), false},
     {"an empty list of extensions", TBS("", EXTENSIONS("")), false},
     {"a critical number", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 01{ff} 04{ 02{05} } }")), false},
-    {"critical FALSE said aloud", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 01{00} 04{ 02{05} } }")), false},
+    {"critical FALSE said aloud", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 01{00} 04{ 02{05} } }")),
+     false},
     {"an unknown extension", TBS("", EXTENSIONS(AUTHORITY NUMBER "30{ 06{2a0304} 04{ 0500 } }")), false},
     {"a delta CRL", TBS("", EXTENSIONS(AUTHORITY NUMBER "30{ 06{551d1b} 01{ff} 04{ 02{04} } }")), false},
-    {"an issuingDistributionPoint", TBS("", EXTENSIONS(AUTHORITY NUMBER "30{ 06{551d1c} 01{ff} 04{ 30{ 81{ff} } } }")),
-     false},
+    {"an issuingDistributionPoint",
+     TBS("", EXTENSIONS(AUTHORITY NUMBER "30{ 06{551d1c} 01{ff} 04{ 30{ 81{ff} } } }")), false},
     {"two numbers", TBS("", EXTENSIONS(AUTHORITY NUMBER NUMBER)), false},
     {"two authorities", TBS("", EXTENSIONS(AUTHORITY AUTHORITY NUMBER)), false},
     {"a negative number", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{85} } }")), false},
     {"a number of 2^63", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{0080 00*7} } }")), false},
-    {"a number with a needless zero", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{0005} } }")), false},
+    {"a number with a needless zero", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{0005} } }")),
+     false},
     {"an empty number", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{} } }")), false},
     {"octets behind the number", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{05} 0500 } }")), false},
     {"an authority with issuer and serial",
@@ -528,8 +561,8 @@ static const struct {
     {"nothing", "", false},
     {"a SET", "31{ " V2 ALGORITHM NAME T1 T2 BOTH " }", false},
     {"indefinite length", "30 80 " V2 ALGORITHM NAME T1 T2 BOTH " 0000", false},
-    {"a TBSCertificate of v1", "30{ 02{01} " ALGORITHM NAME "30{ " T1 T2 " } " NAME "30{ 30{ 06{2a8648ce3d0201} } 03{0004} } }",
-     false},
+    {"a TBSCertificate of v1",
+     "30{ 02{01} " ALGORITHM NAME "30{ " T1 T2 " } " NAME "30{ 30{ 06{2a8648ce3d0201} } 03{0004} } }", false},
 };
 
 static void nothing_but_our_profile_is_accepted(void **state)
@@ -593,6 +626,25 @@ static void every_truncation_is_refused(void **state)
     buffer_free(&made);
 }
 
+/* All of it is there, but the outermost header promises an octet more or less. */
+static void the_outer_length_must_be_right(void **state)
+{
+    (void)state;
+    struct buffer made = octets("%s", TBS("", BOTH));
+    struct crl_facts facts;
+    struct error err;
+    assert_in_range(made.at[1], 2, 0x7e);
+    for (size_t k = 0; k < COUNT(chunks); k++) {
+        made.at[1]++;
+        assert_int_equal(scan(bytes_of(&made), chunks[k], NULL, &facts, &err), -1);
+        made.at[1] = (uint8_t)(made.at[1] - 2);
+        assert_int_equal(scan(bytes_of(&made), chunks[k], NULL, &facts, &err), -1);
+        made.at[1]++;
+        assert_int_equal(scan(bytes_of(&made), chunks[k], NULL, &facts, &err), 0);
+    }
+    buffer_free(&made);
+}
+
 static void read_errors_are_told(void **state)
 {
     (void)state;
@@ -632,6 +684,7 @@ int main(void)
         cmocka_unit_test(an_empty_list_has_no_field),
         cmocka_unit_test(numbers_and_authority_are_extensions),
         cmocka_unit_test(dates_change_their_type_in_2050),
+        cmocka_unit_test(the_envelope_appends),
         cmocka_unit_test(the_scanner_reads_what_is_written),
         cmocka_unit_test(lists_of_every_size_verify),
         cmocka_unit_test(every_length_of_header_is_right),
@@ -640,6 +693,7 @@ int main(void)
         cmocka_unit_test(missing_extensions_are_told),
         cmocka_unit_test(needless_zeros_in_serials_are_refused),
         cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(the_outer_length_must_be_right),
         cmocka_unit_test(read_errors_are_told),
         cmocka_unit_test(certificates_are_refused),
     };

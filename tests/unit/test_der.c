@@ -183,7 +183,8 @@ static void headers_are_minimal(void **state)
 static void nested_content_is_wrapped(void **state)
 {
     (void)state;
-    static const size_t lengths[] = {0, 1, 121, 122, 123, 124, 125, 126, 127, 128, 249, 250, 255, 256, 65530, 65536};
+    static const size_t lengths[] = {0,   1,   121, 122, 123, 124, 125,   126,
+                                     127, 128, 249, 250, 255, 256, 65530, 65536};
     static uint8_t content[70000], room[70100];
     for (size_t i = 0; i < COUNT(lengths); i++) {
         struct der_writer w;

@@ -23,7 +23,8 @@ static void put_pem(const char *name, X509 *x509)
     free(path);
 }
 
-static void make(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, const char *const *extensions)
+static void make(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
+                 const char *const *extensions)
 {
     X509 *x509 = x509_make(&(struct x509_plan){name, key, issuer, issuer_key, "05", extensions});
     put_pem(name, x509);
@@ -47,18 +48,22 @@ static int fixture_make(void **state)
     put_pem("other.crt", f.other);
     make("no-crl.crt", f.key, NULL, NULL, (const char *[]){CA, "keyUsage", "keyCertSign", NULL});
     make("no-key-usage.crt", f.key, NULL, NULL, (const char *[]){CA, NULL});
-    make("long-key-id.crt", f.key, NULL, NULL, (const char *[]){CA, "subjectKeyIdentifier", "0102030405", NULL});
+    make("long-key-id.crt", f.key, NULL, NULL,
+         (const char *[]){CA, "subjectKeyIdentifier", "0102030405", NULL});
     make("leaf.crt", f.other_key, f.ca, f.key, NULL);
     make("weak-ca.crt", f.weak_key, NULL, NULL, (const char *[]){CA, NULL});
     make("delegate.crt", f.other_key, f.ca, f.key, (const char *[]){DELEGATE, NULL});
     make("delegate-of-other.crt", f.key, f.other, f.other_key, (const char *[]){DELEGATE, NULL});
-    make("no-delegate.crt", f.other_key, f.ca, f.key, (const char *[]){"extendedKeyUsage", "serverAuth", NULL});
+    make("no-delegate.crt", f.other_key, f.ca, f.key,
+         (const char *[]){"extendedKeyUsage", "serverAuth", NULL});
     make("weak-delegate.crt", f.weak_key, f.ca, f.key, (const char *[]){DELEGATE, NULL});
-    X509 *renewed = x509_make(&(struct x509_plan){"One CA", f.key, NULL, NULL, "77", (const char *[]){CA, NULL}});
+    X509 *renewed =
+        x509_make(&(struct x509_plan){"One CA", f.key, NULL, NULL, "77", (const char *[]){CA, NULL}});
     put_pem("renewed.crt", renewed);
     X509_free(renewed);
     shell("cat %s/delegate.crt %s/ca.crt > %s/delegate-chain.crt", f.folder, f.folder, f.folder);
-    shell("(cat %s/delegate.crt; echo -----BEGIN CERTIFICATE-----; echo '!!!!') > %s/damaged-chain.crt", f.folder, f.folder);
+    shell("(cat %s/delegate.crt; echo -----BEGIN CERTIFICATE-----; echo '!!!!') > %s/damaged-chain.crt",
+          f.folder, f.folder);
     shell("cd %s && : > empty.crt && echo garbage > garbage.crt && mkdir folder.crt", f.folder);
     return 0;
 }
@@ -96,44 +101,54 @@ static const struct {
     const char *names, *remedy;
 } refused[] = {
     {"not a CA", "issuer \"x\" {\n certificate = \"leaf.crt\"\n key = \"k\"\n}\n", 3, "leaf.crt", "not a CA"},
-    {"keyUsage without cRLSign", "issuer \"x\" {\n certificate = \"no-crl.crt\"\n key = \"k\"\n}\n", 3, "no-crl.crt", "cRLSign"},
-    {"a key that is too short", "issuer \"x\" {\n certificate = \"weak-ca.crt\"\n key = \"k\"\n}\n", 3, "weak-ca.crt",
-     "RSA 2048"},
-    {"no such certificate", "issuer \"x\" {\n certificate = \"nowhere.crt\"\n key = \"k\"\n}\n", 3, "nowhere.crt",
-     "No such file"},
-    {"an empty certificate", "issuer \"x\" {\n certificate = \"empty.crt\"\n key = \"k\"\n}\n", 3, "empty.crt", "empty"},
-    {"garbage", "issuer \"x\" {\n certificate = \"garbage.crt\"\n key = \"k\"\n}\n", 3, "garbage.crt", "not a certificate"},
-    {"a folder", "issuer \"x\" {\n certificate = \"folder.crt\"\n key = \"k\"\n}\n", 3, "folder.crt", "directory"},
-    {"a delegate of another CA",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"delegate-of-other.crt\"\n ocsp_key = \"k\"\n}\n", 4,
-     "delegate-of-other.crt", "not issued by this CA"},
-    {"a delegate that may not sign OCSP",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"no-delegate.crt\"\n ocsp_key = \"k\"\n}\n", 4,
-     "no-delegate.crt", "OCSPSigning"},
-    {"the CA as its own delegate, without the purpose",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"ca.crt\"\n ocsp_key = \"k\"\n}\n", 4, "ca.crt",
-     "OCSPSigning"},
-    {"a delegate with a key that is too short",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"weak-delegate.crt\"\n ocsp_key = \"k\"\n}\n", 4,
-     "weak-delegate.crt", "RSA 2048"},
-    {"no such delegate",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"nowhere.crt\"\n ocsp_key = \"k\"\n}\n", 4,
+    {"keyUsage without cRLSign", "issuer \"x\" {\n certificate = \"no-crl.crt\"\n key = \"k\"\n}\n", 3,
+     "no-crl.crt", "cRLSign"},
+    {"a key that is too short", "issuer \"x\" {\n certificate = \"weak-ca.crt\"\n key = \"k\"\n}\n", 3,
+     "weak-ca.crt", "RSA 2048"},
+    {"no such certificate", "issuer \"x\" {\n certificate = \"nowhere.crt\"\n key = \"k\"\n}\n", 3,
      "nowhere.crt", "No such file"},
+    {"an empty certificate", "issuer \"x\" {\n certificate = \"empty.crt\"\n key = \"k\"\n}\n", 3,
+     "empty.crt", "empty"},
+    {"garbage", "issuer \"x\" {\n certificate = \"garbage.crt\"\n key = \"k\"\n}\n", 3, "garbage.crt",
+     "not a certificate"},
+    {"a folder", "issuer \"x\" {\n certificate = \"folder.crt\"\n key = \"k\"\n}\n", 3, "folder.crt",
+     "directory"},
+    {"a delegate of another CA",
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"delegate-of-other.crt\"\n ocsp_key = "
+     "\"k\"\n}\n",
+     4, "delegate-of-other.crt", "not issued by this CA"},
+    {"a delegate that may not sign OCSP",
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"no-delegate.crt\"\n ocsp_key = "
+     "\"k\"\n}\n",
+     4, "no-delegate.crt", "OCSPSigning"},
+    {"the CA as its own delegate, without the purpose",
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"ca.crt\"\n ocsp_key = \"k\"\n}\n", 4,
+     "ca.crt", "OCSPSigning"},
+    {"a delegate with a key that is too short",
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"weak-delegate.crt\"\n ocsp_key = "
+     "\"k\"\n}\n",
+     4, "weak-delegate.crt", "RSA 2048"},
+    {"no such delegate",
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"nowhere.crt\"\n ocsp_key = \"k\"\n}\n",
+     4, "nowhere.crt", "No such file"},
     {"damage behind the delegate",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"damaged-chain.crt\"\n ocsp_key = \"k\"\n}\n", 4,
-     "damaged-chain.crt", "damaged"},
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"damaged-chain.crt\"\n ocsp_key = "
+     "\"k\"\n}\n",
+     4, "damaged-chain.crt", "damaged"},
     {"no such request_signers",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"nowhere.crt\"\n}\n", 5, "nowhere.crt",
-     "request_signers"},
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"nowhere.crt\"\n}\n", 5,
+     "nowhere.crt", "request_signers"},
     {"request_signers without certificate",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"garbage.crt\"\n}\n", 5, "garbage.crt",
-     "request_signers"},
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"garbage.crt\"\n}\n", 5,
+     "garbage.crt", "request_signers"},
     {"the same CA twice",
-     "issuer \"x\" { certificate = \"ca.crt\" key = \"k\" }\nissuer \"y\" {\n certificate = \"ca.crt\" key = \"k\" }\n", 4,
-     "\"y\"", "\"x\""},
+     "issuer \"x\" { certificate = \"ca.crt\" key = \"k\" }\nissuer \"y\" {\n certificate = \"ca.crt\" key = "
+     "\"k\" }\n",
+     4, "\"y\"", "\"x\""},
     {"the same CA, renewed",
-     "issuer \"x\" { certificate = \"ca.crt\" key = \"k\" }\nissuer \"y\" {\n certificate = \"renewed.crt\" key = \"k\" }\n", 4,
-     "\"y\"", "same CA"},
+     "issuer \"x\" { certificate = \"ca.crt\" key = \"k\" }\nissuer \"y\" {\n certificate = \"renewed.crt\" "
+     "key = \"k\" }\n",
+     4, "\"y\"", "same CA"},
 };
 
 static void every_complaint_names_file_line_and_remedy(void **state)
@@ -175,7 +190,8 @@ static void a_ca_that_signs_all_itself(void **state)
     assert_ptr_equal(issuer_ocsp_certificate(issuer), &issuer->ca);
     assert_int_equal(issuer->ocsp_certs.len, 0);
     assert_null(issuer->request_signers);
-    /* Both are SHA-1 of the key's BIT STRING content: OpenSSL's "hash" of RFC 5280 section 4.2.1.2, method 1. */
+    /* Both are SHA-1 of the key's BIT STRING content: OpenSSL's "hash" of RFC 5280 section 4.2.1.2, method 1.
+     */
     assert_int_equal(issuer->key_id_len, 20);
     assert_memory_equal(issuer->key_id, issuer->responder_key_hash, 20);
     assert_ptr_equal(issuers_by_name(issuers, "x"), issuer);
@@ -189,9 +205,9 @@ static void a_ca_that_signs_all_itself(void **state)
 static void a_delegate_and_its_chain(void **state)
 {
     (void)state;
-    struct config *config =
-        configure("issuer \"x\" { certificate = \"ca.crt\" ocsp_certificate = \"delegate-chain.crt\" ocsp_key = \"k\" "
-                  "request_signers = \"ca.crt\" }\n");
+    struct config *config = configure(
+        "issuer \"x\" { certificate = \"ca.crt\" ocsp_certificate = \"delegate-chain.crt\" ocsp_key = \"k\" "
+        "request_signers = \"ca.crt\" }\n");
     struct issuers *issuers = loaded(config);
     struct issuer *issuer = &issuers->list[0];
     assert_null(issuer->crl_sigalg); /* no CA key, no CRL */
@@ -201,10 +217,13 @@ static void a_delegate_and_its_chain(void **state)
     /* the whole file, the delegate first */
     assert_int_equal(issuer->ocsp_certs.len, issuer->delegate.der.len + issuer->ca.der.len);
     assert_memory_equal(issuer->ocsp_certs.at, issuer->delegate.der.at, issuer->delegate.der.len);
-    assert_memory_equal(issuer->ocsp_certs.at + issuer->delegate.der.len, issuer->ca.der.at, issuer->ca.der.len);
+    assert_memory_equal(issuer->ocsp_certs.at + issuer->delegate.der.len, issuer->ca.der.at,
+                        issuer->ca.der.len);
     uint8_t hash[20];
     size_t len;
-    assert_int_equal(EVP_Q_digest(NULL, "SHA1", NULL, issuer->delegate.key_bits.at, issuer->delegate.key_bits.len, hash, &len), 1);
+    assert_int_equal(EVP_Q_digest(NULL, "SHA1", NULL, issuer->delegate.key_bits.at,
+                                  issuer->delegate.key_bits.len, hash, &len),
+                     1);
     assert_memory_equal(issuer->responder_key_hash, hash, 20);
     issuers_free(issuers);
     config_free(config);
@@ -250,7 +269,8 @@ static const struct issuer *ask(struct issuers *issuers, const EVP_MD *digest, X
 {
     ASN1_INTEGER *serial = ASN1_INTEGER_new();
     assert_int_equal(ASN1_INTEGER_set(serial, 42), 1);
-    OCSP_CERTID *id = OCSP_cert_id_new(digest, X509_get_subject_name(name), X509_get0_pubkey_bitstr(key), serial);
+    OCSP_CERTID *id =
+        OCSP_cert_id_new(digest, X509_get_subject_name(name), X509_get0_pubkey_bitstr(key), serial);
     unsigned char *der = NULL;
     int len = i2d_OCSP_CERTID(id, &der);
     struct bytes in = {der, (size_t)len};

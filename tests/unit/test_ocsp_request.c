@@ -47,12 +47,14 @@ static const struct {
     {"octets behind the extensions", WHOLE(LIST EXTENSIONS(SOME_NONCE) "0500"), false},
     {"octets behind the SEQUENCE of extensions", WHOLE(LIST "a2{ 30{ " SOME_NONCE " } 0500 }"), false},
     {"octets in the list that are no extension", WHOLE(LIST EXTENSIONS(SOME_NONCE "0500")), false},
-    {"octets behind an extension's value", WHOLE(LIST EXTENSIONS(EXTENSION(NONCE, "04{ 04{01*16} } 0500"))), false},
+    {"octets behind an extension's value", WHOLE(LIST EXTENSIONS(EXTENSION(NONCE, "04{ 04{01*16} } 0500"))),
+     false},
     {"octets in the requestList that are no Request", WHOLE("30{ " REQUEST " 0500 }"), false},
     {"octets behind the CertID", WHOLE("30{ 30{ " CERTID " 0500 } }"), false},
     {"octets behind the singleRequestExtensions",
      WHOLE("30{ 30{ " CERTID SINGLE_EXTENSIONS(EXTENSION(UNHEARD_OF, "0400")) " 0500 } }"), false},
-    {"octets behind the serial", WHOLE("30{ 30{ 30{ " ALGORITHM " 04{aa*20} 04{bb*20} 02{2a} 0500 } } }"), false},
+    {"octets behind the serial", WHOLE("30{ 30{ 30{ " ALGORITHM " 04{aa*20} 04{bb*20} 02{2a} 0500 } } }"),
+     false},
     {"octets behind the algorithm's parameters",
      WHOLE("30{ 30{ 30{ 30{ 06{2b0e03021a} 0500 0500 } 04{aa*20} 04{bb*20} 02{2a} } } }"), false},
 
@@ -84,13 +86,15 @@ static const struct {
     {"an unknown critical extension in a single request",
      WHOLE("30{ 30{ " CERTID SINGLE_EXTENSIONS(EXTENSION(UNHEARD_OF, CRITICAL "0400")) " } }"), false},
     {"an unknown critical extension in the second request",
-     WHOLE("30{ " REQUEST " 30{ " CERTID SINGLE_EXTENSIONS(EXTENSION(UNHEARD_OF, CRITICAL "0400")) " } }"), false},
+     WHOLE("30{ " REQUEST " 30{ " CERTID SINGLE_EXTENSIONS(EXTENSION(UNHEARD_OF, CRITICAL "0400")) " } }"),
+     false},
     {"acceptable responses, critical",
      WHOLE(LIST EXTENSIONS(EXTENSION(RESPONSE_TYPES, CRITICAL "04{ 30{ 06{2b0601050507300101} } }"))), true},
     {"preferred algorithms, critical",
      WHOLE(LIST EXTENSIONS(EXTENSION(PREFERRED_ALGORITHMS, CRITICAL "04{ 3000 }"))), true},
     {"a service locator, critical, in a single request",
-     WHOLE("30{ 30{ " CERTID SINGLE_EXTENSIONS(EXTENSION(SERVICE_LOCATOR, CRITICAL "04{ 3000 }")) " } }"), true},
+     WHOLE("30{ 30{ " CERTID SINGLE_EXTENSIONS(EXTENSION(SERVICE_LOCATOR, CRITICAL "04{ 3000 }")) " } }"),
+     true},
 
     {"indefinite length", "30 80 30{ " LIST " } 0000", false},
     {"a length in long form that need not be", "30 81 46 30{ " LIST " }", false},
@@ -240,7 +244,8 @@ static void at_most_32_certids(void **state)
     for (size_t count = OCSP_CERTIDS_MAX - 1; count <= OCSP_CERTIDS_MAX + 1; count++) {
         struct buffer list = {0};
         for (size_t i = 0; i < count; i++)
-            assert_true(buffer_printf(&list, "30{ 30{ " ALGORITHM " 04{aa*20} 04{bb*20} 02{%02zx} } }", i + 1));
+            assert_true(
+                buffer_printf(&list, "30{ 30{ " ALGORITHM " 04{aa*20} 04{bb*20} 02{%02zx} } }", i + 1));
         struct buffer made = octets(WHOLE("30{ %.*s }"), (int)list.len, (const char *)list.at);
         struct ocsp_request request;
         struct error err;
@@ -264,7 +269,8 @@ static OCSP_CERTID *certid_make(const EVP_MD *digest, X509 *ca, const char *seri
     BIGNUM *number = NULL;
     assert_true(BN_hex2bn(&number, serial_hex) > 0);
     ASN1_INTEGER *serial = BN_to_ASN1_INTEGER(number, NULL);
-    OCSP_CERTID *id = OCSP_cert_id_new(digest, X509_get_subject_name(ca), X509_get0_pubkey_bitstr(ca), serial);
+    OCSP_CERTID *id =
+        OCSP_cert_id_new(digest, X509_get_subject_name(ca), X509_get0_pubkey_bitstr(ca), serial);
     assert_non_null(id);
     ASN1_INTEGER_free(serial);
     BN_free(number);
@@ -306,7 +312,8 @@ static void check_certids(OCSP_REQUEST *theirs, const struct ocsp_request *ours)
     }
 }
 
-static void check_one_of_openssl(X509 *ca, enum certid_hash hash, const EVP_MD *digest, size_t count, int nonce_len)
+static void check_one_of_openssl(X509 *ca, enum certid_hash hash, const EVP_MD *digest, size_t count,
+                                 int nonce_len)
 {
     static const char *const serials[] = {"2a", "80", "ffffffffffffffffffffffffffffffffffffffff", "0100"};
     OCSP_REQUEST *theirs = OCSP_REQUEST_new();

@@ -41,7 +41,8 @@ static OCSP_CERTID *certid_make(const EVP_MD *digest, unsigned serial)
 {
     ASN1_INTEGER *number = ASN1_INTEGER_new();
     assert_int_equal(ASN1_INTEGER_set_uint64(number, serial), 1);
-    OCSP_CERTID *id = OCSP_cert_id_new(digest, X509_get_subject_name(f.ca), X509_get0_pubkey_bitstr(f.ca), number);
+    OCSP_CERTID *id =
+        OCSP_cert_id_new(digest, X509_get_subject_name(f.ca), X509_get0_pubkey_bitstr(f.ca), number);
     ASN1_INTEGER_free(number);
     assert_non_null(id);
     return id;
@@ -86,7 +87,8 @@ static struct buffer response_data(const struct ocsp_response_data *data)
 static struct buffer response(const struct ocsp_response_data *data, EVP_PKEY *key, struct bytes certificates)
 {
     const struct sigalg *sigalg = sigalg_for_key(key);
-    struct buffer tbs = response_data(data), signature = sign_octets(key, sigalg->digest, bytes_of(&tbs)), out = {0};
+    struct buffer tbs = response_data(data), signature = sign_octets(key, sigalg->digest, bytes_of(&tbs)),
+                  out = {0};
     uint8_t room[16384];
     struct der_writer w;
     der_writer_init(&w, room, sizeof room);
@@ -159,9 +161,11 @@ static void check_invalidity(const char *spoken, OCSP_SINGLERESP *theirs, int64_
     ASN1_GENERALIZEDTIME_free(at);
 }
 
-static void check_single(const char *spoken, OCSP_BASICRESP *basic, int index, const struct ocsp_single *wanted)
+static void check_single(const char *spoken, OCSP_BASICRESP *basic, int index,
+                         const struct ocsp_single *wanted)
 {
-    static const int statuses[] = {V_OCSP_CERTSTATUS_GOOD, V_OCSP_CERTSTATUS_REVOKED, V_OCSP_CERTSTATUS_UNKNOWN};
+    static const int statuses[] = {V_OCSP_CERTSTATUS_GOOD, V_OCSP_CERTSTATUS_REVOKED,
+                                   V_OCSP_CERTSTATUS_UNKNOWN};
     OCSP_SINGLERESP *theirs = OCSP_resp_get0(basic, index);
     ASN1_GENERALIZEDTIME *revoked_at = NULL, *this_update, *next_update;
     int reason = -1;
@@ -484,9 +488,14 @@ static const struct {
     {"revoked, octets behind the info", DATA(SINGLE(REVOKED("a0{ 0a{01} } 0500") TIMES), ""), false},
     {"good with invalidityDate", DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(INVALIDITY)), ""), false},
     {"an empty list of single extensions", DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS("")), ""), false},
-    {"two invalidityDates", DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS(INVALIDITY INVALIDITY)), ""), false},
+    {"two invalidityDates", DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS(INVALIDITY INVALIDITY)), ""),
+     false},
     {"a critical invalidityDate",
      DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS("30{ 06{551d18} 01{ff} 04{ " T1 " } }")), ""), false},
+    {"octets behind invalidityDate's value",
+     DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS("30{ 06{551d18} 04{ " T1 " } 0500 }")), ""), false},
+    {"octets behind invalidityDate",
+     DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS("30{ 06{551d18} 04{ " T1 " 0500 } }")), ""), false},
     {"another single extension",
      DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS("30{ 06{551d15} 04{ 0a{01} } }")), ""), false},
 
@@ -497,10 +506,12 @@ static const struct {
     {"two nonces", DATA(ONE, EXTENSIONS(SOME_NONCE SOME_NONCE)), false},
     {"an empty nonce", DATA(ONE, EXTENSIONS(NONCE("0400"))), false},
     {"a nonce of 129 octets", DATA(ONE, EXTENSIONS(NONCE("04{ 04{dd*129} }"))), false},
-    {"extended revoke that holds something", DATA(ONE, EXTENSIONS("30{ 06{2b0601050507300109} 04{ 3000 } }")), false},
+    {"extended revoke that holds something", DATA(ONE, EXTENSIONS("30{ 06{2b0601050507300109} 04{ 3000 } }")),
+     false},
     {"octets behind the list of extensions", DATA(ONE, "a1{ 30{ " SOME_NONCE " } 0500 }"), false},
 
-    {"a CertID without key hash", DATA("30{ 30{ 30{ 06{2b0e03021a} } 04{aa*20} 02{2a} }" GOOD TIMES " }", ""), false},
+    {"a CertID without key hash", DATA("30{ 30{ 30{ 06{2b0e03021a} } 04{aa*20} 02{2a} }" GOOD TIMES " }", ""),
+     false},
     {"nothing", "", false},
     {"a TBSCertificate of v1", "30{ 02{01} 30{ 06{2a8648ce3d040302} } 3000 3000 3000 3000 }", false},
 };

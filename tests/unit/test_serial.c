@@ -115,8 +115,8 @@ static void integers_are_read(void **state)
     }
 }
 
-/* X.690 section 8.3.2: the first nine bits are not all the same. Otherwise the octets that a response echoes and a
- * CRL is signed with would be no DER, which strict readers (OpenSSL: "illegal padding") refuse. */
+/* X.690 section 8.3.2: the first nine bits are not all the same. Otherwise the octets that a response echoes
+ * and a CRL is signed with would be no DER, which strict readers (OpenSSL: "illegal padding") refuse. */
 static void integers_with_needless_zeros_are_refused(void **state)
 {
     (void)state;
@@ -149,9 +149,21 @@ static void octets_may_have_leading_zeros(void **state)
 static void order_is_that_of_the_numbers(void **state)
 {
     (void)state;
-    static const char *const rising[] = {"00",   "01",       "7f",       "80",  "ff", "0100", "01ff", "0200",
-                                         "ffff", "00010000", "7fffffff", "80000000", "7fffffffffffffffffffffffffffffffffffff",
-                                         "8000000000000000000000000000000000000000", F20};
+    static const char *const rising[] = {"00",
+                                         "01",
+                                         "7f",
+                                         "80",
+                                         "ff",
+                                         "0100",
+                                         "01ff",
+                                         "0200",
+                                         "ffff",
+                                         "00010000",
+                                         "7fffffff",
+                                         "80000000",
+                                         "7fffffffffffffffffffffffffffffffffffff",
+                                         "8000000000000000000000000000000000000000",
+                                         F20};
     for (size_t i = 0; i < COUNT(rising); i++)
         for (size_t k = 0; k < COUNT(rising); k++) {
             struct serial a, b;
@@ -168,8 +180,9 @@ static void order_is_that_of_the_numbers(void **state)
 static void integers_are_written_as_openssl_reads_them(void **state)
 {
     (void)state;
-    static const char *const numbers[] = {"00", "01", "7f", "80", "ff", "0100", "7fff", "8000",
-                                          "7fffffffffffffffffffffffffffffffffffffff", F20};
+    static const char *const numbers[] = {
+        "00", "01", "7f", "80", "ff", "0100", "7fff", "8000", "7fffffffffffffffffffffffffffffffffffffff",
+        F20};
     for (size_t i = 0; i < COUNT(numbers); i++) {
         struct serial serial;
         uint8_t der[SERIAL_MAX + 3], *again = NULL;

@@ -253,7 +253,8 @@ static void checking_makes_nothing(void **state)
     snprintf(path, sizeof path, "%s/new.db", f.folder);
     size_t before = count_files();
     assert_int_equal(store_check(path, "one", fingerprint, &err), 0);
-    assert_int_equal(store_check(f.path, "one", fingerprint, &err), 0); /* while it is open: no lock is taken */
+    assert_int_equal(store_check(f.path, "one", fingerprint, &err),
+                     0); /* while it is open: no lock is taken */
     snprintf(path, sizeof path, "%s/no/such/folder.db", f.folder);
     assert_int_equal(store_check(path, "one", fingerprint, &err), -1);
     assert_says(err, path);
@@ -450,9 +451,10 @@ static void the_audit_tells_who_did_what(void **state)
     assert_int_equal(store_tx_audit(tx, "revoke", "one", &serial, "good -> revoked", &f.err), 0);
     assert_int_equal(store_tx_audit(tx, "token create", NULL, NULL, "ops", &f.err), 0);
     commit(tx);
-    assert_int_equal(ask(f.path, "SELECT count(*) FROM audit WHERE at = 1763715600 AND actor = 'unit' AND "
-                                 "origin = 'test' AND action = 'revoke' AND issuer = 'one' AND serial = x'012a' "
-                                 "AND detail = 'good -> revoked'"),
+    assert_int_equal(ask(f.path,
+                         "SELECT count(*) FROM audit WHERE at = 1763715600 AND actor = 'unit' AND "
+                         "origin = 'test' AND action = 'revoke' AND issuer = 'one' AND serial = x'012a' "
+                         "AND detail = 'good -> revoked'"),
                      1);
     assert_int_equal(ask(f.path, "SELECT count(*) FROM audit WHERE issuer IS NULL AND serial IS NULL"), 1);
 }
@@ -480,8 +482,12 @@ static void fill(void)
         size_t n = i * 1009 % LISTED; /* in no order */
         char subject[64];
         snprintf(subject, sizeof subject, "CN=Device-%zu,O=%s", n, n % 2 ? "Odd" : "Even");
-        struct cert_record record = {.serial = nth(n), .not_before = 1, .not_after = 2, .subject = subject,
-                                     .invalidity_at = TIME_NONE, .revoked_at = NOW};
+        struct cert_record record = {.serial = nth(n),
+                                     .not_before = 1,
+                                     .not_after = 2,
+                                     .subject = subject,
+                                     .invalidity_at = TIME_NONE,
+                                     .revoked_at = NOW};
         register_in(tx, &record, ABSENT);
         record.status = n % 10 == 0 ? CERT_REVOKED : n % 10 == 1 ? CERT_HOLD : CERT_GOOD;
         record.reason = record.status == CERT_HOLD ? REASON_CERTIFICATE_HOLD : REASON_SUPERSEDED;
@@ -571,7 +577,8 @@ static void filters_choose(void **state)
         for (size_t k = 0; k < count; k++) {
             check_row(filters[i].spoken,
                       filters[i].filter.status < 0 || (int)page.statuses[k] == filters[i].filter.status);
-            check_row(filters[i].spoken, k == 0 || serial_compare(&page.serials[k - 1], &page.serials[k]) < 0);
+            check_row(filters[i].spoken,
+                      k == 0 || serial_compare(&page.serials[k - 1], &page.serials[k]) < 0);
         }
     }
     page.stop_at = 5; /* whoever reads may stop; what comes after is not disturbed */
@@ -694,7 +701,8 @@ static void what_was_published_is_remembered(void **state)
     register_text("01");
     set("01", CERT_REVOKED, REASON_SUPERSEDED);
     crl.number = take_number(NOW);
-    assert_int_equal(store_crl_last(f.store, f.issuer, &read, &changed, &f.err), ABSENT); /* taken, not published */
+    assert_int_equal(store_crl_last(f.store, f.issuer, &read, &changed, &f.err),
+                     ABSENT); /* taken, not published */
     memset(crl.digest, 0xd1, sizeof crl.digest);
     assert_int_equal(store_crl_published(f.store, f.issuer, &crl, &f.err), 0);
     take_number(NOW);
@@ -830,7 +838,9 @@ static double octets_a_row(bool sorted)
     reopen();
     struct store_tx *tx = begin();
     for (size_t i = 0; i < ROWS; i++) {
-        struct cert_record record = {.serial = serials[i], .not_before = TIME_NONE, .not_after = TIME_NONE,
+        struct cert_record record = {.serial = serials[i],
+                                     .not_before = TIME_NONE,
+                                     .not_after = TIME_NONE,
                                      .invalidity_at = TIME_NONE};
         register_in(tx, &record, ABSENT);
     }
@@ -883,8 +893,11 @@ static void *write_all(void *arg)
 {
     int writer = (int)(intptr_t)arg;
     for (int n = 0; n < EACH; n++) {
-        struct cert_record record = {.serial = serial_for(writer, n), .status = CERT_REVOKED,
-                                     .reason = REASON_SUPERSEDED, .revoked_at = NOW, .invalidity_at = TIME_NONE};
+        struct cert_record record = {.serial = serial_for(writer, n),
+                                     .status = CERT_REVOKED,
+                                     .reason = REASON_SUPERSEDED,
+                                     .revoked_at = NOW,
+                                     .invalidity_at = TIME_NONE};
         if (revoke_one(&record) < 0 || store_change(f.store) < record.version)
             atomic_fetch_add(&failures, 1);
         atomic_store(&acknowledged[writer], n + 1);
@@ -918,8 +931,10 @@ static void what_was_acknowledged_is_read(void **state)
     struct store_tx *tx = begin();
     for (int writer = 0; writer < WRITERS; writer++)
         for (int n = 0; n < EACH; n++) {
-            struct cert_record record = {.serial = serial_for(writer, n), .not_before = TIME_NONE,
-                                         .not_after = TIME_NONE, .invalidity_at = TIME_NONE};
+            struct cert_record record = {.serial = serial_for(writer, n),
+                                         .not_before = TIME_NONE,
+                                         .not_after = TIME_NONE,
+                                         .invalidity_at = TIME_NONE};
             register_in(tx, &record, ABSENT);
         }
     commit(tx);

@@ -19,20 +19,24 @@ static const struct {
     {"the last second of the 20th century's years", 946684799, "1999-12-31T23:59:59Z", "991231235959Z",
      "Fri, 31 Dec 1999 23:59:59 GMT"},
     {"year 00 is 2000", 946684800, "2000-01-01T00:00:00Z", "000101000000Z", "Sat, 01 Jan 2000 00:00:00 GMT"},
-    {"2000 is a leap year", 951782400, "2000-02-29T00:00:00Z", "000229000000Z", "Tue, 29 Feb 2000 00:00:00 GMT"},
-    {"RFC 9110's example", 784111777, "1994-11-06T08:49:37Z", "941106084937Z", "Sun, 06 Nov 1994 08:49:37 GMT"},
+    {"2000 is a leap year", 951782400, "2000-02-29T00:00:00Z", "000229000000Z",
+     "Tue, 29 Feb 2000 00:00:00 GMT"},
+    {"RFC 9110's example", 784111777, "1994-11-06T08:49:37Z", "941106084937Z",
+     "Sun, 06 Nov 1994 08:49:37 GMT"},
     {"the last second of 32-bit time", 2147483647, "2038-01-19T03:14:07Z", "380119031407Z",
      "Tue, 19 Jan 2038 03:14:07 GMT"},
-    {"the first beyond it", 2147483648, "2038-01-19T03:14:08Z", "380119031408Z", "Tue, 19 Jan 2038 03:14:08 GMT"},
+    {"the first beyond it", 2147483648, "2038-01-19T03:14:08Z", "380119031408Z",
+     "Tue, 19 Jan 2038 03:14:08 GMT"},
     {"the last second of UTCTime", 2524607999, "2049-12-31T23:59:59Z", "491231235959Z",
      "Fri, 31 Dec 2049 23:59:59 GMT"},
     {"the first of GeneralizedTime", 2524608000, "2050-01-01T00:00:00Z", "20500101000000Z",
      "Sat, 01 Jan 2050 00:00:00 GMT"},
     {"the day before 1 March 2100", 4107542399, "2100-02-28T23:59:59Z", "21000228235959Z",
      "Sun, 28 Feb 2100 23:59:59 GMT"},
-    {"2100 is no leap year", 4107542400, "2100-03-01T00:00:00Z", "21000301000000Z", "Mon, 01 Mar 2100 00:00:00 GMT"},
-    {"no well-defined expiry (RFC 5280 section 4.1.2.5)", 253402300799, "9999-12-31T23:59:59Z", "99991231235959Z",
-     "Fri, 31 Dec 9999 23:59:59 GMT"},
+    {"2100 is no leap year", 4107542400, "2100-03-01T00:00:00Z", "21000301000000Z",
+     "Mon, 01 Mar 2100 00:00:00 GMT"},
+    {"no well-defined expiry (RFC 5280 section 4.1.2.5)", 253402300799, "9999-12-31T23:59:59Z",
+     "99991231235959Z", "Fri, 31 Dec 9999 23:59:59 GMT"},
     {"year 0", -62167219200, "0000-01-01T00:00:00Z", "00000101000000Z", "Sat, 01 Jan 0000 00:00:00 GMT"},
 };
 
@@ -152,21 +156,23 @@ static const struct {
 static void impossible_dates_are_refused_in_every_format(void **state)
 {
     (void)state;
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     for (size_t i = 0; i < COUNT(dates); i++) {
         const char *d = dates[i].date;
         char text[64];
         int64_t at;
         snprintf(text, sizeof text, "%sZ", d);
         check_row(dates[i].spoken, time_from_index(text, 15, &at) == dates[i].good);
-        check_row(dates[i].spoken, time_from_der(DER_GENERALIZED_TIME, bytes_of_text(text), &at) == dates[i].good);
+        check_row(dates[i].spoken,
+                  time_from_der(DER_GENERALIZED_TIME, bytes_of_text(text), &at) == dates[i].good);
         snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", d, d + 4, d + 6, d + 8, d + 10, d + 12);
         check_row(dates[i].spoken, time_from_text(text, &at) == dates[i].good);
         int month = (d[4] - '0') * 10 + d[5] - '0';
         if (month < 1 || month > 12)
             continue;
-        snprintf(text, sizeof text, "Mon, %.2s %s %.4s %.2s:%.2s:%.2s GMT", d + 6, months[month - 1], d, d + 8,
-                 d + 10, d + 12);
+        snprintf(text, sizeof text, "Mon, %.2s %s %.4s %.2s:%.2s:%.2s GMT", d + 6, months[month - 1], d,
+                 d + 8, d + 10, d + 12);
         check_row(dates[i].spoken, time_from_http(text, &at) == dates[i].good);
     }
 }
@@ -227,16 +233,16 @@ static const char *const bad_texts[] = {
 
 static const char *const bad_http[] = {
     "",
-    "Sunday, 06-Nov-94 08:49:37 GMT",  /* RFC 850 */
-    "Sun Nov  6 08:49:37 1994",        /* asctime() */
-    "Sun, 06 Nov 1994 08:49:37 UTC",   /* what some responders send */
+    "Sunday, 06-Nov-94 08:49:37 GMT", /* RFC 850 */
+    "Sun Nov  6 08:49:37 1994",       /* asctime() */
+    "Sun, 06 Nov 1994 08:49:37 UTC",  /* what some responders send */
     "Sun, 06 Nov 1994 08:49:37 +0000",
     "Sun, 06 Nov 1994 08:49:37 gmt",
     "Sun, 06 Nov 1994 08:49:37",
     "Sun, 6 Nov 1994 08:49:37 GMT",
     "Sun, 06 nov 1994 08:49:37 GMT",
     "Sun, 06 Nvo 1994 08:49:37 GMT",
-    "Sun, 06 anF 1994 08:49:37 GMT",   /* stands in the table of names, but on no border */
+    "Sun, 06 anF 1994 08:49:37 GMT", /* stands in the table of names, but on no border */
     "Sun  06 Nov 1994 08:49:37 GMT",
     "Sun, 06-Nov 1994 08:49:37 GMT",
     "Sun, 06 Nov-1994 08:49:37 GMT",

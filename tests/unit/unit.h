@@ -25,22 +25,22 @@
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 /* In a loop over a table: says which row it was, then fails. */
-#define fail_row(spoken, ...)                                                                                 \
-    do {                                                                                                      \
-        print_error("row \"%s\": ", spoken);                                                                  \
-        fail_msg(__VA_ARGS__);                                                                                \
+#define fail_row(spoken, ...)                                                                                \
+    do {                                                                                                     \
+        print_error("row \"%s\": ", spoken);                                                                 \
+        fail_msg(__VA_ARGS__);                                                                               \
     } while (0)
-#define check_row(spoken, condition)                                                                          \
-    do {                                                                                                      \
-        if (!(condition))                                                                                     \
-            fail_row(spoken, "%s", #condition);                                                               \
+#define check_row(spoken, condition)                                                                         \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            fail_row(spoken, "%s", #condition);                                                              \
     } while (0)
 
 /* The error names each of the things that an operator needs to know. */
-#define assert_says(err, part)                                                                                \
-    do {                                                                                                      \
-        if (!strstr((err).text, (part)))                                                                      \
-            fail_msg("\"%s\" is not in \"%s\"", (part), (err).text);                                          \
+#define assert_says(err, part)                                                                               \
+    do {                                                                                                     \
+        if (!strstr((err).text, (part)))                                                                     \
+            fail_msg("\"%s\" is not in \"%s\"", (part), (err).text);                                         \
     } while (0)
 
 static inline struct bytes bytes_of(const struct buffer *buffer)
@@ -53,7 +53,8 @@ static inline struct bytes bytes_of_text(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-/* --- DER by hand, without the encoder that is under test ------------------------------------------------- */
+/* --- DER by hand, without the encoder that is under test -------------------------------------------------
+ */
 
 static inline void add_length(struct buffer *out, size_t len)
 {

@@ -11,9 +11,10 @@
 /* "P-256", "RSA-2048", "ED25519", "X25519", ... */
 static inline EVP_PKEY *key_make(const char *kind)
 {
-    EVP_PKEY *key = strncmp(kind, "RSA-", 4) == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)atoi(kind + 4))
-                    : strstr(kind, "25519")       ? EVP_PKEY_Q_keygen(NULL, NULL, kind)
-                                                  : EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind);
+    EVP_PKEY *key = strncmp(kind, "RSA-", 4) == 0
+                        ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)atoi(kind + 4))
+                    : strstr(kind, "25519") ? EVP_PKEY_Q_keygen(NULL, NULL, kind)
+                                            : EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind);
     assert_non_null(key);
     return key;
 }
@@ -23,7 +24,7 @@ struct x509_plan {
     EVP_PKEY *key;
     X509 *issuer; /* NULL: signed by itself */
     EVP_PKEY *issuer_key;
-    const char *serial; /* hex; NULL: 01 */
+    const char *serial;            /* hex; NULL: 01 */
     const char *const *extensions; /* name and value in turn, as in openssl.cnf; NULL at the end */
 };
 
@@ -49,7 +50,8 @@ static inline X509 *x509_make(const struct x509_plan *plan)
     assert_non_null(BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(x509)));
     BN_free(serial);
     assert_int_equal(X509_set_version(x509, X509_VERSION_3), 1);
-    assert_int_equal(X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"Unit", -1, -1, 0), 1);
+    assert_int_equal(
+        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"Unit", -1, -1, 0), 1);
     assert_int_equal(
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)plan->cn, -1, -1, 0), 1);
     X509 *issuer = plan->issuer ? plan->issuer : x509;
@@ -65,9 +67,13 @@ static inline X509 *x509_make(const struct x509_plan *plan)
 
 static inline X509 *x509_make_ca(const char *cn, EVP_PKEY *key)
 {
-    static const char *const extensions[] = {"basicConstraints", "critical,CA:TRUE", "keyUsage",
+    static const char *const extensions[] = {"basicConstraints",
+                                             "critical,CA:TRUE",
+                                             "keyUsage",
                                              "critical,keyCertSign,cRLSign,digitalSignature",
-                                             "subjectKeyIdentifier", "hash", NULL};
+                                             "subjectKeyIdentifier",
+                                             "hash",
+                                             NULL};
     return x509_make(&(struct x509_plan){.cn = cn, .key = key, .extensions = extensions});
 }
 
