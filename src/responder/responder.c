@@ -390,7 +390,7 @@ static bool is_still_true(struct responder *responder, const struct issuer *issu
 {
     struct cert_record record;
     int64_t change = store_change(responder->store);
-    if (stamp.change == change)
+    if (stamp.change == change && stamp.version != NOT_LISTED)
         return true;
     enum outcome found = store_status(responder->store, issuer->id, &id->serial, &record, NULL);
     if (found == FAILED || (found == FOUND ? record.version : NOT_LISTED) != stamp.version)

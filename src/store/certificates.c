@@ -182,20 +182,6 @@ int store_list(struct store *store, int64_t issuer, const struct store_filter *f
     return outcome == FAILED ? -1 : 0;
 }
 
-/* All changes of a transaction carry one number. */
-static int take_change(struct store_tx *tx, struct error *err)
-{
-    if (tx->change)
-        return 0;
-    struct db_statement *s =
-        db_prepare(tx->db, Q_NEXT_CHANGE, "UPDATE change SET counter = counter + 1 RETURNING counter", err);
-    if (!s || db_step(s, err) != FOUND)
-        return -1;
-    tx->change = db_int(s, 0);
-    db_reset(s);
-    return 0;
-}
-
 enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
                                struct error *err)
 {
@@ -222,16 +208,28 @@ enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct
     enum outcome added = db_step(add, err);
     if (added == FOUND)
         db_reset(add);
-    if (added == FOUND) /* who was unknown is good now */
-        return take_change(tx, err) < 0 ? FAILED : ABSENT;
-    if (added == FAILED)
-        return FAILED;
+    if (added != ABSENT)
+        return added == FOUND ? ABSENT : FAILED;
     db_bind_time(fill, 1, record->not_before);
     db_bind_time(fill, 2, record->not_after);
     db_bind_text(fill, 3, record->subject);
     db_bind_int(fill, 4, issuer);
     db_bind_blob(fill, 5, key.octets, serial_key_len(key));
     return db_do(fill, err) < 0 ? FAILED : FOUND;
+}
+
+/* All changes of a transaction carry one number. */
+static int take_change(struct store_tx *tx, struct error *err)
+{
+    if (tx->change)
+        return 0;
+    struct db_statement *s =
+        db_prepare(tx->db, Q_NEXT_CHANGE, "UPDATE change SET counter = counter + 1 RETURNING counter", err);
+    if (!s || db_step(s, err) != FOUND)
+        return -1;
+    tx->change = db_int(s, 0);
+    db_reset(s);
+    return 0;
 }
 
 static int mark_issuer(struct store_tx *tx, int64_t issuer, struct error *err)

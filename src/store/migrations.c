@@ -35,6 +35,8 @@ int store_migrate(struct db *db, struct error *err)
             "the database has schema version %lld, this program knows %lld: install the version of "
             "Annul that wrote it, or a later one",
             (long long)version, (long long)store_schema_version());
+    if (db_make_durable(db, err) < 0)
+        return -1;
     for (; version < store_schema_version(); version++)
         if (migrate_one(db, version, err) < 0)
             return -1;

@@ -59,16 +59,15 @@ struct db *db_open(const char *path, enum db_mode mode, struct error *err)
     sqlite3_busy_timeout(db->sqlite, 10000);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    /* FULL: with WAL, every commit is synced before it returns, so nothing acknowledged is lost to a power
-     * cut. */
-    if (mode == DB_WRITER &&
-        db_run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000", err) <
-            0) {
-        error_prefix(err, "%s", path);
-        db_close(db);
-        return NULL;
-    }
     return db;
+}
+
+/* FULL: with WAL, every commit is synced before it returns, so nothing acknowledged is lost to a power cut.
+ */
+int db_make_durable(struct db *db, struct error *err)
+{
+    return db_run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000",
+                  err);
 }
 
 void db_close(struct db *db)

@@ -30,7 +30,7 @@ static int read_change(struct store *store, struct error *err)
 {
     struct db_statement *s = db_prepare(store->writer, Q_LAST_CHANGE, "SELECT counter FROM change", err);
     if (!s || db_step(s, err) != FOUND)
-        return error_prefix(err, "%s", store->path);
+        return -1;
     atomic_store(&store->change, db_int(s, 0));
     db_reset(s);
     return 0;
@@ -48,8 +48,9 @@ struct store *store_open(const char *path, struct error *err)
     pthread_mutex_init(&store->write_mutex, NULL);
     pthread_mutex_init(&store->reader_mutex, NULL);
     mode_t mask = umask(0077); /* whoever reads it knows every device */
-    int failed = take_lock(store, err) < 0 || !(store->writer = db_open(path, DB_WRITER, err)) ||
-                 store_migrate(store->writer, err) < 0 || read_change(store, err) < 0;
+    int failed = take_lock(store, err) < 0 || !(store->writer = db_open(path, DB_WRITER, err));
+    if (!failed && (store_migrate(store->writer, err) < 0 || read_change(store, err) < 0))
+        failed = error_prefix(err, "%s", path);
     umask(mask);
     if (failed) {
         store_close(store);
