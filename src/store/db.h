@@ -20,7 +20,8 @@ enum db_mode { DB_WRITER, DB_READER, DB_GLANCE };
 struct db *db_open(const char *path, enum db_mode mode, struct error *err);
 void db_close(struct db *db); /* NULL-safe */
 
-/* For a writer, once it is known that the database is ours to write: every commit is on disk when it returns. */
+/* For a writer, once it is known that the database is ours to write: every commit is on disk when it returns.
+ */
 int db_make_durable(struct db *db, struct error *err);
 
 int db_version_get(struct db *db, int64_t *version, struct error *err);

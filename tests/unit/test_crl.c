@@ -553,6 +553,8 @@ static const struct {
     {"octets behind the number", TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{05} 0500 } }")), false},
     {"an authority with issuer and serial",
      TBS("", EXTENSIONS("30{ 06{551d23} 04{ 30{ 80{aa*20} a1{ 8600 } 82{01} } } }" NUMBER)), false},
+    {"octets behind an extension's value",
+     TBS("", EXTENSIONS(AUTHORITY "30{ 06{551d14} 04{ 02{05} } 0500 }")), false},
     {"octets behind the list of extensions", TBS("", "a0{ 30{ " AUTHORITY NUMBER " } 0500 }"), false},
     {"octets behind the extensions", TBS("", BOTH "0500"), false},
     {"octets behind the TBSCertList", TBS("", BOTH) "00", false},

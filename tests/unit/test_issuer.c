@@ -60,6 +60,7 @@ static int fixture_make(void **state)
     X509 *renewed =
         x509_make(&(struct x509_plan){"One CA", f.key, NULL, NULL, "77", (const char *[]){CA, NULL}});
     put_pem("renewed.crt", renewed);
+    make("same-key.crt", f.key, NULL, NULL, (const char *[]){CA, NULL}); /* under another name */
     X509_free(renewed);
     shell("cat %s/delegate.crt %s/ca.crt > %s/delegate-chain.crt", f.folder, f.folder, f.folder);
     shell("(cat %s/delegate.crt; echo -----BEGIN CERTIFICATE-----; echo '!!!!') > %s/damaged-chain.crt",
@@ -250,10 +251,11 @@ static void key_ids_are_taken_from_the_certificate_or_made(void **state)
 static void a_fingerprint_outlives_the_certificate(void **state)
 {
     (void)state;
-    uint8_t fingerprints[3][32];
+    uint8_t fingerprints[4][32];
     static const char *const texts[] = {"issuer \"x\" { certificate = \"ca.crt\" key = \"k\" }\n",
                                         "issuer \"x\" { certificate = \"renewed.crt\" key = \"k\" }\n",
-                                        "issuer \"x\" { certificate = \"other.crt\" key = \"k\" }\n"};
+                                        "issuer \"x\" { certificate = \"other.crt\" key = \"k\" }\n",
+                                        "issuer \"x\" { certificate = \"same-key.crt\" key = \"k\" }\n"};
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct config *config = configure(texts[i]);
         struct issuers *issuers = loaded(config);
@@ -263,6 +265,7 @@ static void a_fingerprint_outlives_the_certificate(void **state)
     }
     assert_memory_equal(fingerprints[0], fingerprints[1], 32);
     assert_memory_not_equal(fingerprints[0], fingerprints[2], 32);
+    assert_memory_not_equal(fingerprints[0], fingerprints[3], 32);
 }
 
 static const struct issuer *ask(struct issuers *issuers, const EVP_MD *digest, X509 *name, X509 *key)

@@ -320,29 +320,54 @@ static void registering_adds_once(void **state)
     cert_record_free(NULL);
 }
 
+static void register_fields(const char *serial, int64_t not_before, int64_t not_after, const char *subject)
+{
+    struct cert_record record = plain(serial);
+    record.not_before = not_before;
+    record.not_after = not_after;
+    record.subject = (char *)(uintptr_t)subject;
+    struct store_tx *tx = begin();
+    register_in(tx, &record, FOUND);
+    commit(tx);
+}
+
+static void check_fields(const char *serial, int64_t not_before, int64_t not_after, const char *subject)
+{
+    struct cert_record read;
+    assert_int_equal(whole(serial, &read), FOUND);
+    assert_true(read.not_before == not_before && read.not_after == not_after);
+    assert_int_equal(read.subject != NULL, subject != NULL);
+    if (subject)
+        assert_string_equal(read.subject, subject);
+    cert_record_free(&read);
+}
+
+/* Each field in turn, with other values for those that are known by then, and with none. */
 static void registering_again_fills_in_what_was_missing(void **state)
 {
     (void)state;
-    struct cert_record record = plain("01"), read;
-    struct store_tx *tx = begin();
-    register_in(tx, &record, ABSENT);
-    record.not_after = 200;
-    register_in(tx, &record, FOUND);
-    record.not_after = 999; /* is known by now */
-    record.not_before = 100;
-    register_in(tx, &record, FOUND);
-    record.subject = (char *)(uintptr_t) "CN=first";
-    register_in(tx, &record, FOUND);
-    record.subject = (char *)(uintptr_t) "CN=second";
-    register_in(tx, &record, FOUND);
-    record = plain("01"); /* nothing is taken away */
-    register_in(tx, &record, FOUND);
-    commit(tx);
-    assert_int_equal(whole("01", &read), FOUND);
-    assert_int_equal(read.not_before, 100);
-    assert_int_equal(read.not_after, 200);
-    assert_string_equal(read.subject, "CN=first");
-    cert_record_free(&read);
+    register_text("01");
+    register_fields("01", TIME_NONE, TIME_NONE, NULL);
+    check_fields("01", TIME_NONE, TIME_NONE, NULL);
+    register_fields("01", 100, TIME_NONE, NULL);
+    check_fields("01", 100, TIME_NONE, NULL);
+    register_fields("01", TIME_NONE, 200, NULL);
+    check_fields("01", 100, 200, NULL);
+    register_fields("01", 777, 888, NULL);
+    check_fields("01", 100, 200, NULL);
+    register_fields("01", TIME_NONE, TIME_NONE, "CN=first");
+    check_fields("01", 100, 200, "CN=first");
+    register_fields("01", 777, 888, "CN=second");
+    check_fields("01", 100, 200, "CN=first");
+
+    register_text("02");
+    register_fields("02", TIME_NONE, TIME_NONE, "CN=first");
+    register_fields("02", TIME_NONE, 200, "CN=second");
+    check_fields("02", TIME_NONE, 200, "CN=first");
+    register_fields("02", TIME_NONE, 888, NULL);
+    check_fields("02", TIME_NONE, 200, "CN=first");
+    register_fields("02", 100, TIME_NONE, NULL);
+    check_fields("02", 100, 200, "CN=first");
 }
 
 static void registering_changes_no_status(void **state)
@@ -631,6 +656,26 @@ static void a_scan_gives_the_revoked_in_order(void **state)
     page.stop_at = page.count = 0;
     assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), 0);
     assert_int_equal(page.count, 500);
+}
+
+/* Revoked in another order than that of their numbers, in a transaction each. */
+static void a_scan_does_not_follow_the_changes(void **state)
+{
+    (void)state;
+    static const char *const later[] = {"ff", "0100", "7f", "01", "80", "ffffffff", "05"};
+    static const char *const rising[] = {"01", "05", "7f", "80", "ff", "0100", "ffffffff"};
+    int64_t covers;
+    for (size_t i = 0; i < COUNT(later); i++) {
+        register_text(later[i]);
+        set(later[i], CERT_REVOKED, REASON_SUPERSEDED);
+    }
+    page.count = 0;
+    assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), 0);
+    assert_int_equal(page.count, COUNT(rising));
+    for (size_t i = 0; i < COUNT(rising); i++) {
+        struct serial wanted = serial_of(rising[i]);
+        assert_int_equal(serial_compare(&page.serials[i], &wanted), 0);
+    }
 }
 
 static int revoke_meanwhile(void *arg, const struct cert_record *record)
@@ -938,6 +983,9 @@ static void what_was_acknowledged_is_read(void **state)
             register_in(tx, &record, ABSENT);
         }
     commit(tx);
+    for (int i = 0; i < WRITERS; i++)
+        atomic_store(&acknowledged[i], 0);
+    atomic_store(&failures, 0);
     atomic_store(&running, WRITERS);
     for (int i = 0; i < 2 * WRITERS; i++)
         assert_int_equal(
@@ -951,6 +999,41 @@ static void what_was_acknowledged_is_read(void **state)
     assert_int_equal(store_crl_scan(f.store, f.issuer, page_add, &page, &covers, &f.err), 0);
     assert_int_equal(page.count, WRITERS * EACH);
     assert_int_equal(ask(f.path, "SELECT count(DISTINCT version) FROM revocation"), WRITERS * EACH);
+}
+
+static int count_one(void *arg, const struct cert_record *record)
+{
+    (void)record;
+    ++*(int64_t *)arg;
+    return 0;
+}
+
+/* Every change here revokes one more: so what a scan gives must be as many as the counter that it claims. A
+ * CRL that claims more than it tells would never be made anew. */
+static void *scan_all(void *arg)
+{
+    (void)arg;
+    while (atomic_load(&running) > 0) {
+        int64_t count = 0, covers = -1;
+        struct error err;
+        if (store_crl_scan(f.store, f.issuer, count_one, &count, &covers, &err) < 0 || count != covers)
+            atomic_fetch_add(&failures, 1);
+    }
+    return NULL;
+}
+
+static void a_scan_tells_all_that_its_counter_covers(void **state)
+{
+    (void)state;
+    pthread_t threads[2 * WRITERS];
+    atomic_store(&failures, 0);
+    atomic_store(&running, WRITERS);
+    for (int i = 0; i < 2 * WRITERS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < WRITERS ? write_all : scan_all, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < 2 * WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&failures), 0);
 }
 
 #define with_store(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_free)
@@ -976,6 +1059,7 @@ int main(void)
         with_store(filters_choose),
         with_store(the_cursor_works_with_a_status),
         with_store(a_scan_gives_the_revoked_in_order),
+        with_store(a_scan_does_not_follow_the_changes),
         with_store(a_scan_is_one_snapshot),
         with_store(numbers_only_go_up),
         with_store(what_was_published_is_remembered),
@@ -983,6 +1067,7 @@ int main(void)
         with_store(a_plain_row_is_small),
         with_store(a_plain_row_in_random_order_is_reported),
         with_store(what_was_acknowledged_is_read),
+        with_store(a_scan_tells_all_that_its_counter_covers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
