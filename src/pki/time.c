@@ -87,7 +87,7 @@ static void put_compact(const struct date *d, char out[15])
 
 static bool parse_compact(const char *text, size_t len, int64_t *at)
 {
-    struct date d;
+    struct date d = {0};
     unsigned year;
     if (len == 13) { /* UTCTime: 50 to 99 are 19xx (RFC 5280 section 4.1.2.5.1) */
         if (!get_digits(text, 2, &year))
@@ -161,7 +161,7 @@ void time_to_text(int64_t at, char out[TIME_TEXT])
 
 bool time_from_text(const char *text, int64_t *at)
 {
-    struct date d;
+    struct date d = {0};
     unsigned year;
     if (strlen(text) != TIME_TEXT - 1 || text[4] != '-' || text[7] != '-' || text[10] != 'T' ||
         text[13] != ':' || text[16] != ':' || text[19] != 'Z')
@@ -193,7 +193,7 @@ void time_to_http(int64_t at, char out[TIME_HTTP])
 
 bool time_from_http(const char *text, int64_t *at)
 {
-    struct date d;
+    struct date d = {0};
     unsigned year;
     if (strlen(text) != TIME_HTTP - 1 || memcmp(text + 25, " GMT", 4) != 0 || text[3] != ',' ||
         text[4] != ' ' || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' || text[19] != ':' ||
