@@ -7,6 +7,7 @@
 #include <annul/log.h>
 #include <annul/ocsp.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
@@ -194,6 +195,7 @@ static void *sign_crl(void *arg)
     close(job->fd);
     if (send(job->socket, &reply, sizeof reply.head + reply.payload_len, MSG_NOSIGNAL) < 0)
         log_warn("signer", "cannot answer: %s", strerror(errno));
+    OPENSSL_thread_stop(); /* what OpenSSL keeps for a thread, before the process may end */
     job_ends(job->keys);
     free(job);
     return NULL;
