@@ -100,11 +100,18 @@ static bool keep(struct crl_scan *scan, struct bytes from, struct bytes *view)
     return true;
 }
 
+/* UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 section 5.1.2.4). */
+static bool read_time(uint8_t tag, struct bytes content, int64_t *at)
+{
+    uint8_t der[DER_TIME_MAX];
+    return time_from_der(tag, content, at) && time_to_der(*at, der) && der[0] == tag;
+}
+
 static bool take_time(struct crl_scan *scan, int64_t *at)
 {
     struct bytes seen = look(scan, DER_TIME_MAX), rest = seen, content;
     uint8_t tag;
-    if (!der_take_any(&rest, &tag, &content) || !time_from_der(tag, content, at))
+    if (!der_take_any(&rest, &tag, &content) || !read_time(tag, content, at))
         return false;
     skip(scan, seen.len - rest.len);
     return true;
@@ -121,7 +128,8 @@ static bool take_entry_extension(struct bytes *list, struct crl_entry *entry)
         if (!der_take(&value, DER_ENUMERATED, &content) || value.len || content.len != 1)
             return false;
         entry->reason = content.at[0];
-        return reason_name(entry->reason) && entry->reason != REASON_UNSPECIFIED;
+        return reason_name(entry->reason) && entry->reason != REASON_UNSPECIFIED &&
+               entry->reason != REASON_REMOVE_FROM_CRL; /* that is for delta CRLs alone */
     }
     return oid.at[2] == 0x18 && entry->invalidity_at == TIME_NONE &&
            der_take(&value, DER_GENERALIZED_TIME, &content) && value.len == 0 &&
@@ -136,7 +144,7 @@ static bool parse_entry(struct bytes whole, struct crl_entry *entry)
     entry->invalidity_at = TIME_NONE;
     if (!der_take(&whole, DER_SEQUENCE, &content) || !der_take(&content, DER_INTEGER, &serial) ||
         !serial_from_integer(serial, &entry->serial) || !der_take_any(&content, &tag, &time) ||
-        !time_from_der(tag, time, &entry->revoked_at))
+        !read_time(tag, time, &entry->revoked_at))
         return false;
     if (content.len == 0)
         return true;
