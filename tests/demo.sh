@@ -247,8 +247,7 @@ print_what_to_try() {
     say "# ... and the very next answer says so"
     ask_ocsp client-1
     say
-    say "# which CAs are served, and their CRLs"
-    say "  $(quoted "$build/annulctl") -s $(quoted "$socket") status"
+    say "The README goes on from here; the command line is  $(quoted "$build/annulctl") -s $(quoted "$socket") --help"
     say
 }
 
