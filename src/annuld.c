@@ -103,10 +103,14 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
     log_info("annuld", "%s: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
     result = 0;
 out:
+    publisher_halt(
+        publisher); /* whoever waits for a CRL or a signature hears now: then nothing sleeps any more */
+    http_halt(http);
+    signer_halt(signer);
     http_stop(http);
-    responder_free(responder);
     publisher_stop(publisher);
     signer_stop(signer);
+    responder_free(responder);
     store_close(store);
     issuers_free(issuers);
     return result;

@@ -45,7 +45,7 @@ bool crl_suffix(struct buffer *out, const struct crl_head *head);
 bool crl_envelope(struct buffer *before, struct buffer *behind, uint64_t tbs_len, struct bytes sigalg,
                   struct bytes signature);
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 /* Gives up to `room` octets; 0 at the end, -1 on error. */
 typedef long crl_read(void *arg, uint8_t *into, size_t room);

@@ -30,7 +30,10 @@ int http_check(const struct config *config, struct error *err);
 /* Binds and serves. NULL with the reason, which names the address. */
 struct http *http_start(const struct http_services *services, struct error *err);
 
-/* Takes no more connections, finishes what is under way, closes. NULL-safe. */
+/* Takes no more connections, and waits until nothing sleeps: call publisher_halt before it. NULL-safe. */
+void http_halt(struct http *http);
+
+/* The same, and closes. NULL-safe. */
 void http_stop(struct http *http);
 
 #endif

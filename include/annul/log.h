@@ -6,6 +6,9 @@
 #ifndef ANNUL_LOG_H
 #define ANNUL_LOG_H
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Called once, before threads start. Default is info. */
@@ -17,6 +20,20 @@ int log_level_parse(const char *name);
 /* `at` names the room that speaks ("signer", "publisher"). The message is escaped. */
 void log_write(enum log_level level, const char *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same for what a stranger can cause: one line a second a place in the source, with how many were left
+ * out. */
+struct log_limit {
+    _Atomic int64_t next_ms;
+    _Atomic unsigned left_out;
+};
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+#define log_limited(level, at, ...)                                                                          \
+    do {                                                                                                     \
+        static struct log_limit limit_;                                                                      \
+        log_write_limited(&limit_, level, at, __VA_ARGS__);                                                  \
+    } while (0)
 
 #define log_error(at, ...) log_write(LOG_LEVEL_ERROR, at, __VA_ARGS__)
 #define log_warn(at, ...) log_write(LOG_LEVEL_WARN, at, __VA_ARGS__)

@@ -25,7 +25,7 @@ struct responder_job;
  * answers. NULL when out of memory. Keeps the pointers. */
 struct responder *responder_new(struct issuers *issuers, struct store *store, struct signer *signer,
                                 size_t cache_octets, int64_t (*now)(void));
-void responder_free(struct responder *responder); /* NULL-safe; no job may be under way */
+void responder_free(struct responder *responder); /* NULL-safe; after signer_stop: no job may be under way */
 
 /* First member of what the edge prepares, so that it goes with the answer. */
 struct ocsp_prepared {
@@ -51,6 +51,9 @@ void ocsp_answer_release(struct ocsp_answer *answer); /* NULL-safe */
  * afterwards. */
 struct ocsp_answer *responder_begin(struct responder *responder, struct bytes request,
                                     struct responder_job **job);
+
+/* Lets go of a job that nobody wants signed any more. */
+void responder_drop(struct responder_job *job);
 
 /* `answer` is never NULL; the callee holds it and releases it. */
 typedef void responder_done(void *arg, struct ocsp_answer *answer);

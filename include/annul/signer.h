@@ -25,7 +25,10 @@ struct signer;
  * stand on standard error in the signer's own words. */
 struct signer *signer_start(const struct config *config, struct error *err);
 
-/* Fails what is under way, ends the process. NULL-safe. */
+/* Fails what is under way (soon, in the signer's thread), and takes nothing more. NULL-safe. */
+void signer_halt(struct signer *signer);
+
+/* The same, and ends thread and process. NULL-safe. */
 void signer_stop(struct signer *signer);
 
 /* Called once for each submitted request, in the signer's thread or that of signer_stop. On failure
@@ -48,7 +51,7 @@ bool signer_is_up(struct signer *signer);
 /* Runs `annul-signer -t`, which checks that each key is there and matches its certificate. 0 or -1. */
 int signer_check(const struct config *config, struct error *err);
 
-/* --- in annul-signer: the key holder -------------------------------------------------------------------- */
+/* --- in annul-signer: the key holder ------------------------------------------------------------------- */
 
 struct signer_keys;
 

@@ -24,13 +24,13 @@ int store_check(const char *path, const char *name, const uint8_t fingerprint[32
 
 void store_close(struct store *store); /* NULL-safe; no other thread may be inside */
 
-/* --- issuers ------------------------------------------------------------------------------------------ */
+/* --- issuers ------------------------------------------------------------------------------------------- */
 
 /* Finds or makes the row of an issuer. -1 where the name is another CA's (other fingerprint). */
 int store_issuer(struct store *store, const char *name, const uint8_t fingerprint[32], int64_t *id,
                  struct error *err);
 
-/* --- certificates ------------------------------------------------------------------------------------- */
+/* --- certificates -------------------------------------------------------------------------------------- */
 
 enum cert_status { CERT_GOOD = 0, CERT_REVOKED = 1, CERT_HOLD = 2 };
 
@@ -104,7 +104,7 @@ int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record 
 int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, const struct serial *serial,
                    const char *detail, struct error *err);
 
-/* --- CRLs --------------------------------------------------------------------------------------------- */
+/* --- CRLs ---------------------------------------------------------------------------------------------- */
 
 struct store_crl {
     int64_t number; /* of the last one published */
@@ -131,7 +131,7 @@ enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_cr
 int store_crl_scan(struct store *store, int64_t issuer, store_each *each, void *arg, int64_t *covers,
                    struct error *err);
 
-/* --- tokens ------------------------------------------------------------------------------------------- */
+/* --- tokens -------------------------------------------------------------------------------------------- */
 
 struct store_token {
     int64_t id;

@@ -125,8 +125,7 @@ out:
     return result;
 }
 
-/* --- rows from elsewhere ----------------------------------------------------------------------------------
- */
+/* --- rows from elsewhere ------------------------------------------------------------------------------- */
 
 static int import_status(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *row,
                          struct admin_import_count *counts, struct error *err)

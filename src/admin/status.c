@@ -36,11 +36,14 @@ bool admin_apply_revocation(struct cert_record *record, int reason, int64_t revo
             record->invalidity_at = invalidity_at;
         return adds;
     }
-    if (record->status == CERT_GOOD) /* later the first date stays: it has not been good since */
+    if (record->status == CERT_GOOD) { /* later the first date stays: it has not been good since */
         record->revoked_at = revoked_at;
+        record->invalidity_at = TIME_NONE; /* of a hold that was released */
+    }
     record->status = reason == REASON_CERTIFICATE_HOLD ? CERT_HOLD : CERT_REVOKED;
     record->reason = reason;
-    record->invalidity_at = invalidity_at;
+    if (invalidity_at != TIME_NONE) /* what was known before stays known */
+        record->invalidity_at = invalidity_at;
     return true;
 }
 

@@ -18,7 +18,7 @@
  * sections alone is put behind the text: where a brace is missing, it is refused. */
 #define END_KEY "end_of_annuld_conf"
 
-/* --- the keys, each with its default ------------------------------------------------------------------ */
+/* --- the keys, each with its default ------------------------------------------------------------------- */
 
 static int note_line(cfg_t *section, cfg_opt_t *option);
 

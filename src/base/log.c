@@ -1,5 +1,7 @@
 #include <annul/log.h>
 
+#include <annul/clock.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,16 +50,11 @@ static void line_start(char *line, size_t room, enum log_level level, const char
              levels[level].name, at);
 }
 
-void log_write(enum log_level level, const char *at, const char *format, ...)
+static void write_line(enum log_level level, const char *at, unsigned left_out, const char *format,
+                       va_list args)
 {
-    if (level > threshold)
-        return;
     char message[1024], line[2304];
-    va_list args;
-    va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-
     line_start(line, 200, level, at);
     char *out = line + strlen(line);
     for (const char *c = message; *c; c++) { /* one line a message, whatever came from outside */
@@ -66,7 +63,34 @@ void log_write(enum log_level level, const char *at, const char *format, ...)
         *out++ = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c;
     }
     *out++ = '"';
+    if (left_out)
+        out += snprintf(out, 32, " left_out=%u", left_out);
     *out++ = '\n';
     if (write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
         return; /* nowhere left to say so */
+}
+
+void log_write(enum log_level level, const char *at, const char *format, ...)
+{
+    va_list args;
+    if (level > threshold)
+        return;
+    va_start(args, format);
+    write_line(level, at, 0, format, args);
+    va_end(args);
+}
+
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *at, const char *format, ...)
+{
+    va_list args;
+    int64_t now_ms = clock_monotonic_ms(), next_ms = atomic_load(&limit->next_ms);
+    if (level > threshold)
+        return;
+    if (now_ms < next_ms || !atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + 1000)) {
+        atomic_fetch_add(&limit->left_out, 1);
+        return;
+    }
+    va_start(args, format);
+    write_line(level, at, atomic_exchange(&limit->left_out, 0), format, args);
+    va_end(args);
 }

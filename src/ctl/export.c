@@ -28,7 +28,7 @@ struct exporter {
     size_t valid_names_len;
 };
 
-/* --- rows --------------------------------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------------------------------------- */
 
 static int64_t time_at(const json_t *object, const char *key, bool *good)
 {
@@ -111,7 +111,7 @@ static int write_page(void *arg, const json_t *certificates)
     return code;
 }
 
-/* --- what to tell ------------------------------------------------------------------------------------- */
+/* --- what to tell -------------------------------------------------------------------------------------- */
 
 static int compare_hashes(const void *a, const void *b)
 {
@@ -150,7 +150,7 @@ static void warn_of_losses(struct exporter *exporter, const char *file)
                  doubles, file ? file : "index.txt");
 }
 
-/* --- the file ----------------------------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------------------------------------ */
 
 static int sync_folder(const char *file)
 {

@@ -11,7 +11,7 @@ enum { COLUMN_STATUS, COLUMN_NOT_AFTER, COLUMN_REVOKED, COLUMN_SERIAL, COLUMN_FI
 #define NEVER "99991231235959Z"
 #define WORD_MAX 64 /* octets of a column that a message shows */
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 /* What the second part of the revocation column may say. */
 static const struct word {
@@ -187,7 +187,7 @@ enum outcome index_row_parse(struct bytes line, struct index_row *row, struct er
     return FOUND;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 /* How apps/ca.c spells a reason: alone, and with the time of the compromise. */
 static const struct {

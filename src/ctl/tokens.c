@@ -69,7 +69,7 @@ static bool is_called(const json_t *token, const char *wanted)
     return strcmp(id, wanted) == 0 || strcmp(ctl_json_text(token, "name", ""), wanted) == 0;
 }
 
-/* By id or name. A name that was revoked may have been given again: the live one is meant. Where a number is
+/* By id or name; a name is given only once. Where a number is
  * the id of one live token and the name of another, nobody guesses. */
 static int find_token(const json_t *tokens, const char *wanted, const json_t **found)
 {

@@ -64,8 +64,7 @@ enum MHD_Result api_certificate_get(struct request *request)
     return reply_problem(request, 503, "%s", err.text);
 }
 
-/* --- revoke and release ----------------------------------------------------------------------------------
- */
+/* --- revoke and release -------------------------------------------------------------------------------- */
 
 static bool parse_reason(const char *text, int *reason, struct error *err)
 {
@@ -160,8 +159,7 @@ enum MHD_Result api_revoke_certificate_post(struct request *request)
                               : reply_result(request, done, &err);
 }
 
-/* --- register
- * ----------------------------------------------------------------------------------------------- */
+/* --- register ------------------------------------------------------------------------------------------ */
 
 static int add_to_array(void *arg, const struct issuer *issuer, const struct cert_record *record)
 {
@@ -185,8 +183,7 @@ enum MHD_Result api_certificates_post(struct request *request)
     return reply_result(request, done, &err);
 }
 
-/* --- list ------------------------------------------------------------------------------------------------
- */
+/* --- list ---------------------------------------------------------------------------------------------- */
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
@@ -295,8 +292,7 @@ enum MHD_Result api_certificates_get(struct request *request)
     return result;
 }
 
-/* --- import ------------------------------------------------------------------------------------------------
- */
+/* --- import -------------------------------------------------------------------------------------------- */
 
 #define ROWS_MAX 20000
 

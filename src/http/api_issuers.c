@@ -40,19 +40,36 @@ enum MHD_Result api_issuers_get(struct request *request)
     return reply_json(request, 200, json_pack("{s:o}", "issuers", list));
 }
 
+/* In the publisher's thread. */
+static void published(void *arg, const char *failure)
+{
+    struct request *request = arg;
+    if (failure && !(request->failure = strdup(failure)))
+        request->failure = strdup("out of memory");
+    request_wake(request);
+}
+
+static enum MHD_Result resume(struct request *request)
+{
+    const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
+    if (request->failure)
+        return reply_problem(request, 503, "%s", request->failure);
+    struct publication *p = publisher_current(request->services->publisher, issuer);
+    enum MHD_Result result = reply_json(request, 200, describe_crl(p));
+    publication_release(p);
+    return result;
+}
+
 enum MHD_Result api_crl_post(struct request *request)
 {
-    struct error err;
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (!issuer)
         return reply_problem(request, 404, "no issuer is named \"%s\"", request->part[0]);
     if (!issuer->crl_sigalg)
         return reply_problem(request, 409, "issuer %s: no CA key is configured, so no CRL is made here",
                              issuer->config->name.text);
-    if (publisher_publish(request->services->publisher, issuer, &err) < 0)
-        return reply_problem(request, 503, "%s", err.text);
-    struct publication *p = publisher_current(request->services->publisher, issuer);
-    enum MHD_Result result = reply_json(request, 200, describe_crl(p));
-    publication_release(p);
-    return result;
+    if (!request_sleep(request, resume))
+        return reply_problem(request, 503, "annuld is stopping");
+    publisher_publish(request->services->publisher, issuer, published, request);
+    return MHD_YES;
 }

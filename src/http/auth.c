@@ -63,7 +63,8 @@ bool auth_check(struct request *request, enum MHD_Result *result)
         snprintf(request->actor_name, sizeof request->actor_name, "token:%s", name);
         return true;
     case ABSENT:
-        log_warn("admin", "refused a token from %s: unknown or revoked", request->actor_origin);
+        log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: unknown or revoked",
+                    request->actor_origin);
         *result = reply_problem(request, 401, "this token is unknown or revoked");
         return false;
     case FAILED:

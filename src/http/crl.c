@@ -23,8 +23,12 @@ static enum MHD_Result reply_publication(struct request *request, const struct p
 {
     char etag[80];
     snprintf(etag, sizeof etag, "%s%s", p->etag, pem ? "-pem" : "");
-    struct representation r = {pem ? type_pem : type_der, etag, p->this_update, p->next_update,
-                               reply_fresh_s(p->next_update, clock_now())};
+    struct representation r = {pem ? type_pem : type_der,
+                               etag,
+                               p->published_at,
+                               p->next_update,
+                               reply_fresh_s(p->next_update, clock_now()),
+                               false};
     enum MHD_Result result;
     if (reply_not_modified(request, &r, &result))
         return result;

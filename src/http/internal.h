@@ -49,19 +49,20 @@ struct request {
     struct buffer body;
     size_t discarded;                      /* octets of it beyond body_max */
     char actor_name[80], actor_origin[64]; /* of an authenticated request */
-    struct ocsp_answer *answer;            /* that has come while the connection slept */
-    bool asleep;
+    /* what came while the connection slept, and who goes on with it */
+    struct ocsp_answer *answer;
+    char *failure; /* malloc'ed; NULL: none */
+    handler *resume;
 };
 
-/* --- route tables -----------------------------------------------------------------------------------------
- */
+/* --- route tables -------------------------------------------------------------------------------------- */
 
 extern const struct route public_routes[], admin_routes[];
 
 /* Finds the route and the body limit. Where the path is known but the method is not, `allowed` tells. */
 void route_find(struct request *request);
 
-handler ocsp_post, ocsp_get, ocsp_resume;
+handler ocsp_post, ocsp_get;
 handler crl_get, crl_alias_get;
 handler ca_get, ca_bundle_get;
 handler page_get;
@@ -74,15 +75,13 @@ handler api_tokens_get, api_tokens_post, api_token_delete;
 /* Whether the OCSP form of GET is meant: the base64 in the path, or NULL. */
 const char *ocsp_path(const char *url);
 
-/* --- authentication ----------------------------------------------------------------------------------------
- */
+/* --- authentication ------------------------------------------------------------------------------------ */
 
 /* Fills in the actor. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
 
-/* --- replies (reply.c) -------------------------------------------------------------------------------------
- */
+/* --- replies (reply.c) --------------------------------------------------------------------------------- */
 
 /* Errors by RFC 9457. `detail` is for a person. */
 enum MHD_Result reply_problem(struct request *request, unsigned status, const char *format, ...)
@@ -99,8 +98,10 @@ enum MHD_Result reply_bytes(struct request *request, unsigned status, const char
 struct representation {
     const char *type;
     const char *etag;
-    int64_t modified_at, expires_at;
+    int64_t modified_at,
+        expires_at;  /* of the first, TIME_NONE: a second is too coarse to tell versions apart */
     int64_t fresh_s; /* max-age; it must end before expires_at */
+    bool coarse;     /* two versions may have one date: If-Modified-Since is not answered with 304 */
 };
 int64_t reply_fresh_s(int64_t expires_at, int64_t now); /* FRESH_S, or less near the end */
 
@@ -114,8 +115,7 @@ const char *request_header(struct request *request, const char *name);
 /* A query argument, percent-decoded, malloc'ed; NULL: absent. */
 char *request_argument(struct request *request, const char *name);
 
-/* --- JSON pieces (json.c)
- * ----------------------------------------------------------------------------------- */
+/* --- JSON pieces (json.c) ------------------------------------------------------------------------------ */
 
 /* The certificate object of the API. NULL when out of memory. */
 json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record);
@@ -130,8 +130,9 @@ bool json_text_member(json_t *object, const char *name, const char **text, struc
 /* Refuses members that nobody reads. */
 bool json_only(json_t *object, const char *const *known, struct error *err);
 
-/* Sleeping connections (server.c). */
-void request_sleep(struct request *request);
+/* Puts the connection to sleep until request_wake, which any thread may call, once; then `resume` makes the reply.
+ * False where the daemon is stopping: nothing sleeps any more. (server.c) */
+bool request_sleep(struct request *request, handler *resume);
 void request_wake(struct request *request);
 
 #endif

@@ -29,8 +29,10 @@ static struct representation describe(const struct ocsp_answer *answer, const ch
 {
     /* given out for three quarters of its life (annul/responder.h): no cache may keep it beyond the rest */
     int64_t rest_s = (answer->next_update - answer->this_update) / 4 - 1;
-    return (struct representation){type_response, etag, answer->this_update, answer->next_update,
-                                   rest_s < FRESH_S ? rest_s : FRESH_S};
+    rest_s = rest_s < 0 ? 0 : rest_s < FRESH_S ? rest_s : FRESH_S;
+    /* good and revoked can be of one second: only the ETag tells them apart */
+    return (struct representation){type_response,       etag,   answer->this_update,
+                                   answer->next_update, rest_s, true};
 }
 
 /* NULL when out of memory. Two threads may prepare it at once; one of them wins. */
@@ -103,6 +105,13 @@ static void answered(void *arg, struct ocsp_answer *answer)
     request_wake(request);
 }
 
+static enum MHD_Result resume(struct request *request)
+{
+    struct ocsp_answer *answer = request->answer;
+    request->answer = NULL;
+    return queue_answer(request, answer);
+}
+
 static enum MHD_Result answer_request(struct request *request, struct bytes der)
 {
     struct responder_job *job;
@@ -111,16 +120,12 @@ static enum MHD_Result answer_request(struct request *request, struct bytes der)
         return queue_answer(request, answer);
     if (!job)
         return MHD_NO;
-    request_sleep(request);
+    if (!request_sleep(request, resume)) {
+        responder_drop(job);
+        return MHD_NO; /* we are stopping: hang up */
+    }
     responder_sign(job, answered, request);
     return MHD_YES;
-}
-
-enum MHD_Result ocsp_resume(struct request *request)
-{
-    struct ocsp_answer *answer = request->answer;
-    request->answer = NULL;
-    return queue_answer(request, answer);
 }
 
 enum MHD_Result ocsp_post(struct request *request)

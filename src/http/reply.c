@@ -1,6 +1,8 @@
 #include "internal.h"
 
 #include <annul/base64.h>
+#include <annul/clock.h>
+#include <annul/log.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,6 +111,8 @@ enum MHD_Result reply_result(struct request *request, enum admin_result result, 
 {
     static const unsigned status[] = {
         [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409, [ADMIN_INVALID] = 422, [ADMIN_FAILED] = 503};
+    if (result == ADMIN_FAILED)
+        log_limited(LOG_LEVEL_ERROR, "admin", "%s %s: %s", request->method_name, request->url, err->text);
     return reply_problem(request, status[result], "%s", err->text);
 }
 
@@ -128,8 +132,7 @@ char *request_argument(struct request *request, const char *name)
     return value;
 }
 
-/* --- conditional requests (RFC 9110 section 13) ----------------------------------------------------------
- */
+/* --- conditional requests (RFC 9110 section 13) -------------------------------------------------------- */
 
 /* If-None-Match compares weakly: W/ does not matter. */
 static bool etag_within(const char *list, const char *etag)
@@ -162,7 +165,7 @@ static bool client_has_it(struct request *request, const struct representation *
     const char *modified = request_header(request, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
     if (none_match) /* it takes precedence */
         return etag_within(none_match, r->etag);
-    return modified && time_from_http(modified, &since) && r->modified_at <= since;
+    return modified && !r->coarse && time_from_http(modified, &since) && r->modified_at <= since;
 }
 
 int64_t reply_fresh_s(int64_t expires_at, int64_t now)
@@ -176,8 +179,11 @@ void reply_add_validators(struct MHD_Response *response, const struct representa
     char etag[80], date[TIME_HTTP], fresh[96];
     snprintf(etag, sizeof etag, "\"%s\"", r->etag);
     MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag);
-    time_to_http(r->modified_at, date);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
+    if (r->modified_at != TIME_NONE &&
+        r->modified_at < clock_now()) { /* while the second lasts, another may come */
+        time_to_http(r->modified_at, date);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
+    }
     if (r->expires_at != TIME_NONE) {
         time_to_http(r->expires_at, date);
         MHD_add_response_header(response, MHD_HTTP_HEADER_EXPIRES, date);

@@ -25,6 +25,7 @@ struct listener {
     struct http *http;
     bool is_admin;
     struct MHD_Daemon *daemon;
+    bool quiet; /* takes no more connections */
 };
 
 struct http {
@@ -35,18 +36,23 @@ struct http {
     pthread_mutex_t mutex;
     pthread_cond_t awake;
     unsigned asleep; /* connections that wait for the signer */
+    bool stopping;   /* nothing goes to sleep any more */
 };
 
-/* --- the life of a request ---------------------------------------------------------------------------------
- */
+/* --- the life of a request ----------------------------------------------------------------------------- */
 
-void request_sleep(struct request *request)
+bool request_sleep(struct request *request, handler *resume)
 {
-    pthread_mutex_lock(&request->http->mutex);
-    request->http->asleep++;
-    pthread_mutex_unlock(&request->http->mutex);
-    request->asleep = true;
+    struct http *http = request->http;
+    pthread_mutex_lock(&http->mutex); /* libmicrohttpd must not be stopped while anything sleeps */
+    bool stopping = http->stopping;
+    http->asleep += !stopping;
+    pthread_mutex_unlock(&http->mutex);
+    if (stopping)
+        return false;
+    request->resume = resume;
     MHD_suspend_connection(request->connection);
+    return true;
 }
 
 void request_wake(struct request *request)
@@ -97,6 +103,15 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     return request->discarded <= DISCARD_MAX ? MHD_YES : MHD_NO;
 }
 
+/* A proxy's form of the request line, "GET http://host/path", means the same (RFC 9112 section 3.2.2). */
+static const char *without_authority(const char *url)
+{
+    if (strncasecmp(url, "http://", 7) != 0)
+        return url;
+    const char *path = strchr(url + 7, '/');
+    return path ? path : "/";
+}
+
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *data, size_t *data_len,
                               void **state)
@@ -108,12 +123,13 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     if (!request->connection) {
         request->connection = connection;
         request->method_name = method;
-        request->url = url;
+        request->url = without_authority(url);
         return begin(request);
     }
-    if (request->asleep) {
-        request->asleep = false;
-        return ocsp_resume(request);
+    if (request->resume) {
+        handler *resume = request->resume;
+        request->resume = NULL;
+        return resume(request);
     }
     if (*data_len) {
         enum MHD_Result result = take_body(request, data, *data_len);
@@ -150,6 +166,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);
     ocsp_answer_release(request->answer);
+    free(request->failure);
     free(request);
     *state = NULL;
 }
@@ -171,8 +188,7 @@ static void log_mhd(void *arg, const char *format, va_list args)
     log_debug("http", "%s", message);
 }
 
-/* --- listeners ---------------------------------------------------------------------------------------------
- */
+/* --- listeners ----------------------------------------------------------------------------------------- */
 
 /* "127.0.0.1:80", "[::1]:80", "localhost:80". The caller frees with freeaddrinfo. */
 static int resolve(const struct config *config, const struct config_value *value, struct addrinfo **addresses,
@@ -367,19 +383,28 @@ struct http *http_start(const struct http_services *services, struct error *err)
     return NULL;
 }
 
-void http_stop(struct http *http)
+void http_halt(struct http *http)
 {
     if (!http)
         return;
     for (size_t i = 0; i < http->count; i++) {
-        int fd = MHD_quiesce_daemon(http->listeners[i].daemon);
+        int fd = http->listeners[i].quiet ? -1 : MHD_quiesce_daemon(http->listeners[i].daemon);
+        http->listeners[i].quiet = true;
         if (fd >= 0)
             close(fd);
     }
     pthread_mutex_lock(&http->mutex);
+    http->stopping = true;
     while (http->asleep) /* the signer ends every request, by its deadline at the latest */
         pthread_cond_wait(&http->awake, &http->mutex);
     pthread_mutex_unlock(&http->mutex);
+}
+
+void http_stop(struct http *http)
+{
+    if (!http)
+        return;
+    http_halt(http);
     for (size_t i = 0; i < http->count; i++)
         MHD_stop_daemon(http->listeners[i].daemon);
     if (http->socket_path)

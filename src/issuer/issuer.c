@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OCSP_CERTS_MAX 32768 /* octets of a file whose certificates go along with every response */
+#define NAME_MAX_OCTETS 15000 /* of a CA's subject, which a CRL repeats */
+#define OCSP_CERTS_MAX 32768  /* octets of a file whose certificates go along with every response */
 
 static struct bytes view(const struct buffer *buffer)
 {
@@ -47,6 +48,12 @@ static int load_ca(const struct config *config, struct issuer *issuer, struct er
             "issuer \"%s\": certificate %s: its key is none of RSA 2048 to 4096, P-256, P-384, "
             "P-521, Ed25519",
             section->name.text, file->text);
+    if (issuer->ca.subject.len > NAME_MAX_OCTETS ||
+        certificate_key_id(&issuer->ca).len > sizeof issuer->key_id)
+        return config_error(config, file->line, err,
+                            "issuer \"%s\": certificate %s: its subject has more than %d octets, or its key "
+                            "identifier more than %zu",
+                            section->name.text, file->text, NAME_MAX_OCTETS, sizeof issuer->key_id);
     issuer->ocsp_sigalg = sigalg;
     if (!section->key.text)
         return 0;
@@ -135,7 +142,7 @@ static bool make_hashes(struct issuer *issuer)
 
     /* RFC 5280 section 5.2.1: the CA's subjectKeyIdentifier, else the SHA-1 of its key. */
     struct bytes id = certificate_key_id(&issuer->ca);
-    if (id.len == 0 || id.len > sizeof issuer->key_id)
+    if (id.len == 0)
         id = (struct bytes){issuer->key_hash[CERTID_SHA1], 20};
     memcpy(issuer->key_id, id.at, id.len);
     issuer->key_id_len = id.len;

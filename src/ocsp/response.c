@@ -147,7 +147,7 @@ const char *ocsp_status_name(enum ocsp_status status)
     return "?";
 }
 
-/* --- understanding a ResponseData before it is signed ------------------------------------------------- */
+/* --- understanding a ResponseData before it is signed -------------------------------------------------- */
 
 static bool take_generalized(struct bytes *in, int64_t *at)
 {

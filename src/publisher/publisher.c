@@ -21,16 +21,21 @@
 #define RETRY_MAX_MS 60000
 
 /* One issuer's CRL. Guarded by the publisher's mutex, but for what only the thread uses. */
+/* One who has asked for a CRL at once. */
+struct asker {
+    struct asker *next;
+    publisher_done *done;
+    void *arg;
+};
+
 struct schedule {
     const struct issuer *issuer;
     char *folder; /* NULL: no CA key */
     struct held_publication *current;
-    int64_t due_ms;        /* monotonic; 0: no change waits */
-    uint64_t wanted, done; /* builds asked for by publisher_publish, and built (or failed) */
-    bool failed;           /* the last build did */
-    struct error why;
-    int64_t retry_ms;      /* the thread's: pause after the next failure */
-    int64_t not_before_ms; /* the thread's: after a failure */
+    int64_t due_ms;                 /* monotonic; 0: no change waits */
+    struct asker *asked, *building; /* who waits for the next build, and for the one under way */
+    int64_t retry_ms;               /* the thread's: pause after the next failure */
+    int64_t not_before_ms;          /* the thread's: after a failure */
 };
 
 struct publisher {
@@ -40,8 +45,7 @@ struct publisher {
     struct signer *signer;
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t wake;  /* the thread */
-    pthread_cond_t built; /* those who wait for a build */
+    pthread_cond_t wake; /* the thread */
     bool stopping;
     struct schedule list[]; /* as issuers->list */
 };
@@ -51,14 +55,13 @@ static struct schedule *schedule_of(struct publisher *publisher, const struct is
     return &publisher->list[issuer - publisher->issuers->list];
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------
- */
+/* --- the thread ---------------------------------------------------------------------------------------- */
 
 static bool is_due(const struct schedule *schedule, int64_t now, int64_t now_ms)
 {
     if (!schedule->folder || now_ms < schedule->not_before_ms)
         return false;
-    if (!schedule->current || schedule->wanted > schedule->done)
+    if (!schedule->current || schedule->asked)
         return true;
     const struct publication *p = &schedule->current->publication;
     return (schedule->due_ms && schedule->due_ms <= now_ms) ||
@@ -66,11 +69,19 @@ static bool is_due(const struct schedule *schedule, int64_t now, int64_t now_ms)
            p->this_update > now + 300; /* the clock was ahead and is right again */
 }
 
+/* No two CRLs of an issuer have the same date of modification, so that it can tell them apart. */
+static void note_published(struct publication *p, const struct publication *before)
+{
+    p->published_at = clock_now();
+    if (before && p->published_at <= before->published_at)
+        p->published_at = before->published_at + 1;
+}
+
 static void note_success(struct schedule *schedule, struct held_publication *made)
 {
     struct held_publication *old = schedule->current;
+    note_published(&made->publication, old ? &old->publication : NULL);
     schedule->current = made;
-    schedule->failed = false;
     schedule->retry_ms = 500;
     log_info("publisher", "issuer %s: CRL %" PRId64 " with %" PRId64 " entries, %" PRIu64 " octets",
              schedule->issuer->config->name.text, made->publication.number, made->publication.entries,
@@ -80,8 +91,6 @@ static void note_success(struct schedule *schedule, struct held_publication *mad
 
 static void note_failure(struct schedule *schedule, const struct error *why, int64_t now_ms)
 {
-    schedule->failed = true;
-    schedule->why = *why;
     schedule->not_before_ms = now_ms + schedule->retry_ms;
     schedule->retry_ms = schedule->retry_ms * 2 < RETRY_MAX_MS ? schedule->retry_ms * 2 : RETRY_MAX_MS;
     if (!schedule->due_ms)
@@ -90,11 +99,22 @@ static void note_failure(struct schedule *schedule, const struct error *why, int
               schedule->issuer->config->name.text, why->text);
 }
 
+static void tell(struct asker *askers, const char *failure)
+{
+    while (askers) {
+        struct asker *next = askers->next;
+        askers->done(askers->arg, failure);
+        free(askers);
+        askers = next;
+    }
+}
+
 static void build_one(struct publisher *publisher, struct schedule *schedule)
 {
     struct error err = {""};
     schedule->due_ms = 0; /* what is committed from here on asks again */
-    uint64_t wanted = schedule->wanted;
+    schedule->building = schedule->asked;
+    schedule->asked = NULL;
     pthread_mutex_unlock(&publisher->mutex);
     struct held_publication *made =
         crl_build(publisher->store, publisher->signer, schedule->issuer, schedule->folder, clock_now(), &err);
@@ -105,8 +125,11 @@ static void build_one(struct publisher *publisher, struct schedule *schedule)
         note_success(schedule, made);
     else
         note_failure(schedule, &err, clock_monotonic_ms());
-    schedule->done = wanted;
-    pthread_cond_broadcast(&publisher->built);
+    struct asker *askers = schedule->building;
+    schedule->building = NULL;
+    pthread_mutex_unlock(&publisher->mutex);
+    tell(askers, made ? NULL : err.text);
+    pthread_mutex_lock(&publisher->mutex);
 }
 
 /* Until the next change falls due, or the wall clock is to be looked at. */
@@ -144,8 +167,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- start and stop --------------------------------------------------------------------------------------
- */
+/* --- start and stop ------------------------------------------------------------------------------------ */
 
 static int make_folder(const struct config *config, const char *path, struct error *err)
 {
@@ -194,6 +216,8 @@ static int take_up(struct publisher *publisher, struct schedule *schedule, struc
         return -1;
     if (found == FOUND) {
         schedule->current = published_open(schedule->folder, &crl, &why);
+        if (schedule->current)
+            note_published(&schedule->current->publication, NULL);
         if (!schedule->current)
             log_warn("publisher", "issuer %s: %s: building it anew", schedule->issuer->config->name.text,
                      why.text);
@@ -214,7 +238,6 @@ static void free_publisher(struct publisher *publisher)
         free(publisher->list[i].folder);
     }
     pthread_cond_destroy(&publisher->wake);
-    pthread_cond_destroy(&publisher->built);
     pthread_mutex_destroy(&publisher->mutex);
     free(publisher);
 }
@@ -252,7 +275,6 @@ struct publisher *publisher_start(const struct config *config, struct issuers *i
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&publisher->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    pthread_cond_init(&publisher->built, NULL);
     pthread_mutex_init(&publisher->mutex, NULL);
     if (start(publisher, err) == 0)
         return publisher;
@@ -260,21 +282,38 @@ struct publisher *publisher_start(const struct config *config, struct issuers *i
     return NULL;
 }
 
-void publisher_stop(struct publisher *publisher)
+void publisher_halt(struct publisher *publisher)
 {
+    struct asker *all = NULL;
     if (!publisher)
         return;
     pthread_mutex_lock(&publisher->mutex);
     publisher->stopping = true;
+    for (size_t i = 0; i < publisher->issuers->count; i++) {
+        struct asker **lists[] = {&publisher->list[i].asked, &publisher->list[i].building};
+        for (size_t l = 0; l < 2; l++)
+            while (*lists[l]) {
+                struct asker *asker = *lists[l];
+                *lists[l] = asker->next;
+                asker->next = all;
+                all = asker;
+            }
+    }
     pthread_cond_broadcast(&publisher->wake);
-    pthread_cond_broadcast(&publisher->built);
     pthread_mutex_unlock(&publisher->mutex);
+    tell(all, "annuld is stopping");
+}
+
+void publisher_stop(struct publisher *publisher)
+{
+    if (!publisher)
+        return;
+    publisher_halt(publisher);
     pthread_join(publisher->thread, NULL);
     free_publisher(publisher);
 }
 
-/* --- for others -------------------------------------------------------------------------------------------
- */
+/* --- for others ---------------------------------------------------------------------------------------- */
 
 void publisher_changed(struct publisher *publisher, const struct issuer *issuer)
 {
@@ -289,23 +328,28 @@ void publisher_changed(struct publisher *publisher, const struct issuer *issuer)
     pthread_mutex_unlock(&publisher->mutex);
 }
 
-int publisher_publish(struct publisher *publisher, const struct issuer *issuer, struct error *err)
+void publisher_publish(struct publisher *publisher, const struct issuer *issuer, publisher_done *done,
+                       void *arg)
 {
     struct schedule *schedule = schedule_of(publisher, issuer);
-    if (!schedule->folder)
-        return error_set(err, "issuer %s: no CA key is configured, so no CRL is made here",
-                         issuer->config->name.text);
+    struct asker *asker = schedule->folder ? malloc(sizeof *asker) : NULL;
+    if (!asker) {
+        done(arg, schedule->folder ? "out of memory" : "no CA key is configured, so no CRL is made here");
+        return;
+    }
     pthread_mutex_lock(&publisher->mutex);
-    uint64_t ticket = ++schedule->wanted;
-    schedule->not_before_ms = 0;
-    pthread_cond_signal(&publisher->wake);
-    while (schedule->done < ticket && !publisher->stopping)
-        pthread_cond_wait(&publisher->built, &publisher->mutex);
-    int result = schedule->done < ticket ? error_set(err, "annuld is stopping")
-                 : schedule->failed      ? error_set(err, "%s", schedule->why.text)
-                                         : 0;
+    bool stopping = publisher->stopping;
+    *asker = (struct asker){schedule->asked, done, arg};
+    if (!stopping) {
+        schedule->asked = asker;
+        schedule->not_before_ms = 0;
+        pthread_cond_signal(&publisher->wake);
+    }
     pthread_mutex_unlock(&publisher->mutex);
-    return result;
+    if (stopping) {
+        asker->next = NULL;
+        tell(asker, "annuld is stopping");
+    }
 }
 
 struct publication *publisher_current(struct publisher *publisher, const struct issuer *issuer)

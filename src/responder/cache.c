@@ -15,7 +15,7 @@ struct entry {
     struct ocsp_answer *answer; /* NULL: only in flight */
     struct cache_stamp stamp;
     bool in_flight;
-    int64_t flight_change;
+    struct cache_stamp flight;
     struct cache_waiter *waiters;
     size_t key_len;
     uint8_t key[];
@@ -174,18 +174,19 @@ void cache_put(struct cache *cache, struct bytes key, struct ocsp_answer *answer
     pthread_mutex_unlock(&shard->mutex);
 }
 
-bool cache_take_off(struct cache *cache, struct bytes key, int64_t change, struct cache_waiter *waiter,
-                    bool *joined)
+bool cache_take_off(struct cache *cache, struct bytes key, struct cache_stamp stamp,
+                    struct cache_waiter *waiter, bool *joined)
 {
     uint64_t hash = hash_key(key);
     struct shard *shard = lock_shard(cache, hash);
     struct entry **link = find_link(shard, hash, key);
     struct entry *entry = *link ? *link : make_entry(link, hash, key);
     bool ours = entry && !entry->in_flight;
-    *joined = entry && entry->in_flight && waiter && entry->flight_change == change;
+    *joined = entry && entry->in_flight && waiter && entry->flight.change == stamp.change &&
+              entry->flight.version == stamp.version;
     if (ours) {
         entry->in_flight = true;
-        entry->flight_change = change;
+        entry->flight = stamp;
     } else if (*joined) {
         waiter->next = entry->waiters;
         entry->waiters = waiter;

@@ -32,8 +32,7 @@ void cache_restamp(struct cache *cache, struct bytes key, const struct ocsp_answ
 /* Keeps an answer (takes a hold of its own), in place of an older one for the same key. */
 void cache_put(struct cache *cache, struct bytes key, struct ocsp_answer *answer, struct cache_stamp stamp);
 
-/* --- single flight
- * ------------------------------------------------------------------------------------------ */
+/* --- single flight ------------------------------------------------------------------------------------- */
 
 /* One who waits for the signature that another has asked for. */
 struct cache_waiter {
@@ -46,8 +45,8 @@ struct cache_waiter {
  * `joined`: a signature of the same state of the database is under way, and `waiter` (malloc'ed, now the
  * cache's) hears of it. False without: one is under way, but of an older state: sign alone, and do not call
  * cache_land. */
-bool cache_take_off(struct cache *cache, struct bytes key, int64_t change, struct cache_waiter *waiter,
-                    bool *joined);
+bool cache_take_off(struct cache *cache, struct bytes key, struct cache_stamp stamp,
+                    struct cache_waiter *waiter, bool *joined);
 
 /* The signature has come, or has failed: gives those who wait. */
 struct cache_waiter *cache_land(struct cache *cache, struct bytes key);

@@ -10,6 +10,7 @@
 
 #define STATUSES (OCSP_UNAUTHORIZED + 1)
 #define NOT_LISTED (-1) /* for the version of a row that is not there */
+#define NOT_READ (-2)   /* of one that was not looked at yet */
 
 /* What the response adds around ResponseData, signature and certificate. */
 #define ENVELOPE_MAX 256
@@ -110,7 +111,7 @@ void responder_free(struct responder *responder)
     free(responder);
 }
 
-/* --- who answers ---------------------------------------------------------------------------------------- */
+/* --- who answers --------------------------------------------------------------------------------------- */
 
 /* One response has one signature: every CertID must be of one CA. A delegate may speak for its own CA alone,
  * and what a CA signs itself is about what it issued (RFC 6960 section 4.2.2.2). */
@@ -133,11 +134,11 @@ static enum ocsp_status check_request_signature(const struct issuer *issuer,
         return OCSP_SIG_REQUIRED;
     if (ocsp_request_verify(der, issuer->request_signers, &err) == 1)
         return OCSP_SUCCESSFUL;
-    log_info("responder", "issuer %s: %s", issuer->config->name.text, err.text);
+    log_limited(LOG_LEVEL_INFO, "responder", "issuer %s: %s", issuer->config->name.text, err.text);
     return OCSP_UNAUTHORIZED;
 }
 
-/* --- what is said --------------------------------------------------------------------------------------- */
+/* --- what is said -------------------------------------------------------------------------------------- */
 
 /* A serial that is not in the database: by policy. */
 static enum ocsp_status answer_unlisted(const struct issuer *issuer, struct ocsp_single *single,
@@ -172,7 +173,7 @@ static enum ocsp_status answer_one(struct responder *responder, const struct iss
     *single = (struct ocsp_single){.certid = id->whole, .reason = -1, .invalidity_at = TIME_NONE};
     switch (store_status(responder->store, issuer->id, &id->serial, &record, &err)) {
     case FAILED:
-        log_error("responder", "%s", err.text);
+        log_limited(LOG_LEVEL_ERROR, "responder", "%s", err.text);
         return OCSP_INTERNAL_ERROR;
     case ABSENT:
         return answer_unlisted(issuer, single, data);
@@ -201,8 +202,9 @@ static bool set_times(const struct issuer *issuer, int64_t now, struct ocsp_resp
         data->next_update = signer->not_after;
     if (data->next_update > now && signer->not_before <= now)
         return true;
-    log_error("responder", "issuer %s: the OCSP signer's certificate is not valid now; renew it",
-              issuer->config->name.text);
+    log_limited(LOG_LEVEL_ERROR, "responder",
+                "issuer %s: the OCSP signer's certificate is not valid now; renew it",
+                issuer->config->name.text);
     return false;
 }
 
@@ -240,7 +242,7 @@ static enum ocsp_status fill_response(struct responder *responder, const struct 
     return OCSP_SUCCESSFUL;
 }
 
-/* --- making it ------------------------------------------------------------------------------------------ */
+/* --- making it ----------------------------------------------------------------------------------------- */
 
 static struct responder_job *make_job(struct responder *responder, const struct issuer *issuer,
                                       const struct ocsp_response_data *data, size_t request_len)
@@ -311,7 +313,8 @@ static bool write_response(struct responder_job *job, struct bytes signature)
 
 static void write_failure(struct responder_job *job, const char *failure)
 {
-    log_warn("responder", "issuer %s: no signature: %s", job->issuer->config->name.text, failure);
+    log_limited(LOG_LEVEL_WARN, "responder", "issuer %s: no signature: %s", job->issuer->config->name.text,
+                failure);
     job->answer->status = OCSP_TRY_LATER;
     job->answer->der = job->answer->room;
     job->answer->len = OCSP_ERROR_LEN;
@@ -359,10 +362,16 @@ static bool join(struct responder_job *job)
     if (!waiter)
         return false;
     *waiter = (struct cache_waiter){NULL, job->done, job->arg};
-    job->in_flight = cache_take_off(job->responder->cache, job->key, job->stamp.change, waiter, &joined);
+    job->in_flight = cache_take_off(job->responder->cache, job->key, job->stamp, waiter, &joined);
     if (!joined)
         free(waiter);
     return joined;
+}
+
+void responder_drop(struct responder_job *job)
+{
+    free(job->answer);
+    free(job);
 }
 
 void responder_sign(struct responder_job *job, responder_done *done, void *arg)
@@ -370,8 +379,7 @@ void responder_sign(struct responder_job *job, responder_done *done, void *arg)
     job->done = done;
     job->arg = arg;
     if (job->cacheable && !job->in_flight && join(job)) {
-        free(job->answer);
-        free(job);
+        responder_drop(job);
         return;
     }
     if (signer_sign_ocsp(job->responder->signer, job->issuer, job->response_data, signed_or_not, job))
@@ -380,8 +388,7 @@ void responder_sign(struct responder_job *job, responder_done *done, void *arg)
     finish(job);
 }
 
-/* --- what was signed before -------------------------------------------------------------------------------
- */
+/* --- what was signed before ---------------------------------------------------------------------------- */
 
 /* Whether the row is still the one that the answer speaks of: at once where nothing was changed since, else
  * by one look-up. */
@@ -424,7 +431,8 @@ static void sign_in_background(struct responder *responder, const struct issuer 
     struct responder_job *job;
     bool joined;
     struct bytes key = request->certs[0].whole;
-    if (!cache_take_off(responder->cache, key, store_change(responder->store), NULL, &joined))
+    struct cache_stamp nobody_joins = {.version = NOT_READ};
+    if (!cache_take_off(responder->cache, key, nobody_joins, NULL, &joined))
         return; /* somebody has, already */
     if (prepare_job(responder, issuer, request, request_len, true, &job) == OCSP_SUCCESSFUL) {
         job->in_flight = true;

@@ -26,6 +26,14 @@
 #define TICK_MS 500
 #define CHILD_SOCKET 3 /* where annul-signer finds its end */
 
+/* A request that the socket had no room for. It is sent when there is, if its slot still waits for it. */
+struct queued {
+    struct queued *next;
+    int fd; /* to go along, or -1 */
+    size_t len;
+    struct signer_request request; /* with its payload behind it */
+};
+
 struct slot {
     uint64_t id; /* 0: free */
     signer_done *done;
@@ -44,13 +52,14 @@ struct signer {
     int socket;            /* -1: down */
     bool stopping;
     uint64_t next_id;
+    struct queued *queue, **queue_end;
     unsigned free_head; /* SLOTS: none */
     struct slot slots[SLOTS];
 };
 
 extern char **environ;
 
-/* --- starting ------------------------------------------------------------------------------------------- */
+/* --- starting ------------------------------------------------------------------------------------------ */
 
 static char *find_program(const struct config *config)
 {
@@ -161,7 +170,7 @@ static int bring_up(struct signer *signer, struct error *err)
     return -1;
 }
 
-/* --- requests under way --------------------------------------------------------------------------------- */
+/* --- requests under way -------------------------------------------------------------------------------- */
 
 static struct slot *slot_take(struct signer *signer, signer_done *done, void *arg, int64_t timeout_ms)
 {
@@ -210,10 +219,10 @@ static void fail_until(struct signer *signer, int64_t now_ms, const char *failur
     }
 }
 
-static bool submit(struct signer *signer, struct signer_request *request, struct bytes payload, int fd,
-                   int64_t timeout_ms, signer_done *done, void *arg)
+static bool send_request(int socket, const struct signer_request *request, struct bytes payload, int fd)
 {
-    struct iovec parts[] = {{request, sizeof *request}, {(void *)(uintptr_t)payload.at, payload.len}};
+    struct iovec parts[] = {{(void *)(uintptr_t)request, sizeof *request},
+                            {(void *)(uintptr_t)payload.at, payload.len}};
     union {
         char room[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
@@ -227,18 +236,69 @@ static bool submit(struct signer *signer, struct signer_request *request, struct
             .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+/* CRLs go before all: they are few, and carry every revocation. */
+static bool enqueue(struct signer *signer, const struct signer_request *request, struct bytes payload, int fd)
+{
+    struct queued *queued = malloc(sizeof *queued + payload.len);
+    if (!queued)
+        return false;
+    queued->fd = fd;
+    queued->len = payload.len;
+    queued->request = *request;
+    if (payload.len)
+        memcpy(queued->request.payload, payload.at, payload.len);
+    bool first = !signer->queue;
+    if (fd >= 0 || first) {
+        queued->next = signer->queue;
+        signer->queue = queued;
+        if (first)
+            signer->queue_end = &queued->next;
+    } else {
+        queued->next = NULL;
+        *signer->queue_end = queued;
+        signer->queue_end = &queued->next;
+    }
+    if (first && eventfd_write(signer->wake, 1) < 0)
+        log_warn("signer", "eventfd: %s", strerror(errno)); /* the next tick will do */
+    return true;
+}
+
+/* Sends what the socket takes. Under the mutex: so the file of a request whose slot still waits is still
+ * open. */
+static void drain_queue(struct signer *signer, bool drop)
+{
+    while (signer->queue) {
+        struct queued *queued = signer->queue;
+        bool wanted = signer->slots[queued->request.id % SLOTS].id == queued->request.id;
+        if (!drop && wanted &&
+            !send_request(signer->socket, &queued->request,
+                          (struct bytes){queued->request.payload, queued->len}, queued->fd))
+            return;
+        signer->queue = queued->next;
+        free(queued);
+    }
+    signer->queue_end = &signer->queue;
+}
+
+static bool submit(struct signer *signer, struct signer_request *request, struct bytes payload, int fd,
+                   int64_t timeout_ms, signer_done *done, void *arg)
+{
+    bool taken = false;
     pthread_mutex_lock(&signer->mutex);
-    bool sent = false;
     struct slot *slot = signer->socket >= 0 ? slot_take(signer, done, arg, timeout_ms) : NULL;
     if (slot) {
         request->id = slot->id;
         request->version = SIGNER_VERSION;
-        sent = sendmsg(signer->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-        if (!sent)
+        taken = (!signer->queue && send_request(signer->socket, request, payload, fd)) ||
+                enqueue(signer, request, payload, fd);
+        if (!taken)
             slot_give(signer, slot);
     }
     pthread_mutex_unlock(&signer->mutex);
-    return sent;
+    return taken;
 }
 
 bool signer_sign_ocsp(struct signer *signer, const struct issuer *issuer, struct bytes response_data,
@@ -295,13 +355,14 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
     return wait.result;
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------
- */
+/* --- the thread ---------------------------------------------------------------------------------------- */
 
 static void set_socket(struct signer *signer, int fd)
 {
     pthread_mutex_lock(&signer->mutex);
     signer->socket = fd;
+    if (fd < 0)
+        drain_queue(signer, true);
     pthread_mutex_unlock(&signer->mutex);
 }
 
@@ -325,7 +386,7 @@ static void take_reply(struct signer *signer, uint8_t *packet, size_t len)
         return;
     }
     packet[len] = 0; /* there is room for it */
-    log_error("signer", "refused to sign: %s", (const char *)payload.at);
+    log_limited(LOG_LEVEL_ERROR, "signer", "refused to sign: %s", (const char *)payload.at);
     complete(signer, reply.id, (struct bytes){0}, (const char *)payload.at);
 }
 
@@ -351,14 +412,36 @@ static bool take_replies(struct signer *signer, int fd)
     return n > 0;
 }
 
+static bool has_queue(struct signer *signer)
+{
+    pthread_mutex_lock(&signer->mutex);
+    bool has = signer->queue != NULL;
+    pthread_mutex_unlock(&signer->mutex);
+    return has;
+}
+
+static void after_wake(struct signer *signer)
+{
+    eventfd_t count;
+    pthread_mutex_lock(&signer->mutex);
+    if (!signer->stopping) /* that one stays set */
+        eventfd_read(signer->wake, &count);
+    drain_queue(signer, false);
+    pthread_mutex_unlock(&signer->mutex);
+}
+
 /* Serves one life of the signer; returns when it is gone or we stop. */
 static void follow(struct signer *signer, int fd)
 {
     int64_t tick_ms = clock_monotonic_ms() + TICK_MS;
-    struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = signer->wake, .events = POLLIN}};
+    struct pollfd wait[] = {{.fd = fd}, {.fd = signer->wake, .events = POLLIN}};
     while (!is_stopping(signer)) {
-        if (poll(wait, 2, TICK_MS) > 0 && wait[0].revents && !take_replies(signer, fd))
+        wait[0].events = has_queue(signer) ? POLLIN | POLLOUT : POLLIN;
+        int ready = poll(wait, 2, TICK_MS);
+        if (ready > 0 && wait[0].revents & ~POLLOUT && !take_replies(signer, fd))
             return;
+        if (ready > 0)
+            after_wake(signer);
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= tick_ms) {
             fail_until(signer, now_ms, "no answer in time");
@@ -416,6 +499,7 @@ struct signer *signer_start(const struct config *config, struct error *err)
         return NULL;
     }
     signer->config = config;
+    signer->queue_end = &signer->queue;
     pthread_mutex_init(&signer->mutex, NULL);
     for (unsigned i = 0; i < SLOTS; i++)
         signer->slots[i].next_free = i + 1;
@@ -437,7 +521,7 @@ failed:
     return NULL;
 }
 
-void signer_stop(struct signer *signer)
+void signer_halt(struct signer *signer)
 {
     if (!signer)
         return;
@@ -446,6 +530,13 @@ void signer_stop(struct signer *signer)
     pthread_mutex_unlock(&signer->mutex);
     if (eventfd_write(signer->wake, 1) < 0)
         log_warn("signer", "eventfd: %s", strerror(errno));
+}
+
+void signer_stop(struct signer *signer)
+{
+    if (!signer)
+        return;
+    signer_halt(signer);
     pthread_join(signer->thread, NULL);
     close(signer->wake);
     pthread_mutex_destroy(&signer->mutex);

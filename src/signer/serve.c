@@ -20,6 +20,8 @@
 
 /* Clocks of two processes and a moment in a queue. */
 #define SLACK_S 300
+/* How long the rows of a CRL may have taken from the store to here. */
+#define BUILD_S 3600
 #define MESSAGE_MAX (sizeof(struct signer_request) + SIGNER_PAYLOAD_MAX)
 /* An Ed25519 signature needs the whole message twice, so it must be held in memory. */
 #define WHOLE_MAX (UINT64_C(512) << 20)
@@ -46,7 +48,7 @@ static void refuse(struct reply *reply, const char *reason)
     memcpy(reply->payload, reason, reply->payload_len);
 }
 
-/* --- ResponseData --------------------------------------------------------------------------------------- */
+/* --- ResponseData -------------------------------------------------------------------------------------- */
 
 static int check_response_data(const struct issuer *issuer, struct bytes der, int64_t now, struct error *err)
 {
@@ -57,6 +59,7 @@ static int check_response_data(const struct issuer *issuer, struct bytes der, in
     if (memcmp(data.responder_key_hash, issuer->responder_key_hash, sizeof data.responder_key_hash) != 0)
         return error_set(err, "ResponderID is another's");
     if (data.produced_at > now + SLACK_S || data.this_update > now + SLACK_S ||
+        data.this_update < now - SLACK_S || data.next_update > issuer_ocsp_certificate(issuer)->not_after ||
         data.next_update < data.this_update ||
         data.next_update > now + issuer->config->ocsp_validity_s + SLACK_S)
         return error_set(err, "times outside what is configured");
@@ -80,7 +83,7 @@ static void sign_ocsp(const struct issuer *issuer, const struct signer_pair *pai
         refuse(reply, "OpenSSL cannot sign");
 }
 
-/* --- TBSCertList ---------------------------------------------------------------------------------------- */
+/* --- TBSCertList --------------------------------------------------------------------------------------- */
 
 /* Octets on their way from the file to the parser go through the digest: what is signed is what was read,
  * though the other side could write to the file at any time. */
@@ -123,7 +126,8 @@ static int check_crl(const struct issuer *issuer, const struct crl_facts *facts,
         return error_set(err, "the CRL names another signature algorithm than the key's");
     if (!facts->has_number || !facts->has_key_id)
         return error_set(err, "the CRL lacks its number or its authority key identifier");
-    if (head->this_update > now + SLACK_S || head->next_update <= head->this_update ||
+    if (head->this_update > now + SLACK_S || head->this_update < now - BUILD_S ||
+        head->next_update <= head->this_update ||
         head->next_update > now + issuer->config->crl_lifetime_s + SLACK_S)
         return error_set(err, "the CRL's times are outside what is configured");
     return 0;
@@ -235,7 +239,7 @@ static bool start_crl(struct signer_keys *keys, const struct issuer *issuer, con
     return false;
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------------------------------------ */
 
 /* True where `reply` is to be sent now. */
 static bool answer(struct signer_keys *keys, int socket, struct message *message, struct reply *reply)

@@ -56,7 +56,7 @@ struct db *db_open(const char *path, enum db_mode mode, struct error *err)
         return NULL;
     }
     sqlite3_extended_result_codes(db->sqlite, 1);
-    sqlite3_busy_timeout(db->sqlite, 10000);
+    sqlite3_busy_timeout(db->sqlite, 2500); /* for a shell that writes beside us */
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return db;

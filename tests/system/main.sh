@@ -80,7 +80,10 @@ check "304 for the same ETag" status_is 304 -H "If-None-Match: $etag" "http://$p
 check "304 in a list, weakly" status_is 304 -H "If-None-Match: \"x\", W/$etag" "http://$public/crl/issuing-client.crl"
 check "304 for *" status_is 304 -H "If-None-Match: *" "http://$public/crl/issuing-client.crl"
 check "200 for another ETag" status_is 200 -H 'If-None-Match: "x"' "http://$public/crl/issuing-client.crl"
+dated() { [ -n "$(header last-modified "http://$public/crl/issuing-client.crl")" ]; } # not while that second lasts
+check "a date of modification" until_true 5 dated
 check "304 by date" status_is 304 -H "If-Modified-Since: $(header last-modified "http://$public/crl/issuing-client.crl")" "http://$public/crl/issuing-client.crl"
+check "a proxy's form of the request line" status_is 200 -x "http://$public" "http://status.example/crl/issuing-client.crl"
 check "HEAD" status_is 200 -I "http://$public/crl/issuing-client.crl"
 expect "CRL content type" "application/pkix-crl" header content-type "http://$public/crl/issuing-client.crl"
 expect "dates say GMT" "GMT" header expires "http://$public/ocsp/$raw"
@@ -135,6 +138,10 @@ for form in "${serial,,}" "0x$serial" "00$serial" "$(sed 's/../&:/g; s/:$//' <<<
 done
 check "a value of another type: 422" status_is 422 -X POST -H "$auth" "$url/$serial/revoke" -d '{"reason":1}'
 check "also in an import: 422" status_is 422 -X POST -H "$auth" "${url%certificates}import" -d '{"serial":"77","status":"revoked","reason":1,"revoked_at":"2026-01-01T00:00:00Z"}'
+ctl register "$pki/server.crt" >/dev/null
+api POST "issuers/issuing-server/certificates/$(serial_of server)/revoke" -d '{"reason":"superseded","invalidity_at":"2026-01-01T00:00:00Z"}' >/dev/null
+expect "a reason that changes keeps the invalidity date" "2026-01-01T00:00:00Z" api POST "issuers/issuing-server/certificates/$(serial_of server)/revoke" -d '{"reason":"keyCompromise"}'
+also "and is the new one" keyCompromise
 expect "search by subject" "${serial,,}" api GET "issuers/issuing-client/certificates?q=client-1"
 expect "search by status" "${serial,,}" api GET "issuers/issuing-client/certificates?status=revoked"
 check "a token that was revoked: 401" bash -c "'$BUILD/annulctl' -s '$dir/admin.sock' token revoke main && [ \$(curl -s -o /dev/null -w '%{http_code}' -H '$auth' http://$admin/api/v1/issuers) = 401 ]"

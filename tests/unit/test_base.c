@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-/* --- hex ------------------------------------------------------------------------------------------------ */
+/* --- hex ----------------------------------------------------------------------------------------------- */
 
 static void hex_is_lower_case_and_ends(void **state)
 {
@@ -27,7 +27,7 @@ static void hex_digits_are_these_and_no_others(void **state)
     }
 }
 
-/* --- base64 --------------------------------------------------------------------------------------------- */
+/* --- base64 -------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *plain, *encoded;
@@ -137,7 +137,7 @@ static void base64_comes_back_for_every_length(void **state)
     }
 }
 
-/* --- percent signs -------------------------------------------------------------------------------------- */
+/* --- percent signs ------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *spoken, *text, *decoded; /* NULL: refused */
@@ -179,7 +179,7 @@ static void percent_signs_are_undone_once(void **state)
     }
 }
 
-/* --- views and buffers ---------------------------------------------------------------------------------- */
+/* --- views and buffers --------------------------------------------------------------------------------- */
 
 static void bytes_are_compared(void **state)
 {
@@ -232,7 +232,7 @@ static void buffer_survives_what_cannot_be_had(void **state)
     buffer_free(&buffer);
 }
 
-/* --- files ---------------------------------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------------------------------------- */
 
 static void file_is_read_up_to_its_bound(void **state)
 {
@@ -268,7 +268,7 @@ static void file_is_read_up_to_its_bound(void **state)
     folder_remove(folder);
 }
 
-/* --- errors --------------------------------------------------------------------------------------------- */
+/* --- errors -------------------------------------------------------------------------------------------- */
 
 static void errors_are_set_and_prefixed(void **state)
 {

@@ -51,7 +51,7 @@ static void add_pem(struct buffer *text, X509 *x509, EVP_PKEY *key)
     BIO_free(bio);
 }
 
-/* --- one certificate ------------------------------------------------------------------------------------ */
+/* --- one certificate ----------------------------------------------------------------------------------- */
 
 static void the_fields_are_those_of_openssl(void **state)
 {
@@ -120,7 +120,7 @@ static void a_negative_serial_is_refused(void **state)
     buffer_free(&der);
 }
 
-/* --- texts with several --------------------------------------------------------------------------------- */
+/* --- texts with several -------------------------------------------------------------------------------- */
 
 struct seen {
     size_t count, stop_at;
@@ -249,7 +249,7 @@ static void pem_comes_back_through_openssl(void **state)
     buffer_free(&wanted);
 }
 
-/* --- what a certificate is for -------------------------------------------------------------------------- */
+/* --- what a certificate is for ------------------------------------------------------------------------- */
 
 static struct certificate parse(X509 *x509)
 {
@@ -346,7 +346,7 @@ static void subjects_are_rfc2253_in_utf8(void **state)
     X509_free(x509);
 }
 
-/* --- signature algorithms ------------------------------------------------------------------------------- */
+/* --- signature algorithms ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *kind, *name;

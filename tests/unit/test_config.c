@@ -42,7 +42,7 @@ static struct config *loaded(const char *text)
 #define SERVERS LISTEN ADMIN /* two lines */
 #define ISSUER "issuer \"one\" { certificate = \"one.crt\" key = \"one.key\" }\n"
 
-/* --- what is read --------------------------------------------------------------------------------------- */
+/* --- what is read -------------------------------------------------------------------------------------- */
 
 static void the_least_there_is_has_defaults(void **state)
 {
@@ -205,7 +205,7 @@ static void a_relative_path_of_the_file_is_no_hindrance(void **state)
     config_free(config);
 }
 
-/* --- what is refused ------------------------------------------------------------------------------------ */
+/* --- what is refused ----------------------------------------------------------------------------------- */
 
 #define BAD_ISSUER(name, keys) SERVERS "issuer \"" name "\" {\n" keys "\n}\n"
 #define PAIR "certificate = \"a\" key = \"b\" "
@@ -370,7 +370,7 @@ static void a_thousand_octets_of_anything_are_survived(void **state)
     }
 }
 
-/* --- durations ------------------------------------------------------------------------------------------ */
+/* --- durations ----------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *text;

@@ -70,7 +70,7 @@ static int fixture_free(void **state)
     return 0;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static struct buffer tbs_make(const struct crl_head *head, const struct buffer *entries)
 {
@@ -292,7 +292,7 @@ static void the_envelope_appends(void **state)
         buffer_free(all[i]);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 struct count {
     uint64_t seen, stop_at;

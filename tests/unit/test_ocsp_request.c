@@ -174,7 +174,7 @@ static void every_changed_octet_is_survived(void **state)
     buffer_free(&made);
 }
 
-/* --- nonces --------------------------------------------------------------------------------------------- */
+/* --- nonces -------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *spoken, *value; /* of the extension */
@@ -236,7 +236,7 @@ static void one_nonce_only(void **state)
     buffer_free(&made);
 }
 
-/* --- the number of CertIDs ------------------------------------------------------------------------------ */
+/* --- the number of CertIDs ----------------------------------------------------------------------------- */
 
 static void at_most_32_certids(void **state)
 {
@@ -262,7 +262,7 @@ static void at_most_32_certids(void **state)
     }
 }
 
-/* --- requests that OpenSSL makes ------------------------------------------------------------------------ */
+/* --- requests that OpenSSL makes ----------------------------------------------------------------------- */
 
 static OCSP_CERTID *certid_make(const EVP_MD *digest, X509 *ca, const char *serial_hex)
 {

@@ -130,7 +130,7 @@ static OCSP_BASICRESP *accepted(const struct buffer *der)
     return basic;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *spoken;
@@ -367,7 +367,7 @@ static void errors_are_five_octets(void **state)
     assert_string_equal(ocsp_status_name(OCSP_SUCCESSFUL), "successful");
 }
 
-/* --- reading what is to be signed ----------------------------------------------------------------------- */
+/* --- reading what is to be signed ---------------------------------------------------------------------- */
 
 static struct certid ids_read[OCSP_CERTIDS_MAX];
 

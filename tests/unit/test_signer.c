@@ -90,8 +90,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- the raw socket ---------------------------------------------------------------------------------------
- */
+/* --- the raw socket ------------------------------------------------------------------------------------ */
 
 struct raw {
     int fd;
@@ -167,8 +166,7 @@ static struct signer_request request_for(const struct issuer *issuer, uint32_t k
     return request;
 }
 
-/* --- what there is to sign --------------------------------------------------------------------------------
- */
+/* --- what there is to sign ----------------------------------------------------------------------------- */
 
 /* A ResponseData about serial 5 of `about`, by the responder of `by`. */
 static struct bytes response_data(uint8_t room[1024], const struct issuer *about, const struct issuer *by,
@@ -216,8 +214,7 @@ static struct crl_head head_of(const struct issuer *issuer, int64_t now)
                              .next_update = now + 3600};
 }
 
-/* --- tests
- * -------------------------------------------------------------------------------------------------- */
+/* --- tests --------------------------------------------------------------------------------------------- */
 
 static void signs_response_data(void **state)
 {
@@ -331,8 +328,7 @@ static void signs_tbs_cert_list(void **state)
     raw_stop(raw);
 }
 
-/* --- the client
- * --------------------------------------------------------------------------------------------- */
+/* --- the client ---------------------------------------------------------------------------------------- */
 
 struct counts {
     _Atomic int good, bad;

@@ -143,7 +143,7 @@ static int64_t file_size(const char *path)
     return status.st_size;
 }
 
-/* --- opening -------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------- */
 
 static void a_database_is_made_and_opened_again(void **state)
 {
@@ -295,7 +295,7 @@ static void an_issuer_is_who_it_was(void **state)
     assert_int_equal(store_status(f.store, f.issuer, &serial, &record, &err), FOUND);
 }
 
-/* --- registering ---------------------------------------------------------------------------------------- */
+/* --- registering --------------------------------------------------------------------------------------- */
 
 static void registering_adds_once(void **state)
 {
@@ -388,7 +388,7 @@ static void registering_changes_no_status(void **state)
     assert_int_equal(store_change(f.store), change);
 }
 
-/* --- changing ------------------------------------------------------------------------------------------- */
+/* --- changing ------------------------------------------------------------------------------------------ */
 
 static void a_status_is_written_with_its_version(void **state)
 {
@@ -487,7 +487,7 @@ static void the_audit_tells_who_did_what(void **state)
     assert_int_equal(ask(f.path, "SELECT count(*) FROM audit WHERE issuer IS NULL AND serial IS NULL"), 1);
 }
 
-/* --- listing -------------------------------------------------------------------------------------------- */
+/* --- listing ------------------------------------------------------------------------------------------- */
 
 enum { LISTED = 2500 };
 
@@ -633,7 +633,7 @@ static void the_cursor_works_with_a_status(void **state)
     assert_int_equal(seen, 250);
 }
 
-/* --- CRLs ----------------------------------------------------------------------------------------------- */
+/* --- CRLs ---------------------------------------------------------------------------------------------- */
 
 static void a_scan_gives_the_revoked_in_order(void **state)
 {
@@ -769,7 +769,7 @@ static void what_was_published_is_remembered(void **state)
     assert_int_equal(store_crl_last(f.store, 4711, &read, &changed, &f.err), ABSENT);
 }
 
-/* --- tokens --------------------------------------------------------------------------------------------- */
+/* --- tokens -------------------------------------------------------------------------------------------- */
 
 static enum outcome token_add(const char *name, uint8_t octet, int64_t *id)
 {
@@ -847,7 +847,7 @@ static void tokens_are_found_until_revoked(void **state)
     assert_true(tokens.revoked_at[1] == TIME_NONE);
 }
 
-/* --- how large a row is --------------------------------------------------------------------------------- */
+/* --- how large a row is -------------------------------------------------------------------------------- */
 
 enum { ROWS = 200000 };
 
@@ -913,7 +913,7 @@ static void a_plain_row_in_random_order_is_reported(void **state)
     print_message("           %.1f octets a row, inserted in random order\n", octets_a_row(false));
 }
 
-/* --- many at once --------------------------------------------------------------------------------------- */
+/* --- many at once -------------------------------------------------------------------------------------- */
 
 enum { WRITERS = 4, EACH = 50 };
 

@@ -53,8 +53,7 @@ static inline struct bytes bytes_of_text(const char *text)
     return (struct bytes){(const uint8_t *)text, strlen(text)};
 }
 
-/* --- DER by hand, without the encoder that is under test -------------------------------------------------
- */
+/* --- DER by hand, without the encoder that is under test ----------------------------------------------- */
 
 static inline void add_length(struct buffer *out, size_t len)
 {
@@ -126,7 +125,7 @@ static inline void exact_free(struct bytes copy)
     free((void *)(uintptr_t)copy.at);
 }
 
-/* --- time ----------------------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------------------------------------- */
 
 /* "2026-11-21T09:00:00Z" */
 static inline int64_t at_text(const char *text)
@@ -137,7 +136,7 @@ static inline int64_t at_text(const char *text)
     return at;
 }
 
-/* --- files ---------------------------------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------------------------------------- */
 
 /* A new folder, in TMPDIR or /tmp; give it to folder_remove. */
 static inline char *folder_make(void)
