@@ -112,7 +112,7 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
 
 const char *request_header(struct request *request, const char *name);
 
-/* A query argument, percent-decoded, malloc'ed; NULL: absent. */
+/* A query argument, percent-decoded, malloc'ed; NULL: absent or empty. */
 char *request_argument(struct request *request, const char *name);
 
 /* --- JSON pieces (json.c) ------------------------------------------------------------------------------ */

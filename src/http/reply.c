@@ -124,7 +124,7 @@ const char *request_header(struct request *request, const char *name)
 char *request_argument(struct request *request, const char *name)
 {
     const char *raw = MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
-    char *value = raw ? strdup(raw) : NULL;
+    char *value = raw && *raw ? strdup(raw) : NULL;
     if (!value)
         return NULL;
     long len = percent_decode(value, strlen(value));
