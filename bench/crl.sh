@@ -25,18 +25,7 @@ import_ms=$(($(now_ms) - start))
 row=$(awk "BEGIN { printf \"%.1f\", ($(size) - $empty) / $ROWS }")
 ctl -q import issuing-client "$dir/index.txt"
 
-cat >"$dir/ca.cnf" <<CNF
-[ca]
-default_ca = this
-[this]
-database = $dir/index.txt
-certificate = $pki/issuing-client.crt
-private_key = $pki/issuing-client.key
-default_md = sha256
-default_crl_days = 7
-crlnumber = $dir/crlnumber
-CNF
-echo 01 >"$dir/crlnumber"
+write_ca_config
 for _ in $(seq "$ROUNDS"); do
     start=$(now_ms)
     ctl crl publish issuing-client >/dev/null

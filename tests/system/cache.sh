@@ -18,6 +18,16 @@ status_of() { # URL
     curl -s --path-as-is "$1" | openssl ocsp -respin /dev/stdin -noverify -resp_text 2>/dev/null | sed -n 's/ *Cert Status: //p'
 }
 says() { [ "$(status_of "$1")" = "$2" ]; }
+# Revokes and releases 25 times; counts the answers right behind that were from before.
+change_and_ask() {
+    stale=0
+    for _ in $(seq 25); do
+        api POST "issuers/issuing-client/certificates/$(serial_of client-1)/revoke" -d '{"reason":"certificateHold"}' >/dev/null
+        says "$url1" revoked || stale=$((stale + 1))
+        api POST "issuers/issuing-client/certificates/$(serial_of client-1)/release" >/dev/null
+        says "$url1" good || stale=$((stale + 1))
+    done
+}
 url0=$(url_of client-0) url1=$(url_of client-1) url4=$(url_of client-4)
 
 # --- kept
@@ -36,13 +46,7 @@ kill -CONT "$signer"
 check "unknown" says "$url4" unknown
 ctl register "$pki/client-4.crt" >/dev/null
 check "registered: good at once" says "$url4" good
-stale=0
-for _ in $(seq 25); do
-    api POST "issuers/issuing-client/certificates/$(serial_of client-1)/revoke" -d '{"reason":"certificateHold"}' >/dev/null
-    says "$url1" revoked || stale=$((stale + 1))
-    api POST "issuers/issuing-client/certificates/$(serial_of client-1)/release" >/dev/null
-    says "$url1" good || stale=$((stale + 1))
-done
+change_and_ask
 check "50 changes, each seen by the very next answer" test $stale = 0
 
 # --- also while everybody asks for it
@@ -58,13 +62,7 @@ for _ in range(8):
     threading.Thread(target=ask).start()
 PY
 load=$!
-stale=0
-for _ in $(seq 25); do
-    api POST "issuers/issuing-client/certificates/$(serial_of client-1)/revoke" -d '{"reason":"certificateHold"}' >/dev/null
-    says "$url1" revoked || stale=$((stale + 1))
-    api POST "issuers/issuing-client/certificates/$(serial_of client-1)/release" >/dev/null
-    says "$url1" good || stale=$((stale + 1))
-done
+change_and_ask
 touch "$dir/stop"
 wait $load
 check "50 changes under load, each seen by the very next answer" test $stale = 0

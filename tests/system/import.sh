@@ -37,18 +37,7 @@ echo "imported $ROWS rows in $took_ms ms"
 ctl crl publish issuing-client >/dev/null
 
 # The same data by openssl.
-cat >"$dir/ca.cnf" <<CNF
-[ca]
-default_ca = this
-[this]
-database = $dir/index.txt
-certificate = $pki/issuing-client.crt
-private_key = $pki/issuing-client.key
-default_md = sha256
-default_crl_days = 7
-crlnumber = $dir/crlnumber
-CNF
-echo 01 >"$dir/crlnumber"
+write_ca_config
 check "openssl ca -gencrl" openssl ca -config "$dir/ca.cnf" -gencrl -out "$dir/theirs.pem"
 curl -s "http://$public/crl/issuing-client.pem" >"$dir/ours.pem"
 expect "our CRL verifies" "verify OK" openssl crl -in "$dir/ours.pem" -noout -verify -CAfile "$pki/issuing-client.crt"

@@ -122,6 +122,22 @@ write_config() {
     } >"$dir/annuld.conf"
 }
 
+# What `openssl ca` needs to work on $dir/index.txt in the name of the client CA.
+write_ca_config() {
+    cat >"$dir/ca.cnf" <<CNF
+[ca]
+default_ca = this
+[this]
+database = $dir/index.txt
+certificate = $pki/issuing-client.crt
+private_key = $pki/issuing-client.key
+default_md = sha256
+default_crl_days = 7
+crlnumber = $dir/crlnumber
+CNF
+    echo 01 >"$dir/crlnumber"
+}
+
 start_daemon() {
     "$BUILD/annuld" -c "$dir/annuld.conf" >>"$dir/annuld.log" 2>&1 &
     daemon=$!
