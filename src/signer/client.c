@@ -1,4 +1,5 @@
 /* annuld's side of the socket: submit, complete, and bring the signer back when it dies. */
+#include "launch.h"
 #include "protocol.h"
 
 #include <annul/clock.h>
@@ -8,23 +9,16 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define SLOTS 4096 /* requests under way; beyond it the caller hears "no" at once */
 #define OCSP_TIMEOUT_MS 3000
 #define CRL_TIMEOUT_MS 120000
-#define START_TIMEOUT_MS 30000
 #define TICK_MS 500
-#define CHILD_SOCKET 3 /* where annul-signer finds its end */
 
 /* A request that the socket had no room for. It is sent when there is, if its slot still waits for it. */
 struct queued {
@@ -43,9 +37,7 @@ struct slot {
 };
 
 struct signer {
-    const struct config *config;
-    char *program;
-    pid_t child; /* 0 where the system manager runs it */
+    struct launch launch;
     pthread_t thread;
     int wake;              /* eventfd that ends the thread's wait */
     pthread_mutex_t mutex; /* for all below */
@@ -56,119 +48,6 @@ struct signer {
     unsigned free_head; /* SLOTS: none */
     struct slot slots[SLOTS];
 };
-
-extern char **environ;
-
-/* --- starting ------------------------------------------------------------------------------------------ */
-
-static char *find_program(const struct config *config)
-{
-    char own[4096], *path = NULL;
-    if (config->signer_program.text)
-        return strdup(config->signer_program.text);
-    ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
-    if (len > 0) {
-        own[len] = 0;
-        char *slash = strrchr(own, '/');
-        if (slash && asprintf(&path, "%.*s/annul-signer", (int)(slash - own), own) > 0 &&
-            access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    return strdup(ANNUL_LIBEXECDIR "/annul-signer");
-}
-
-static int spawn(const char *program, char *const argv[], int socket, pid_t *child, struct error *err)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    if (socket >= 0)
-        posix_spawn_file_actions_adddup2(&actions, socket, CHILD_SOCKET);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    int failure = posix_spawn(child, program, &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return failure ? error_set(err, "cannot start %s: %s", program, strerror(failure)) : 0;
-}
-
-static int connect_to(const char *path, struct error *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return error_set(err, "signer socket %s: the path is too long", path);
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        error_set(err, "signer socket %s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static int start_child(struct signer *signer, struct error *err)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return error_set(err, "socketpair: %s", strerror(errno));
-    char *argv[] = {"annul-signer", "-c", signer->config->path, "-s", "3", NULL};
-    int result = spawn(signer->program, argv, pair[1], &signer->child, err);
-    close(pair[1]);
-    if (result < 0) {
-        signer->child = 0;
-        close(pair[0]);
-        return -1;
-    }
-    return pair[0];
-}
-
-static void reap_child(struct signer *signer)
-{
-    if (!signer->child)
-        return;
-    kill(signer->child, SIGKILL); /* its socket is closed: it is going or stuck */
-    while (waitpid(signer->child, NULL, 0) < 0 && errno == EINTR)
-        ;
-    signer->child = 0;
-}
-
-/* The signer's first message says that it has its keys. */
-static int wait_ready(int fd, struct error *err)
-{
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
-    struct signer_reply ready;
-    int n;
-    do
-        n = poll(&wait, 1, START_TIMEOUT_MS);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return error_set(err, "annul-signer did not get ready within %d s", START_TIMEOUT_MS / 1000);
-    if (recv(fd, &ready, sizeof ready, MSG_DONTWAIT) != sizeof ready || ready.id != SIGNER_READY_ID)
-        return error_set(err, "annul-signer could not start; its own message says why");
-    if (ready.version != SIGNER_VERSION)
-        return error_set(err, "annul-signer is of another version than annuld");
-    return 0;
-}
-
-/* A socket to a signer that is ready, or -1. */
-static int bring_up(struct signer *signer, struct error *err)
-{
-    const char *path = signer->config->signer_socket.text;
-    int fd = path ? connect_to(path, err) : start_child(signer, err);
-    if (fd < 0)
-        return -1;
-    if (wait_ready(fd, err) == 0)
-        return fd;
-    close(fd);
-    reap_child(signer);
-    return -1;
-}
 
 /* --- requests under way -------------------------------------------------------------------------------- */
 
@@ -467,14 +346,14 @@ static void *run(void *arg)
         follow(signer, fd);
         set_socket(signer, -1);
         close(fd);
-        reap_child(signer);
+        launch_reap(&signer->launch);
         fail_until(signer, INT64_MAX, "annul-signer ended");
         if (clock_monotonic_ms() - since_ms > 10000)
             pause_ms = 50;
         for (fd = -1; fd < 0 && !is_stopping(signer); pause_ms = pause_ms < 5000 ? pause_ms * 2 : 5000) {
             struct error err;
             log_error("signer", "annul-signer ended; starting it again");
-            fd = bring_up(signer, &err);
+            fd = launch_signer(&signer->launch, &err);
             if (fd >= 0)
                 break;
             log_error("signer", "%s", err.text);
@@ -485,7 +364,7 @@ static void *run(void *arg)
     set_socket(signer, -1);
     if (fd >= 0)
         close(fd);
-    reap_child(signer);
+    launch_reap(&signer->launch);
     fail_until(signer, INT64_MAX, "annuld is stopping");
     return NULL;
 }
@@ -493,30 +372,29 @@ static void *run(void *arg)
 struct signer *signer_start(const struct config *config, struct error *err)
 {
     struct signer *signer = calloc(1, sizeof *signer);
-    if (!signer || !(signer->program = find_program(config))) {
+    if (!signer || launch_prepare(&signer->launch, config) < 0) {
         error_set(err, "out of memory");
         free(signer);
         return NULL;
     }
-    signer->config = config;
     signer->queue_end = &signer->queue;
     pthread_mutex_init(&signer->mutex, NULL);
     for (unsigned i = 0; i < SLOTS; i++)
         signer->slots[i].next_free = i + 1;
     signer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    signer->socket =
-        signer->wake >= 0 ? bring_up(signer, err) : error_set(err, "eventfd: %s", strerror(errno));
+    signer->socket = signer->wake >= 0 ? launch_signer(&signer->launch, err)
+                                       : error_set(err, "eventfd: %s", strerror(errno));
     if (signer->socket < 0)
         goto failed;
     if (pthread_create(&signer->thread, NULL, run, signer) == 0)
         return signer;
     error_set(err, "cannot start a thread");
     close(signer->socket);
-    reap_child(signer);
+    launch_reap(&signer->launch);
 failed:
     if (signer->wake >= 0)
         close(signer->wake);
-    free(signer->program);
+    launch_forget(&signer->launch);
     free(signer);
     return NULL;
 }
@@ -540,7 +418,7 @@ void signer_stop(struct signer *signer)
     pthread_join(signer->thread, NULL);
     close(signer->wake);
     pthread_mutex_destroy(&signer->mutex);
-    free(signer->program);
+    launch_forget(&signer->launch);
     free(signer);
 }
 
@@ -550,40 +428,4 @@ bool signer_is_up(struct signer *signer)
     bool up = signer->socket >= 0;
     pthread_mutex_unlock(&signer->mutex);
     return up;
-}
-
-/* Where the signer is a service of its own, its keys are not for our eyes unless we are root. */
-static int check_socket(const struct config *config, struct error *err)
-{
-    const struct config_value *socket = &config->signer_socket;
-    if (access(socket->text, R_OK | W_OK) == 0)
-        return 0;
-    return config_error(
-        config, socket->line, err,
-        "signer socket %s: %s; start annul-signer.socket (the keys are checked by annul-signer -t as "
-        "the user that may read them)",
-        socket->text, strerror(errno));
-}
-
-int signer_check(const struct config *config, struct error *err)
-{
-    char *program = find_program(config);
-    char *argv[] = {"annul-signer", "-c", config->path, "-t", NULL};
-    pid_t child;
-    int status = -1;
-    if (config->signer_socket.text && geteuid() != 0) {
-        free(program);
-        return check_socket(config, err);
-    }
-    if (!program)
-        return error_set(err, "out of memory");
-    int result = spawn(program, argv, -1, &child, err);
-    free(program);
-    if (result < 0)
-        return -1;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    return error_set(err, "annul-signer refuses the keys; its own message says why");
 }
