@@ -30,7 +30,7 @@ int http_check(const struct config *config, struct error *err);
 /* Binds and serves. NULL with the reason, which names the address. */
 struct http *http_start(const struct http_services *services, struct error *err);
 
-/* Takes no more connections, and waits until nothing sleeps: call publisher_halt before it. NULL-safe. */
+/* From here on no request waits for anything; returns when none does. Call publisher_halt before it. NULL-safe. */
 void http_halt(struct http *http);
 
 /* The same, and closes. NULL-safe. */

@@ -52,6 +52,7 @@ struct request {
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
     char *failure; /* malloc'ed; NULL: none */
+    bool over;     /* a reply was made: once libmicrohttpd stops it takes none, and asks us again */
     handler *resume;
 };
 

@@ -71,6 +71,7 @@ static enum MHD_Result queue_shared(struct request *request, struct ocsp_answer 
     struct representation r = describe(answer, prepared->etag);
     if (request->method != POST && reply_not_modified(request, &r, &result))
         return result;
+    request->over = true;
     return MHD_queue_response(request->connection, MHD_HTTP_OK, prepared->response);
 }
 

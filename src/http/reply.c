@@ -37,6 +37,7 @@ static const char *title_of(unsigned status)
 
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
 {
+    request->over = true;
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");

@@ -25,7 +25,6 @@ struct listener {
     struct http *http;
     bool is_admin;
     struct MHD_Daemon *daemon;
-    bool quiet; /* takes no more connections */
 };
 
 struct http {
@@ -118,7 +117,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 {
     struct request *request = *state;
     (void)arg, (void)version;
-    if (!request) /* note_uri could not allocate */
+    if (!request ||
+        request->over) /* note_uri could not allocate; or the answer did not go out, as we are stopping */
         return MHD_NO;
     if (!request->connection) {
         request->connection = connection;
@@ -387,12 +387,6 @@ void http_halt(struct http *http)
 {
     if (!http)
         return;
-    for (size_t i = 0; i < http->count; i++) {
-        int fd = http->listeners[i].quiet ? -1 : MHD_quiesce_daemon(http->listeners[i].daemon);
-        http->listeners[i].quiet = true;
-        if (fd >= 0)
-            close(fd);
-    }
     pthread_mutex_lock(&http->mutex);
     http->stopping = true;
     while (http->asleep) /* the signer ends every request, by its deadline at the latest */

@@ -95,6 +95,8 @@ static void note_failure(struct schedule *schedule, const struct error *why, int
     schedule->retry_ms = schedule->retry_ms * 2 < RETRY_MAX_MS ? schedule->retry_ms * 2 : RETRY_MAX_MS;
     if (!schedule->due_ms)
         schedule->due_ms = now_ms;
+    if (schedule->asked) /* while this one failed: at once */
+        schedule->not_before_ms = 0;
     log_error("publisher", "issuer %s: no new CRL, the old one stays: %s",
               schedule->issuer->config->name.text, why->text);
 }

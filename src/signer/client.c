@@ -19,6 +19,8 @@
 #define OCSP_TIMEOUT_MS 3000
 #define CRL_TIMEOUT_MS 120000
 #define TICK_MS 500
+#define PAUSE_MS 50    /* before a signer that ended is started again; doubled each time, to 5 s */
+#define LIVED_MS 10000 /* a life that is no failure to start */
 
 /* A request that the socket had no room for. It is sent when there is, if its slot still waits for it. */
 struct queued {
@@ -162,6 +164,24 @@ static void drain_queue(struct signer *signer, bool drop)
     signer->queue_end = &signer->queue;
 }
 
+/* Lets go of what is given up already, while the signer takes nothing. */
+static void sweep_queue(struct signer *signer)
+{
+    pthread_mutex_lock(&signer->mutex);
+    struct queued **link = &signer->queue;
+    while (*link) {
+        struct queued *queued = *link;
+        if (signer->slots[queued->request.id % SLOTS].id == queued->request.id) {
+            link = &queued->next;
+        } else {
+            *link = queued->next;
+            free(queued);
+        }
+    }
+    signer->queue_end = link;
+    pthread_mutex_unlock(&signer->mutex);
+}
+
 static bool submit(struct signer *signer, struct signer_request *request, struct bytes payload, int fd,
                    int64_t timeout_ms, signer_done *done, void *arg)
 {
@@ -240,8 +260,12 @@ static void set_socket(struct signer *signer, int fd)
 {
     pthread_mutex_lock(&signer->mutex);
     signer->socket = fd;
-    if (fd < 0)
+    if (fd < 0) {
+        eventfd_t count;
         drain_queue(signer, true);
+        if (!signer->stopping) /* what woke us for the old socket must not cut the next pause short */
+            eventfd_read(signer->wake, &count);
+    }
     pthread_mutex_unlock(&signer->mutex);
 }
 
@@ -324,6 +348,7 @@ static void follow(struct signer *signer, int fd)
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= tick_ms) {
             fail_until(signer, now_ms, "no answer in time");
+            sweep_queue(signer);
             tick_ms = now_ms + TICK_MS;
         }
     }
@@ -339,7 +364,7 @@ static void pause_before_retry(struct signer *signer, int64_t pause_ms)
 static void *run(void *arg)
 {
     struct signer *signer = arg;
-    int64_t pause_ms = 50;
+    int64_t pause_ms = PAUSE_MS;
     int fd = signer->socket;
     while (!is_stopping(signer)) {
         int64_t since_ms = clock_monotonic_ms();
@@ -348,10 +373,12 @@ static void *run(void *arg)
         close(fd);
         launch_reap(&signer->launch);
         fail_until(signer, INT64_MAX, "annul-signer ended");
-        if (clock_monotonic_ms() - since_ms > 10000)
-            pause_ms = 50;
-        for (fd = -1; fd < 0 && !is_stopping(signer); pause_ms = pause_ms < 5000 ? pause_ms * 2 : 5000) {
+        if (clock_monotonic_ms() - since_ms > LIVED_MS)
+            pause_ms = PAUSE_MS;
+        pause_before_retry(signer, pause_ms); /* also where it starts well and dies soon */
+        for (fd = -1; fd < 0 && !is_stopping(signer);) {
             struct error err;
+            pause_ms = pause_ms < 2500 ? pause_ms * 2 : 5000;
             log_error("signer", "annul-signer ended; starting it again");
             fd = launch_signer(&signer->launch, &err);
             if (fd >= 0)
@@ -382,6 +409,7 @@ struct signer *signer_start(const struct config *config, struct error *err)
     for (unsigned i = 0; i < SLOTS; i++)
         signer->slots[i].next_free = i + 1;
     signer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    signer->launch.wake = signer->wake;
     signer->socket = signer->wake >= 0 ? launch_signer(&signer->launch, err)
                                        : error_set(err, "eventfd: %s", strerror(errno));
     if (signer->socket < 0)

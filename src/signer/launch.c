@@ -99,14 +99,16 @@ void launch_reap(struct launch *launch)
 }
 
 /* The signer's first message says that it has its keys. */
-static int wait_ready(int fd, struct error *err)
+static int wait_ready(int fd, int wake, struct error *err)
 {
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = wake, .events = POLLIN}};
     struct signer_reply ready;
     int n;
     do
-        n = poll(&wait, 1, START_TIMEOUT_MS);
+        n = poll(wait, 2, START_TIMEOUT_MS);
     while (n < 0 && errno == EINTR);
+    if (n > 0 && wait[1].revents)
+        return error_set(err, "annuld is stopping");
     if (n <= 0)
         return error_set(err, "annul-signer did not get ready within %d s", START_TIMEOUT_MS / 1000);
     if (recv(fd, &ready, sizeof ready, MSG_DONTWAIT) != sizeof ready || ready.id != SIGNER_READY_ID)
@@ -122,7 +124,7 @@ int launch_signer(struct launch *launch, struct error *err)
     int fd = path ? connect_to(path, err) : start_child(launch, err);
     if (fd < 0)
         return -1;
-    if (wait_ready(fd, err) == 0)
+    if (wait_ready(fd, launch->wake, err) == 0)
         return fd;
     close(fd);
     launch_reap(launch);

@@ -10,6 +10,7 @@ struct launch {
     const struct config *config;
     char *program;
     pid_t child; /* 0 where none of ours runs */
+    int wake;    /* readable: give up, we are stopping */
 };
 
 /* -1 when out of memory. */

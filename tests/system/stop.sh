@@ -51,6 +51,32 @@ for round in 1 2 3 4; do
     start_daemon
 done
 
+# --- in the middle of connections that come and go, and are refused
+cat >"$dir/refused.py" <<'PY'
+import socket, sys, threading
+host, port = sys.argv[1].rsplit(":", 1)
+def ask():
+    while True:
+        try:
+            with socket.create_connection((host, int(port)), 1) as s:
+                s.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+                s.recv(1000)
+        except OSError:
+            pass
+for _ in range(3):
+    threading.Thread(target=ask).start()
+PY
+python3 "$dir/refused.py" "$public" &
+load=$!
+before=$failures
+for _ in $(seq "${STOPS:-15}"); do
+    stop_daemon
+    start_daemon
+done
+kill -9 $load
+wait $load 2>/dev/null
+[ "$failures" != "$before" ] || echo "ok: stops among refused requests"
+
 # --- while the signer hangs: who waits hears, nobody keeps it from ending
 request client-1 -no_nonce
 post client-1 >/dev/null
