@@ -84,7 +84,7 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
     struct http *http = NULL;
 
     if (!(issuers = issuers_load(config, err)) || !(store = store_open(config->database.text, err)) ||
-        number_issuers(issuers, store, err) < 0 || !(signer = signer_start(config, err)) ||
+        number_issuers(issuers, store, err) < 0 || !(signer = signer_start(issuers, err)) ||
         !(publisher = publisher_start(config, issuers, store, signer, err)) ||
         !(responder = responder_new(issuers, store, signer, config->ocsp_cache_octets, clock_now)))
         goto out;

@@ -30,6 +30,9 @@ int certificate_from_der(struct bytes der, struct certificate *certificate, stru
 typedef int certificate_each(void *arg, struct certificate *certificate, struct error *err);
 long certificates_from_text(struct bytes text, certificate_each *each, void *arg, struct error *err);
 
+/* For certificates_from_text: appends its DER to `arg`, a struct buffer. */
+certificate_each certificate_append;
+
 /* The first certificate of a PEM or DER file. */
 int certificate_from_file(const char *path, struct certificate *certificate, struct error *err);
 

@@ -21,19 +21,42 @@ struct config_value {
 };
 
 enum unlisted { UNLISTED_UNKNOWN, UNLISTED_GOOD, UNLISTED_REVOKED, UNLISTED_UNAUTHORIZED };
+enum nonce_policy { NONCE_ECHO, NONCE_IGNORE, NONCE_REQUIRE };
 
 struct config_alias {
     struct config_value path; /* "/ca.crl" */
     bool pem;
 };
 
+#define CONFIG_SIGNERS_MAX 8 /* ways to sign OCSP responses, an issuer */
+#define CONFIG_URL_MAX 255
+
+/* A certificate and its key that sign OCSP responses. */
+struct config_signer {
+    struct config_value certificate, key;
+};
+
+/* A delegate that annul-signer issues to itself with the CA's key. */
+struct config_delegate {
+    struct config_value kind; /* "P-256", "RSA-2048" …, see annuld.conf(5) */
+    int64_t lifetime_s;
+    struct config_value chain; /* file of certificates that go along, or none */
+};
+
 struct config_issuer {
     struct config_value name;        /* the section's title; its line is the section's first */
     struct config_value certificate; /* file names are absolute here */
     struct config_value key;
-    struct config_value ocsp_certificate, ocsp_key;
+    struct config_signer *signers; /* none, and no delegates: the CA signs OCSP itself */
+    size_t signer_count;
+    struct config_delegate *delegates;
+    size_t delegate_count;
     struct config_value request_signers; /* CAs that requests must be signed under, or none */
     enum unlisted unlisted;
+    enum nonce_policy nonce;
+    bool responder_by_name;
+    struct config_value crl_reference; /* URL of the CRL that revoked answers refer to, or none */
+    int64_t archive_cutoff_s;          /* 0: not said */
     int64_t crl_lifetime_s, crl_refresh_s, ocsp_validity_s;
     struct config_alias *aliases;
     size_t alias_count;
@@ -57,6 +80,7 @@ struct config {
     struct config_value crl_directory;
     int64_t crl_delay_ms; /* how long changes are gathered before a CRL is built */
     struct config_value signer_program, signer_socket;
+    unsigned signer_threads;
     enum log_level log_level;
     struct config_issuer *issuers;
     size_t issuer_count;

@@ -1,6 +1,6 @@
 /* The certification authorities that we answer for, as configuration and certificates describe them.
  *
- * Loaded once at start by annuld and by annul-signer alike, then read-only: any thread. No private key is
+ * Loaded once at start by annuld and by annul-signer alike, then read-only but for who signs OCSP: any thread. No private key is
  * ever here; see annul/signer.h.
  */
 #ifndef ANNUL_ISSUER_H
@@ -11,22 +11,20 @@
 #include <annul/config.h>
 #include <annul/sigalg.h>
 
+#include <stdatomic.h>
+
 struct issuer {
     const struct config_issuer *config;
     int64_t id; /* in the store; set by annuld */
     struct certificate ca;
-    struct certificate delegate; /* x509 is NULL where the CA itself signs OCSP */
-    struct buffer ocsp_certs;    /* DER of what stands in ocsp_certificate's file, the delegate first: it goes
-                                    along with every response */
     const struct sigalg *crl_sigalg; /* NULL where we have no CA key, so publish no CRL of our own */
-    const struct sigalg *ocsp_sigalg;
-    uint8_t fingerprint[32];        /* SHA-256 of subject and public key: who the CA is, over renewals */
-    uint8_t responder_key_hash[20]; /* of the OCSP signer, for ResponderID byKey */
-    uint8_t key_id[64];             /* what its CRLs carry as authority key identifier */
+    uint8_t fingerprint[32];         /* SHA-256 of subject and public key: who the CA is, over renewals */
+    uint8_t key_id[64];              /* what its CRLs carry as authority key identifier */
     size_t key_id_len;
     uint8_t name_hash[CERTID_HASHES][CERTID_HASH_MAX];
     uint8_t key_hash[CERTID_HASHES][CERTID_HASH_MAX];
-    X509_STORE *request_signers; /* or NULL: requests need no signature */
+    X509_STORE *request_signers;                 /* or NULL: requests need no signature */
+    _Atomic(struct ocsp_signers *) ocsp_signers; /* the one thing that changes: see annul/ocsp_signer.h */
 };
 
 struct issuers {
@@ -35,8 +33,7 @@ struct issuers {
     struct issuer list[];
 };
 
-/* Reads and checks every certificate: CA flag and key usage, a delegate's issuer and purpose, kinds of key,
- * no CA twice. NULL with file, line and remedy. Keeps pointing to `config`. */
+/* Reads and checks every CA certificate: CA flag, key usage and kind of key, no CA twice. NULL with file, line and remedy. Keeps pointing to `config`. */
 struct issuers *issuers_load(const struct config *config, struct error *err);
 void issuers_free(struct issuers *issuers); /* NULL-safe */
 
@@ -50,8 +47,5 @@ struct issuer *issuers_by_fingerprint(struct issuers *issuers, const uint8_t fin
 
 /* The CA that signed a certificate; NULL: none of ours. */
 struct issuer *issuers_of_certificate(struct issuers *issuers, const struct certificate *certificate);
-
-/* The certificate whose key signs this CA's OCSP responses: the delegate's, or the CA's. */
-const struct certificate *issuer_ocsp_certificate(const struct issuer *issuer);
 
 #endif

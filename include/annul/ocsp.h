@@ -22,6 +22,7 @@ enum ocsp_status {
     OCSP_SIG_REQUIRED = 5,
     OCSP_UNAUTHORIZED = 6,
 };
+#define OCSP_STATUSES 7
 
 #define OCSP_REQUEST_MAX 16384 /* octets; a signed request with its certificates fits */
 #define OCSP_CERTIDS_MAX 32    /* a request */
@@ -31,11 +32,17 @@ struct ocsp_request {
     size_t count; /* 1 to OCSP_CERTIDS_MAX */
     struct certid certs[OCSP_CERTIDS_MAX];
     struct bytes nonce; /* content of the extension's value, to be repeated as it is; empty: none */
+    struct bytes
+        preferred; /* content of PreferredSignatureAlgorithms, for ocsp_take_preferred; empty: none */
     bool is_signed;
 };
 
 /* OCSP_SUCCESSFUL, or OCSP_MALFORMED_REQUEST with the reason in `err`. */
 enum ocsp_status ocsp_request_parse(struct bytes der, struct ocsp_request *request, struct error *err);
+
+/* Takes the next wish off the front of `preferred`: the OID of its algorithm (RFC 6960 section 4.4.7.1). False at
+ * the end. */
+bool ocsp_take_preferred(struct bytes *preferred, struct bytes *oid);
 
 /* Verifies the signature of a signed request: the signer's certificate must be within the request and chain
  * to one of `trusted` (an X509_STORE). 1 good, 0 not, with the reason. */
@@ -49,19 +56,29 @@ struct ocsp_single {
     int64_t revoked_at;    /* the last three only where revoked */
     int reason;            /* CRLReason, or -1: absent */
     int64_t invalidity_at; /* or TIME_NONE */
+    int64_t crl_number;    /* of the CRL that lists it, published at crl_at; 0: not said */
+    int64_t crl_at;
 };
 
 struct ocsp_response_data {
-    uint8_t responder_key_hash[20]; /* ResponderID byKey, always SHA-1 */
+    struct bytes responder_id; /* ResponderID, TLV */
     int64_t produced_at, this_update, next_update;
+    int64_t archive_cutoff_at; /* in every SingleResponse (RFC 6960 section 4.4.4); TIME_NONE: not said */
+    struct bytes crl_url;      /* goes with each crl_number (RFC 6960 section 4.4.2) */
     size_t count;
     struct ocsp_single singles[OCSP_CERTIDS_MAX];
     struct bytes nonce;   /* as in the request; empty: none */
     bool extended_revoke; /* a serial never issued is answered as revoked (RFC 6960 section 4.4.8) */
 };
 
+/* ResponderID byKey, always by SHA-1, or byName; appended. `key_bits` is the content of the public key's BIT STRING,
+ * `name` a Name, DER. False when out of memory. */
+bool ocsp_responder_by_key(struct buffer *out, struct bytes key_bits);
+bool ocsp_responder_by_name(struct buffer *out, struct bytes name);
+
 /* Room for the ResponseData of `count` CertIDs that came in a request of `request_len` octets. */
-#define OCSP_RESPONSE_DATA_ROOM(count, request_len) ((request_len) + (count)*96 + 256)
+#define OCSP_RESPONSE_DATA_ROOM(count, request_len, data)                                                    \
+    ((request_len) + (count) * (176 + (data)->crl_url.len) + (data)->responder_id.len + 256)
 
 /* Writes a ResponseData in front of what `w` has. False on overflow. */
 bool ocsp_response_data_put(struct der_writer *w, const struct ocsp_response_data *data);
@@ -79,7 +96,7 @@ void ocsp_error_response(enum ocsp_status status, uint8_t out[OCSP_ERROR_LEN]);
 const char *ocsp_status_name(enum ocsp_status status);
 
 /* What a signer must know of a ResponseData before it signs: the same octets, understood.
- * Gives responder key hash, times, and each CertID and status. False with the reason where it is not exactly
+ * Gives ResponderID, times, and each CertID and status; views point into `der`. False with the reason where it is not exactly
  * a ResponseData of the profile that ocsp_response_data_put writes. */
 bool ocsp_response_data_parse(struct bytes der, struct ocsp_response_data *data,
                               struct certid ids[OCSP_CERTIDS_MAX], struct error *err);

@@ -62,4 +62,12 @@ typedef void responder_done(void *arg, struct ocsp_answer *answer);
  * (tryLater). The job is gone with the call. */
 void responder_sign(struct responder_job *job, responder_done *done, void *arg);
 
+/* Since the start, for metrics. Any thread. */
+struct responder_counts {
+    uint64_t given_again,
+        signed_anew; /* successful answers: from the cache, and with a signature of their own */
+    uint64_t errors[OCSP_STATUSES];
+};
+void responder_count(struct responder *responder, struct responder_counts *counts);
+
 #endif

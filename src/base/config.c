@@ -44,6 +44,7 @@ static cfg_opt_t crl_keys[] = {
 static cfg_opt_t signer_keys[] = {
     CFG_STR("program", NULL, CFGF_NONE),
     CFG_STR("socket", NULL, CFGF_NONE),
+    CFG_INT("threads", 1, CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t ocsp_keys[] = {
@@ -58,13 +59,23 @@ static cfg_opt_t alias_keys[] = {
     CFG_STR("format", "der", CFGF_NONE),
     CFG_END(),
 };
+static cfg_opt_t delegate_keys[] = {
+    CFG_STR("lifetime", "14d", CFGF_NONE),
+    CFG_STR("chain", NULL, CFGF_NONE),
+    CFG_END(),
+};
 static cfg_opt_t issuer_keys[] = {
     CFG_STR("certificate", NULL, CFGF_NONE),
     CFG_STR("key", NULL, CFGF_NONE),
-    CFG_STR("ocsp_certificate", NULL, CFGF_NONE),
-    CFG_STR("ocsp_key", NULL, CFGF_NONE),
+    CFG_STR_LIST("ocsp_certificate", NULL, CFGF_NONE),
+    CFG_STR_LIST("ocsp_key", NULL, CFGF_NONE),
+    CFG_SEC("delegate", delegate_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
     CFG_STR("request_signers", NULL, CFGF_NONE),
     CFG_STR("unlisted", "unknown", CFGF_NONE),
+    CFG_STR("nonce", "echo", CFGF_NONE),
+    CFG_STR("responder_id", "key", CFGF_NONE),
+    CFG_STR("archive_cutoff", "0s", CFGF_NONE),
+    CFG_STR("crl_reference", NULL, CFGF_NONE),
     CFG_STR("crl_lifetime", "7d", CFGF_NONE),
     CFG_STR("crl_refresh", "1d", CFGF_NONE),
     CFG_STR("ocsp_validity", "1d", CFGF_NONE),
@@ -164,18 +175,23 @@ static struct config_value value_of(cfg_t *section, const char *key)
 }
 
 /* A file name: relative ones are taken from the folder of the configuration file. */
+static void make_absolute(const struct config *config, struct config_value *file)
+{
+    if (!file->text || file->text[0] == '/')
+        return;
+    char *real = realpath(config->path, NULL), *absolute = NULL;
+    char *slash = real ? strrchr(real, '/') : NULL;
+    if (slash && asprintf(&absolute, "%.*s/%s", (int)(slash - real), real, file->text) > 0) {
+        free(file->text);
+        file->text = absolute;
+    }
+    free(real);
+}
+
 static struct config_value file_of(const struct config *config, cfg_t *section, const char *key)
 {
     struct config_value value = value_of(section, key);
-    if (!value.text || value.text[0] == '/')
-        return value;
-    char *real = realpath(config->path, NULL), *absolute = NULL;
-    char *slash = real ? strrchr(real, '/') : NULL;
-    if (slash && asprintf(&absolute, "%.*s/%s", (int)(slash - real), real, value.text) > 0) {
-        free(value.text);
-        value.text = absolute;
-    }
-    free(real);
+    make_absolute(config, &value);
     return value;
 }
 
@@ -280,6 +296,75 @@ static int read_alias(const struct config *config, cfg_t *section, struct config
     return format < 0 ? -1 : 0;
 }
 
+/* ocsp_certificate and ocsp_key: the first belongs to the first, and so on. */
+static int read_signers(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                        struct error *err)
+{
+    struct config_value *certificates, *keys_of;
+    size_t count = list_of(section, "ocsp_certificate", &certificates),
+           key_count = list_of(section, "ocsp_key", &keys_of);
+    issuer->signers = calloc(count > key_count ? count : key_count ? key_count : 1, sizeof *issuer->signers);
+    for (size_t i = 0; issuer->signers && (i < count || i < key_count); i++) {
+        struct config_signer *signer = &issuer->signers[issuer->signer_count++];
+        if (i < count)
+            signer->certificate = certificates[i];
+        if (i < key_count)
+            signer->key = keys_of[i];
+        make_absolute(config, &signer->certificate);
+        make_absolute(config, &signer->key);
+    }
+    free(certificates);
+    free(keys_of);
+    if (count == key_count && count <= CONFIG_SIGNERS_MAX)
+        return 0;
+    if (count == key_count)
+        return config_error(config, issuer->name.line, err, "issuer \"%s\": more than %d ocsp_certificate",
+                            issuer->name.text, CONFIG_SIGNERS_MAX);
+    return config_error(config, issuer->name.line, err,
+                        "issuer \"%s\": ocsp_certificate and ocsp_key go together; %s is missing",
+                        issuer->name.text, count < key_count ? "ocsp_certificate" : "ocsp_key");
+}
+
+static int check_key_kind(const struct config *config, const struct config_value *kind, struct error *err)
+{
+    static const char *const kinds[] = {"P-256",    "P-384",    "P-521",  "RSA-2048",
+                                        "RSA-3072", "RSA-4096", "Ed25519"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i], kind->text) == 0)
+            return 0;
+    return config_error(config, kind->line, err,
+                        "delegate \"%s\": name the kind of its key: P-256, P-384, P-521, RSA-2048, RSA-3072, "
+                        "RSA-4096 or Ed25519",
+                        kind->text);
+}
+
+static int read_delegates(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                          struct error *err)
+{
+    size_t count = cfg_size(section, "delegate");
+    issuer->delegates = calloc(count ? count : 1, sizeof *issuer->delegates);
+    for (size_t i = 0; issuer->delegates && i < count; i++) {
+        cfg_t *at = cfg_getnsec(section, "delegate", (unsigned)i);
+        struct config_delegate *delegate = &issuer->delegates[issuer->delegate_count++];
+        delegate->kind = (struct config_value){strdup(cfg_title(at)), line_of_section(at)};
+        delegate->chain = file_of(config, at, "chain");
+        if (check_key_kind(config, &delegate->kind, err) < 0 ||
+            duration_of(config, at, "lifetime", 3600, 366 * 86400LL, &delegate->lifetime_s, err) < 0)
+            return -1;
+    }
+    if (count && issuer->signer_count)
+        return config_error(
+            config, issuer->name.line, err,
+            "issuer \"%s\": either ocsp_certificate and ocsp_key, or delegate sections, whose "
+            "certificates annul-signer issues by itself",
+            issuer->name.text);
+    if (count && !issuer->key.text)
+        return config_error(config, issuer->name.line, err,
+                            "issuer \"%s\": a delegate is issued with the CA's key; add key = \"FILE\"",
+                            issuer->name.text);
+    return 0;
+}
+
 static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)
 {
     int line = issuer->name.line;
@@ -292,15 +377,17 @@ static int check_issuer(const struct config *config, const struct config_issuer 
     if (!issuer->certificate.text)
         return config_error(config, line, err, "issuer \"%s\": no CA certificate; add certificate = \"FILE\"",
                             name);
-    if (!issuer->ocsp_certificate.text != !issuer->ocsp_key.text)
-        return config_error(config, line, err,
-                            "issuer \"%s\": ocsp_certificate and ocsp_key go together; %s is missing", name,
-                            issuer->ocsp_key.text ? "ocsp_certificate" : "ocsp_key");
-    if (!issuer->key.text && !issuer->ocsp_key.text)
+    if (!issuer->key.text && !issuer->signer_count)
         return config_error(config, line, err,
                             "issuer \"%s\": nothing can be signed for it; add key = \"FILE\" (the CA's), or "
                             "ocsp_certificate and ocsp_key (a delegate's)",
                             name);
+    if (issuer->crl_reference.text && (strncmp(issuer->crl_reference.text, "http://", 7) != 0 ||
+                                       strlen(issuer->crl_reference.text) > CONFIG_URL_MAX))
+        return config_error(config, issuer->crl_reference.line, err,
+                            "issuer \"%s\": crl_reference \"%s\": must be the http:// URL of its CRL, of at "
+                            "most %d octets",
+                            name, issuer->crl_reference.text, CONFIG_URL_MAX);
     if (issuer->crl_refresh_s * 2 > issuer->crl_lifetime_s)
         return config_error(
             config, line, err,
@@ -314,20 +401,29 @@ static int read_issuer(const struct config *config, cfg_t *section, struct confi
                        struct error *err)
 {
     static const char *const policies[] = {"unknown", "good", "revoked", "unauthorized", NULL};
+    static const char *const nonce_policies[] = {"echo", "ignore", "require", NULL};
+    static const char *const responder_ids[] = {"key", "name", NULL};
     issuer->name = (struct config_value){strdup(cfg_title(section)), line_of_section(section)};
     issuer->certificate = file_of(config, section, "certificate");
     issuer->key = file_of(config, section, "key");
-    issuer->ocsp_certificate = file_of(config, section, "ocsp_certificate");
-    issuer->ocsp_key = file_of(config, section, "ocsp_key");
     issuer->request_signers = file_of(config, section, "request_signers");
-    int unlisted = choice_of(config, section, "unlisted", policies, err);
-    if (unlisted < 0 ||
+    issuer->crl_reference = value_of(section, "crl_reference");
+    int unlisted = choice_of(config, section, "unlisted", policies, err),
+        nonce = choice_of(config, section, "nonce", nonce_policies, err),
+        responder_id = choice_of(config, section, "responder_id", responder_ids, err);
+    if (unlisted < 0 || nonce < 0 || responder_id < 0 ||
+        duration_of(config, section, "archive_cutoff", 0, 100 * 366 * 86400LL, &issuer->archive_cutoff_s,
+                    err) < 0 ||
         duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s, err) <
             0 ||
         duration_of(config, section, "crl_refresh", 60, 5 * 366 * 86400LL, &issuer->crl_refresh_s, err) < 0 ||
         duration_of(config, section, "ocsp_validity", 60, 366 * 86400LL, &issuer->ocsp_validity_s, err) < 0)
         return -1;
     issuer->unlisted = (enum unlisted)unlisted;
+    issuer->nonce = (enum nonce_policy)nonce;
+    issuer->responder_by_name = responder_id == 1;
+    if (read_signers(config, section, issuer, err) < 0 || read_delegates(config, section, issuer, err) < 0)
+        return -1;
     issuer->alias_count = cfg_size(section, "alias");
     issuer->aliases = calloc(issuer->alias_count ? issuer->alias_count : 1, sizeof *issuer->aliases);
     for (size_t i = 0; issuer->aliases && i < issuer->alias_count; i++)
@@ -384,6 +480,8 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     config->crl_directory = file_of(config, crl, "directory");
     config->signer_program = file_of(config, signer, "program");
     config->signer_socket = file_of(config, signer, "socket");
+    if (number_of(config, signer, "threads", 1, 64, &config->signer_threads, err) < 0)
+        return -1;
     int level = log_level_parse(cfg_getstr(log, "level"));
     if (level < 0)
         return config_error(config, line_of(log, "level"), err,
@@ -487,8 +585,17 @@ static void free_issuer(struct config_issuer *issuer)
     free(issuer->name.text);
     free(issuer->certificate.text);
     free(issuer->key.text);
-    free(issuer->ocsp_certificate.text);
-    free(issuer->ocsp_key.text);
+    for (size_t i = 0; i < issuer->signer_count; i++) {
+        free(issuer->signers[i].certificate.text);
+        free(issuer->signers[i].key.text);
+    }
+    free(issuer->signers);
+    for (size_t i = 0; i < issuer->delegate_count; i++) {
+        free(issuer->delegates[i].kind.text);
+        free(issuer->delegates[i].chain.text);
+    }
+    free(issuer->delegates);
+    free(issuer->crl_reference.text);
     free(issuer->request_signers.text);
 }
 

@@ -13,6 +13,23 @@ static json_t *describe_crl(const struct publication *p)
                      (json_int_t)p->entries, "bytes", (json_int_t)p->der_len);
 }
 
+/* In order of preference; the first that is valid signs, unless a client wishes an algorithm of another. */
+static json_t *describe_signers(const struct issuer *issuer)
+{
+    json_t *list = json_array();
+    const struct ocsp_signers *signers = issuer_ocsp_signers(issuer);
+    for (size_t i = 0; signers && i < signers->count; i++) {
+        const struct certificate *own = &signers->list[i].certificate;
+        char *subject = certificate_subject_text(own);
+        json_array_append_new(list,
+                              json_pack("{s:s?, s:s, s:o, s:o}", "subject", subject, "algorithm",
+                                        signers->list[i].sigalg->name, "not_before",
+                                        json_time(own->not_before), "not_after", json_time(own->not_after)));
+        free(subject);
+    }
+    return list;
+}
+
 static json_t *describe_issuer(struct request *request, const struct issuer *issuer)
 {
     struct buffer pem = {0};
@@ -23,8 +40,7 @@ static json_t *describe_issuer(struct request *request, const struct issuer *iss
         buffer_add(&pem, "", 1))
         object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", issuer->config->name.text, "subject",
                            subject, "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL, "crl",
-                           describe_crl(p), "ocsp_signer_not_after",
-                           json_time(issuer_ocsp_certificate(issuer)->not_after));
+                           describe_crl(p), "ocsp_signers", describe_signers(issuer));
     publication_release(p);
     buffer_free(&pem);
     free(subject);

@@ -1,4 +1,4 @@
-#include <annul/issuer.h>
+#include <annul/ocsp_signer.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -9,16 +9,10 @@
 #include <string.h>
 
 #define NAME_MAX_OCTETS 15000 /* of a CA's subject, which a CRL repeats */
-#define OCSP_CERTS_MAX 32768  /* octets of a file whose certificates go along with every response */
 
 static struct bytes view(const struct buffer *buffer)
 {
     return (struct bytes){buffer->at, buffer->len};
-}
-
-const struct certificate *issuer_ocsp_certificate(const struct issuer *issuer)
-{
-    return issuer->delegate.x509 ? &issuer->delegate : &issuer->ca;
 }
 
 static int load_certificate(const struct config *config, const struct config_issuer *section,
@@ -54,7 +48,6 @@ static int load_ca(const struct config *config, struct issuer *issuer, struct er
                             "issuer \"%s\": certificate %s: its subject has more than %d octets, or its key "
                             "identifier more than %zu",
                             section->name.text, file->text, NAME_MAX_OCTETS, sizeof issuer->key_id);
-    issuer->ocsp_sigalg = sigalg;
     if (!section->key.text)
         return 0;
     if (!certificate_may_sign_crls(&issuer->ca))
@@ -63,48 +56,6 @@ static int load_ca(const struct config *config, struct issuer *issuer, struct er
             "issuer \"%s\": certificate %s: keyUsage lacks cRLSign, so nobody would accept its CRLs",
             section->name.text, file->text);
     issuer->crl_sigalg = sigalg;
-    return 0;
-}
-
-static int append_der(void *arg, struct certificate *certificate, struct error *err)
-{
-    bool added = buffer_add(arg, certificate->der.at, certificate->der.len);
-    return added ? 0 : error_set(err, "out of memory");
-}
-
-/* Every certificate of the file: relying parties that know the root alone need the CAs between. */
-static int load_chain(const struct config_value *file, struct buffer *chain, struct error *err)
-{
-    struct buffer text = {0};
-    if (file_read(file->text, OCSP_CERTS_MAX, &text) < 0)
-        return error_set(err, "%s", strerror(errno));
-    long count = certificates_from_text((struct bytes){text.at, text.len}, append_der, chain, err);
-    buffer_free(&text);
-    return count < 0 ? -1 : 0;
-}
-
-static int load_delegate(const struct config *config, struct issuer *issuer, struct error *err)
-{
-    const struct config_issuer *section = issuer->config;
-    const struct config_value *file = &section->ocsp_certificate;
-    if (!file->text)
-        return 0;
-    if (load_certificate(config, section, file, &issuer->delegate, err) < 0)
-        return -1;
-    const char *fault = NULL;
-    struct error why;
-    if (certificate_issued_by(&issuer->delegate, &issuer->ca) != 1)
-        fault =
-            "was not issued by this CA, so clients would refuse its signatures (RFC 6960 section 4.2.2.2)";
-    else if (!certificate_is_ocsp_delegate(&issuer->delegate))
-        fault = "lacks extendedKeyUsage OCSPSigning; have the CA issue one with it";
-    else if (!(issuer->ocsp_sigalg = sigalg_for_key(certificate_key(&issuer->delegate))))
-        fault = "has a key that is none of RSA 2048 to 4096, P-256, P-384, P-521, Ed25519";
-    else if (load_chain(file, &issuer->ocsp_certs, &why) < 0)
-        fault = why.text;
-    if (fault)
-        return config_error(config, file->line, err, "issuer \"%s\": ocsp_certificate %s: %s",
-                            section->name.text, file->text, fault);
     return 0;
 }
 
@@ -130,9 +81,6 @@ static bool make_hashes(struct issuer *issuer)
         if (!certid_digest((enum certid_hash)h, name, issuer->name_hash[h]) ||
             !certid_digest((enum certid_hash)h, key, issuer->key_hash[h]))
             return false;
-    if (!certid_digest(CERTID_SHA1, view(&issuer_ocsp_certificate(issuer)->key_bits), hash))
-        return false;
-    memcpy(issuer->responder_key_hash, hash, sizeof issuer->responder_key_hash);
 
     struct buffer both = {0};
     bool good = buffer_add(&both, name.at, name.len) && buffer_add(&both, key.at, key.len) &&
@@ -152,8 +100,7 @@ static bool make_hashes(struct issuer *issuer)
 static int load_one(struct issuers *issuers, struct issuer *issuer, struct error *err)
 {
     const struct config *config = issuers->config;
-    if (load_ca(config, issuer, err) < 0 || load_delegate(config, issuer, err) < 0 ||
-        load_request_signers(config, issuer, err) < 0)
+    if (load_ca(config, issuer, err) < 0 || load_request_signers(config, issuer, err) < 0)
         return -1;
     if (!make_hashes(issuer))
         return error_set(err, "OpenSSL cannot hash");
@@ -191,8 +138,7 @@ void issuers_free(struct issuers *issuers)
         return;
     for (size_t i = 0; i < issuers->count; i++) {
         certificate_free(&issuers->list[i].ca);
-        certificate_free(&issuers->list[i].delegate);
-        buffer_free(&issuers->list[i].ocsp_certs);
+        issuer_ocsp_signers_free(&issuers->list[i]);
         X509_STORE_free(issuers->list[i].request_signers);
     }
     free(issuers);

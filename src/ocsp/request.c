@@ -8,7 +8,7 @@
 
 static const uint8_t oid_nonce[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02};
 /* Extensions that may be critical because whatever they ask for, our answer honours it: the response type is
- * always the basic one; preferred algorithms are a wish (RFC 6960 section 4.4.7). */
+ * always the basic one. */
 static const uint8_t oid_response[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x04};
 static const uint8_t oid_preferred[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x08};
 static const uint8_t oid_locator[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x07};
@@ -43,7 +43,28 @@ static bool nonce_is_legal(struct bytes value)
     return len >= 1 && len <= OCSP_NONCE_MAX;
 }
 
-static int parse_extensions(struct bytes *in, struct bytes *nonce, struct error *err)
+bool ocsp_take_preferred(struct bytes *preferred, struct bytes *oid)
+{
+    struct bytes one, algorithm, key_algorithm;
+    return der_take(preferred, DER_SEQUENCE, &one) && der_take(&one, DER_SEQUENCE, &algorithm) &&
+           der_take(&algorithm, DER_OID, oid) &&
+           (one.len == 0 || (der_take(&one, DER_SEQUENCE, &key_algorithm) && one.len == 0));
+}
+
+static bool preferred_is_legal(struct bytes value, struct bytes *preferred)
+{
+    struct bytes oid;
+    if (!der_take(&value, DER_SEQUENCE, preferred) || value.len || preferred->len == 0)
+        return false;
+    struct bytes rest = *preferred;
+    while (rest.len)
+        if (!ocsp_take_preferred(&rest, &oid))
+            return false;
+    return true;
+}
+
+/* `request` is NULL for the extensions of one CertID: none of them changes our answer. */
+static int parse_extensions(struct bytes *in, struct ocsp_request *request, struct error *err)
 {
     struct bytes explicit, list;
     if (!der_take(in, DER_CONTEXT_CONSTRUCTED(2), &explicit) &&
@@ -55,10 +76,13 @@ static int parse_extensions(struct bytes *in, struct bytes *nonce, struct error 
         struct extension extension;
         if (!take_extension(&list, &extension))
             return error_set(err, "an extension is not DER");
-        if (nonce && IS(extension.oid, oid_nonce)) {
-            if (nonce->len || !nonce_is_legal(extension.value))
+        if (request && IS(extension.oid, oid_nonce)) {
+            if (request->nonce.len || !nonce_is_legal(extension.value))
                 return error_set(err, "nonce: one of 1 to 128 octets (RFC 9654 section 2.1)");
-            *nonce = extension.value;
+            request->nonce = extension.value;
+        } else if (request && IS(extension.oid, oid_preferred)) {
+            if (request->preferred.len || !preferred_is_legal(extension.value, &request->preferred))
+                return error_set(err, "preferred signature algorithms: one list (RFC 6960 section 4.4.7.1)");
         } else if (extension.critical && !IS(extension.oid, oid_response) &&
                    !IS(extension.oid, oid_preferred) && !IS(extension.oid, oid_locator)) {
             return error_set(err, "an unknown critical extension");
@@ -98,7 +122,7 @@ static int parse_tbs(struct bytes tbs, struct ocsp_request *request, struct erro
         return error_set(err, "requestList is not DER");
     if (parse_request_list(list, request, err) < 0)
         return -1;
-    if (der_peek(tbs) == DER_CONTEXT_CONSTRUCTED(2) && parse_extensions(&tbs, &request->nonce, err) < 0)
+    if (der_peek(tbs) == DER_CONTEXT_CONSTRUCTED(2) && parse_extensions(&tbs, request, err) < 0)
         return -1;
     return tbs.len ? error_set(err, "octets behind the extensions") : 0;
 }
@@ -107,7 +131,7 @@ enum ocsp_status ocsp_request_parse(struct bytes der, struct ocsp_request *reque
 {
     struct bytes outer, tbs, signature;
     request->count = 0;
-    request->nonce = (struct bytes){0};
+    request->nonce = request->preferred = (struct bytes){0};
     if (!der_take(&der, DER_SEQUENCE, &outer) || der.len || !der_take(&outer, DER_SEQUENCE, &tbs)) {
         error_set(err, "not an OCSPRequest");
         return OCSP_MALFORMED_REQUEST;

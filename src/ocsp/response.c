@@ -9,7 +9,12 @@ static const uint8_t oid_basic[] = {0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x
 static const uint8_t oid_nonce[] = {0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02};
 static const uint8_t extended_revoke[] = {0x30, 0x0f, 0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05,
                                           0x07, 0x30, 0x01, 0x09, 0x04, 0x02, 0x05, 0x00};
+static const uint8_t oid_crl[] = {0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x03};
+static const uint8_t oid_archive_cutoff[] = {0x06, 0x09, 0x2b, 0x06, 0x01, 0x05,
+                                             0x05, 0x07, 0x30, 0x01, 0x06};
 static const uint8_t oid_invalidity[] = {0x06, 0x03, 0x55, 0x1d, 0x18};
+
+#define IS(octets, known) bytes_equal(octets, (struct bytes){known, sizeof known})
 
 static void put_generalized(struct der_writer *w, int64_t at)
 {
@@ -17,15 +22,65 @@ static void put_generalized(struct der_writer *w, int64_t at)
     der_put(w, time, time_to_generalized(at, time));
 }
 
-/* singleExtensions [1] with invalidityDate (RFC 6960 section 4.4.5: CRL entry extensions are allowed) */
-static void put_invalidity(struct der_writer *w, int64_t at)
+bool ocsp_responder_by_key(struct buffer *out, struct bytes key_bits)
 {
-    size_t outer = der_mark(w), list = outer, extension = outer, value = outer;
-    put_generalized(w, at);
-    der_wrap(w, DER_OCTET_STRING, value);
-    der_put(w, oid_invalidity, sizeof oid_invalidity);
-    der_wrap(w, DER_SEQUENCE, extension);
-    der_wrap(w, DER_SEQUENCE, list);
+    uint8_t id[24] = {DER_CONTEXT_CONSTRUCTED(2), 22, DER_OCTET_STRING, 20}, hash[CERTID_HASH_MAX];
+    if (!certid_digest(CERTID_SHA1, key_bits, hash))
+        return false;
+    memcpy(id + 4, hash, 20);
+    return buffer_add(out, id, sizeof id);
+}
+
+bool ocsp_responder_by_name(struct buffer *out, struct bytes name)
+{
+    uint8_t header[DER_HEADER_MAX];
+    return buffer_add(out, header, der_write_header(header, DER_CONTEXT_CONSTRUCTED(1), name.len)) &&
+           buffer_add(out, name.at, name.len);
+}
+
+/* Around the extension's value, which was written since `mark`; `oid` is a TLV. */
+static void wrap_extension(struct der_writer *w, const uint8_t *oid, size_t oid_len, size_t mark)
+{
+    der_wrap(w, DER_OCTET_STRING, mark);
+    der_put(w, oid, oid_len);
+    der_wrap(w, DER_SEQUENCE, mark);
+}
+
+/* CrlID (RFC 6960 section 4.4.2) */
+static void put_crl_id(struct der_writer *w, const struct ocsp_single *single, struct bytes url)
+{
+    size_t value = der_mark(w), part = value;
+    put_generalized(w, single->crl_at);
+    der_wrap(w, DER_CONTEXT_CONSTRUCTED(2), part);
+    part = der_mark(w);
+    der_put_unsigned(w, (uint64_t)single->crl_number);
+    der_wrap(w, DER_CONTEXT_CONSTRUCTED(1), part);
+    part = der_mark(w);
+    der_put_tlv(w, DER_IA5STRING, url);
+    der_wrap(w, DER_CONTEXT_CONSTRUCTED(0), part);
+    der_wrap(w, DER_SEQUENCE, value);
+    wrap_extension(w, oid_crl, sizeof oid_crl, value);
+}
+
+/* singleExtensions [1]; invalidityDate may be there because CRL entry extensions may (section 4.4.5). */
+static void put_single_extensions(struct der_writer *w, const struct ocsp_single *single,
+                                  const struct ocsp_response_data *data)
+{
+    size_t outer = der_mark(w), mark = outer;
+    if (single->status == OCSP_CERT_REVOKED && single->invalidity_at != TIME_NONE) {
+        put_generalized(w, single->invalidity_at);
+        wrap_extension(w, oid_invalidity, sizeof oid_invalidity, mark);
+    }
+    if (single->status == OCSP_CERT_REVOKED && single->crl_number)
+        put_crl_id(w, single, data->crl_url);
+    mark = der_mark(w);
+    if (data->archive_cutoff_at != TIME_NONE) {
+        put_generalized(w, data->archive_cutoff_at);
+        wrap_extension(w, oid_archive_cutoff, sizeof oid_archive_cutoff, mark);
+    }
+    if (der_mark(w) == outer)
+        return;
+    der_wrap(w, DER_SEQUENCE, outer);
     der_wrap(w, DER_CONTEXT_CONSTRUCTED(1), outer);
 }
 
@@ -47,16 +102,15 @@ static void put_status(struct der_writer *w, const struct ocsp_single *single)
     der_wrap(w, DER_CONTEXT_CONSTRUCTED(1), info);
 }
 
-static void put_single(struct der_writer *w, const struct ocsp_single *single, int64_t this_update,
-                       int64_t next_update)
+static void put_single(struct der_writer *w, const struct ocsp_single *single,
+                       const struct ocsp_response_data *data)
 {
     size_t whole = der_mark(w);
-    if (single->status == OCSP_CERT_REVOKED && single->invalidity_at != TIME_NONE)
-        put_invalidity(w, single->invalidity_at);
+    put_single_extensions(w, single, data);
     size_t next = der_mark(w);
-    put_generalized(w, next_update);
+    put_generalized(w, data->next_update);
     der_wrap(w, DER_CONTEXT_CONSTRUCTED(0), next);
-    put_generalized(w, this_update);
+    put_generalized(w, data->this_update);
     put_status(w, single);
     der_put_bytes(w, single->certid);
     der_wrap(w, DER_SEQUENCE, whole);
@@ -68,10 +122,9 @@ static void put_extensions(struct der_writer *w, const struct ocsp_response_data
     if (data->extended_revoke)
         der_put(w, extended_revoke, sizeof extended_revoke);
     if (data->nonce.len) {
-        size_t extension = der_mark(w);
-        der_put_tlv(w, DER_OCTET_STRING, data->nonce);
-        der_put(w, oid_nonce, sizeof oid_nonce);
-        der_wrap(w, DER_SEQUENCE, extension);
+        size_t mark = der_mark(w);
+        der_put_bytes(w, data->nonce);
+        wrap_extension(w, oid_nonce, sizeof oid_nonce, mark);
     }
     if (der_mark(w) == outer)
         return;
@@ -85,13 +138,10 @@ bool ocsp_response_data_put(struct der_writer *w, const struct ocsp_response_dat
     put_extensions(w, data);
     size_t responses = der_mark(w);
     for (size_t i = data->count; i > 0; i--)
-        put_single(w, &data->singles[i - 1], data->this_update, data->next_update);
+        put_single(w, &data->singles[i - 1], data);
     der_wrap(w, DER_SEQUENCE, responses);
     put_generalized(w, data->produced_at);
-    size_t responder = der_mark(w);
-    der_put_tlv(w, DER_OCTET_STRING,
-                (struct bytes){data->responder_key_hash, sizeof data->responder_key_hash});
-    der_wrap(w, DER_CONTEXT_CONSTRUCTED(2), responder);
+    der_put_bytes(w, data->responder_id);
     der_wrap(w, DER_SEQUENCE, whole);
     return !w->overflow;
 }
@@ -179,63 +229,89 @@ static bool take_status(struct bytes *in, struct ocsp_single *single)
     return reason_name(single->reason) != NULL;
 }
 
-static bool take_octets(struct bytes *in, const uint8_t *octets, size_t len)
+static bool take_crl_id(struct bytes *in, struct ocsp_response_data *data, struct ocsp_single *single)
 {
-    if (in->len < len || memcmp(in->at, octets, len) != 0)
+    struct bytes crl_id, part, url, number;
+    if (single->crl_number || !der_take(in, DER_SEQUENCE, &crl_id) ||
+        !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(0), &part) || !der_take(&part, DER_IA5STRING, &url) ||
+        part.len || !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(1), &part) ||
+        !der_take(&part, DER_INTEGER, &number) || part.len || number.len == 0 || number.len > 8 ||
+        number.at[0] & 0x80 || !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(2), &part) ||
+        !take_generalized(&part, &single->crl_at) || part.len || crl_id.len)
         return false;
-    in->at += len;
-    in->len -= len;
-    return true;
+    for (size_t i = 0; i < number.len; i++)
+        single->crl_number = single->crl_number << 8 | number.at[i];
+    data->crl_url = url;
+    return single->crl_number > 0;
 }
 
-static bool take_invalidity(struct bytes *in, int64_t *at)
-{
-    struct bytes explicit, list, extension, value;
-    return der_take(in, DER_CONTEXT_CONSTRUCTED(1), &explicit) && der_take(&explicit, DER_SEQUENCE, &list) &&
-           explicit.len == 0 && der_take(&list, DER_SEQUENCE, &extension) && list.len == 0 &&
-           take_octets(&extension, oid_invalidity, sizeof oid_invalidity) &&
-           der_take(&extension, DER_OCTET_STRING, &value) && extension.len == 0 &&
-           take_generalized(&value, at) && value.len == 0;
-}
-
-static bool take_single(struct bytes *in, struct ocsp_response_data *data, struct ocsp_single *single,
-                        struct certid *id)
-{
-    struct bytes content, explicit;
-    int64_t this_update, next_update;
-    if (!der_take(in, DER_SEQUENCE, &content) || !certid_take(&content, id) ||
-        !take_status(&content, single) || !take_generalized(&content, &this_update) ||
-        !der_take(&content, DER_CONTEXT_CONSTRUCTED(0), &explicit) ||
-        !take_generalized(&explicit, &next_update) || explicit.len)
-        return false;
-    if (content.len &&
-        (single->status != OCSP_CERT_REVOKED || !take_invalidity(&content, &single->invalidity_at)))
-        return false;
-    if (data->count == 0) {
-        data->this_update = this_update;
-        data->next_update = next_update;
-    }
-    single->certid = id->whole;
-    return content.len == 0 && this_update == data->this_update && next_update == data->next_update;
-}
-
-static bool take_extensions(struct bytes *in, struct ocsp_response_data *data)
+/* Those that put_single_extensions writes; each at most once. */
+static bool take_single_extensions(struct bytes *in, struct ocsp_response_data *data,
+                                   struct ocsp_single *single, int64_t *archive_cutoff_at)
 {
     struct bytes explicit, list, extension, value;
     if (!der_take(in, DER_CONTEXT_CONSTRUCTED(1), &explicit) || !der_take(&explicit, DER_SEQUENCE, &list) ||
         explicit.len || list.len == 0)
         return false;
     while (list.len) {
-        if (!data->extended_revoke && take_octets(&list, extended_revoke, sizeof extended_revoke)) {
+        bool revoked = single->status == OCSP_CERT_REVOKED, good;
+        struct bytes oid;
+        if (!der_take(&list, DER_SEQUENCE, &extension) || !der_take_whole(&extension, DER_OID, &oid) ||
+            !der_take(&extension, DER_OCTET_STRING, &value) || extension.len)
+            return false;
+        if (IS(oid, oid_archive_cutoff))
+            good = *archive_cutoff_at == TIME_NONE && take_generalized(&value, archive_cutoff_at);
+        else if (IS(oid, oid_crl))
+            good = revoked && take_crl_id(&value, data, single);
+        else
+            good = IS(oid, oid_invalidity) && revoked && single->invalidity_at == TIME_NONE &&
+                   take_generalized(&value, &single->invalidity_at);
+        if (!good || value.len)
+            return false;
+    }
+    return true;
+}
+
+static bool take_single(struct bytes *in, struct ocsp_response_data *data, struct ocsp_single *single,
+                        struct certid *id)
+{
+    struct bytes content, explicit;
+    int64_t this_update, next_update, archive_cutoff_at = TIME_NONE;
+    if (!der_take(in, DER_SEQUENCE, &content) || !certid_take(&content, id) ||
+        !take_status(&content, single) || !take_generalized(&content, &this_update) ||
+        !der_take(&content, DER_CONTEXT_CONSTRUCTED(0), &explicit) ||
+        !take_generalized(&explicit, &next_update) || explicit.len)
+        return false;
+    if (content.len && !take_single_extensions(&content, data, single, &archive_cutoff_at))
+        return false;
+    if (data->count == 0) {
+        data->this_update = this_update;
+        data->next_update = next_update;
+        data->archive_cutoff_at = archive_cutoff_at;
+    }
+    single->certid = id->whole;
+    return content.len == 0 && this_update == data->this_update && next_update == data->next_update &&
+           archive_cutoff_at == data->archive_cutoff_at;
+}
+
+/* Those that put_extensions writes, in any order. */
+static bool take_extensions(struct bytes *in, struct ocsp_response_data *data)
+{
+    struct bytes explicit, list, whole, extension, oid;
+    if (!der_take(in, DER_CONTEXT_CONSTRUCTED(1), &explicit) || !der_take(&explicit, DER_SEQUENCE, &list) ||
+        explicit.len || list.len == 0)
+        return false;
+    while (list.len) {
+        if (!der_take_whole(&list, DER_SEQUENCE, &whole))
+            return false;
+        if (!data->extended_revoke && IS(whole, extended_revoke)) {
             data->extended_revoke = true;
             continue;
         }
-        if (!der_take(&list, DER_SEQUENCE, &extension) ||
-            !take_octets(&extension, oid_nonce, sizeof oid_nonce) || data->nonce.len ||
-            !der_take(&extension, DER_OCTET_STRING, &value) || extension.len || value.len == 0 ||
-            value.len > OCSP_NONCE_MAX + 3)
+        if (!der_take(&whole, DER_SEQUENCE, &extension) || !der_take_whole(&extension, DER_OID, &oid) ||
+            !IS(oid, oid_nonce) || data->nonce.len || !der_take(&extension, DER_OCTET_STRING, &data->nonce) ||
+            extension.len || data->nonce.len == 0 || data->nonce.len > OCSP_NONCE_MAX + 3)
             return false;
-        data->nonce = value;
     }
     return true;
 }
@@ -243,17 +319,15 @@ static bool take_extensions(struct bytes *in, struct ocsp_response_data *data)
 bool ocsp_response_data_parse(struct bytes der, struct ocsp_response_data *data,
                               struct certid ids[OCSP_CERTIDS_MAX], struct error *err)
 {
-    struct bytes content, responder, key_hash, responses;
-    *data = (struct ocsp_response_data){0};
+    struct bytes content, responses;
+    *data = (struct ocsp_response_data){.archive_cutoff_at = TIME_NONE};
     if (!der_take(&der, DER_SEQUENCE, &content) || der.len ||
-        !der_take(&content, DER_CONTEXT_CONSTRUCTED(2), &responder) ||
-        !der_take(&responder, DER_OCTET_STRING, &key_hash) || responder.len ||
-        key_hash.len != sizeof data->responder_key_hash || !take_generalized(&content, &data->produced_at) ||
-        !der_take(&content, DER_SEQUENCE, &responses)) {
+        !(der_take_whole(&content, DER_CONTEXT_CONSTRUCTED(2), &data->responder_id) ||
+          der_take_whole(&content, DER_CONTEXT_CONSTRUCTED(1), &data->responder_id)) ||
+        !take_generalized(&content, &data->produced_at) || !der_take(&content, DER_SEQUENCE, &responses)) {
         error_set(err, "not a ResponseData");
         return false;
     }
-    memcpy(data->responder_key_hash, key_hash.at, key_hash.len);
     for (; responses.len; data->count++) {
         if (data->count == OCSP_CERTIDS_MAX ||
             !take_single(&responses, data, &data->singles[data->count], &ids[data->count])) {

@@ -117,6 +117,12 @@ static int keep_first(void *arg, struct certificate *certificate, struct error *
     return 0;
 }
 
+int certificate_append(void *arg, struct certificate *certificate, struct error *err)
+{
+    bool added = buffer_add(arg, certificate->der.at, certificate->der.len);
+    return added ? 0 : error_set(err, "out of memory");
+}
+
 int certificate_from_file(const char *path, struct certificate *certificate, struct error *err)
 {
     struct buffer text = {0};

@@ -183,7 +183,7 @@ bool cache_take_off(struct cache *cache, struct bytes key, struct cache_stamp st
     struct entry *entry = *link ? *link : make_entry(link, hash, key);
     bool ours = entry && !entry->in_flight;
     *joined = entry && entry->in_flight && waiter && entry->flight.change == stamp.change &&
-              entry->flight.version == stamp.version;
+              entry->flight.version == stamp.version && entry->flight.lineage == stamp.lineage;
     if (ours) {
         entry->in_flight = true;
         entry->flight = stamp;

@@ -10,20 +10,22 @@
 
 #include <annul/responder.h>
 
-#define CACHE_KEY_MAX 192 /* a CertID with SHA-512; a longer one (odd DER) is not cached */
+/* A CertID with SHA-512, and how it is signed; a longer one (odd DER) is not cached. */
+#define CACHE_KEY_MAX 192
 
 struct cache;
 
-/* The row that an answer speaks of, and when it was known to be so. */
+/* The row that an answer speaks of, when it was known to be so, and in whose name. */
 struct cache_stamp {
-    int64_t change;  /* store_change() before the row was read */
-    int64_t version; /* of the row; -1: not listed */
+    int64_t change;   /* store_change() before the row was read */
+    int64_t version;  /* of the row; -1: not listed */
+    uint64_t lineage; /* of who signed it */
 };
 
 struct cache *cache_new(size_t max_octets); /* NULL when out of memory */
 void cache_free(struct cache *cache);       /* NULL-safe; nobody may be inside */
 
-/* The answer for a CertID (TLV), held, with its stamp; NULL: none. */
+/* The answer for a key, held, with its stamp; NULL: none. */
 struct ocsp_answer *cache_find(struct cache *cache, struct bytes key, struct cache_stamp *stamp);
 
 /* Notes that the row was still the same at change counter `change`, if the answer is still this one. */

@@ -1,76 +1,15 @@
-#include <annul/responder.h>
-
-#include "cache.h"
+#include "internal.h"
 
 #include <annul/log.h>
-#include <annul/reason.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#define STATUSES (OCSP_UNAUTHORIZED + 1)
-#define NOT_LISTED (-1) /* for the version of a row that is not there */
-#define NOT_READ (-2)   /* of one that was not looked at yet */
-
-/* What the response adds around ResponseData, signature and certificate. */
-#define ENVELOPE_MAX 256
-
-struct responder {
-    struct issuers *issuers;
-    struct store *store;
-    struct signer *signer;
-    struct cache *cache;
-    int64_t (*now)(void);
-    struct ocsp_answer *errors[STATUSES]; /* by status */
-};
-
-/* A ResponseData on its way to the signer. */
-struct responder_job {
-    struct responder *responder;
-    const struct issuer *issuer;
-    responder_done *done;
-    void *arg;
-    struct ocsp_answer *answer;
-    size_t room;                /* octets of answer->room */
-    struct bytes response_data; /* within `buffer` */
-    bool cacheable, in_flight;  /* in_flight: others may wait for it in the cache */
-    struct cache_stamp stamp;
-    struct bytes key; /* the CertID, within `key_octets` */
-    uint8_t key_octets[CACHE_KEY_MAX];
-    uint8_t buffer[];
-};
-
-void ocsp_answer_hold(struct ocsp_answer *answer)
-{
-    atomic_fetch_add_explicit(&answer->holders, 1, memory_order_relaxed);
-}
-
-void ocsp_answer_release(struct ocsp_answer *answer)
-{
-    if (!answer || atomic_fetch_sub_explicit(&answer->holders, 1, memory_order_acq_rel) > 1)
-        return;
-    struct ocsp_prepared *prepared = atomic_load_explicit(&answer->prepared, memory_order_acquire);
-    if (prepared)
-        prepared->free(prepared);
-    free(answer);
-}
-
-static struct ocsp_answer *new_answer(size_t room)
-{
-    struct ocsp_answer *answer = calloc(1, sizeof *answer + room);
-    if (answer) {
-        answer->size = sizeof *answer + room;
-        atomic_init(&answer->holders, 1);
-        answer->der = answer->room;
-    }
-    return answer;
-}
-
 /* Error answers are made once: a flood of bad requests allocates nothing, and "out of memory" can be said. */
 static bool make_errors(struct responder *responder)
 {
-    for (int status = OCSP_MALFORMED_REQUEST; status < STATUSES; status++) {
-        struct ocsp_answer *answer = new_answer(OCSP_ERROR_LEN);
+    for (int status = OCSP_MALFORMED_REQUEST; status < OCSP_STATUSES; status++) {
+        struct ocsp_answer *answer = answer_new(OCSP_ERROR_LEN);
         if (!answer)
             return false;
         answer->status = (enum ocsp_status)status;
@@ -105,7 +44,7 @@ void responder_free(struct responder *responder)
 {
     if (!responder)
         return;
-    for (int status = 0; status < STATUSES; status++)
+    for (int status = 0; status < OCSP_STATUSES; status++)
         ocsp_answer_release(responder->errors[status]);
     cache_free(responder->cache);
     free(responder);
@@ -138,286 +77,94 @@ static enum ocsp_status check_request_signature(const struct issuer *issuer,
     return OCSP_UNAUTHORIZED;
 }
 
-/* --- what is said -------------------------------------------------------------------------------------- */
+/* --- what is asked ------------------------------------------------------------------------------------- */
 
-/* A serial that is not in the database: by policy. */
-static enum ocsp_status answer_unlisted(const struct issuer *issuer, struct ocsp_single *single,
-                                        struct ocsp_response_data *data)
+/* By policy a nonce is repeated, or passed over, or must be there. */
+static enum ocsp_status apply_nonce_policy(struct question *q)
 {
-    switch (issuer->config->unlisted) {
-    case UNLISTED_UNKNOWN:
-        single->status = OCSP_CERT_UNKNOWN;
-        return OCSP_SUCCESSFUL;
-    case UNLISTED_GOOD:
-        single->status = OCSP_CERT_GOOD;
-        return OCSP_SUCCESSFUL;
-    case UNLISTED_REVOKED: /* RFC 6960 section 2.2 */
-        single->status = OCSP_CERT_REVOKED;
-        single->reason = REASON_CERTIFICATE_HOLD;
-        single->revoked_at = 0;
-        data->extended_revoke = true;
-        return OCSP_SUCCESSFUL;
-    case UNLISTED_UNAUTHORIZED:
+    if (q->issuer->config->nonce == NONCE_REQUIRE && q->request.nonce.len == 0)
         return OCSP_UNAUTHORIZED;
-    }
-    return OCSP_INTERNAL_ERROR;
-}
-
-static enum ocsp_status answer_one(struct responder *responder, const struct issuer *issuer,
-                                   const struct certid *id, struct ocsp_single *single,
-                                   struct ocsp_response_data *data, int64_t *version)
-{
-    struct cert_record record;
-    struct error err;
-    *version = NOT_LISTED;
-    *single = (struct ocsp_single){.certid = id->whole, .reason = -1, .invalidity_at = TIME_NONE};
-    switch (store_status(responder->store, issuer->id, &id->serial, &record, &err)) {
-    case FAILED:
-        log_limited(LOG_LEVEL_ERROR, "responder", "%s", err.text);
-        return OCSP_INTERNAL_ERROR;
-    case ABSENT:
-        return answer_unlisted(issuer, single, data);
-    case FOUND:
-        break;
-    }
-    *version = record.version;
-    if (record.status == CERT_GOOD) {
-        single->status = OCSP_CERT_GOOD;
-        return OCSP_SUCCESSFUL;
-    }
-    single->status = OCSP_CERT_REVOKED;
-    single->revoked_at = record.revoked_at;
-    single->reason = record.reason == REASON_UNSPECIFIED ? -1 : record.reason;
-    single->invalidity_at = record.invalidity_at;
+    if (q->issuer->config->nonce == NONCE_IGNORE)
+        q->request.nonce.len = 0;
     return OCSP_SUCCESSFUL;
 }
 
-/* A response never outlives the certificate of its signer. False where that is over already. */
-static bool set_times(const struct issuer *issuer, int64_t now, struct ocsp_response_data *data)
+static enum ocsp_status choose_signer(struct question *q)
 {
-    const struct certificate *signer = issuer_ocsp_certificate(issuer);
-    data->produced_at = data->this_update = now;
-    data->next_update = now + issuer->config->ocsp_validity_s;
-    if (data->next_update > signer->not_after)
-        data->next_update = signer->not_after;
-    if (data->next_update > now && signer->not_before <= now)
-        return true;
+    q->signer = ocsp_signers_choose(issuer_ocsp_signers(q->issuer), q->request.preferred, q->now, &q->sigalg);
+    if (q->signer)
+        return OCSP_SUCCESSFUL;
     log_limited(LOG_LEVEL_ERROR, "responder",
-                "issuer %s: the OCSP signer's certificate is not valid now; renew it",
-                issuer->config->name.text);
-    return false;
+                "issuer %s: no OCSP signer has a certificate that is valid now; renew it",
+                q->issuer->config->name.text);
+    return OCSP_TRY_LATER;
 }
 
-/* Who is asked, and may he be. */
-static enum ocsp_status accept_request(struct responder *responder, struct bytes der,
-                                       struct ocsp_request *request, const struct issuer **answering)
+/* An answer about one certificate and without nonce is for everybody who asks the same: by the same hash, for the
+ * same algorithm. */
+static void make_key(struct question *q)
+{
+    struct bytes id = q->request.certs[0].whole;
+    if (q->request.count > 1 || q->request.nonce.len || id.len >= CACHE_KEY_MAX)
+        return;
+    q->key_octets[0] = (uint8_t)sigalg_number(q->sigalg);
+    memcpy(q->key_octets + 1, id.at, id.len);
+    q->key.at = q->key_octets;
+    q->key.len = id.len + 1;
+}
+
+/* Who is asked, may he be, and how will he answer. */
+static enum ocsp_status take_question(struct responder *responder, struct bytes der, struct question *q)
 {
     struct error err;
-    enum ocsp_status status = ocsp_request_parse(der, request, &err);
+    q->now = responder->now();
+    q->len = der.len;
+    q->key.len = 0;
+    enum ocsp_status status = ocsp_request_parse(der, &q->request, &err);
     if (status != OCSP_SUCCESSFUL) {
         log_debug("responder", "malformed request: %s", err.text);
         return status;
     }
-    *answering = find_issuer(responder, request);
-    return *answering ? check_request_signature(*answering, request, der) : OCSP_UNAUTHORIZED;
-}
-
-/* `version` is that of the last row; it matters where there is one. */
-static enum ocsp_status fill_response(struct responder *responder, const struct issuer *issuer,
-                                      const struct ocsp_request *request, int64_t now,
-                                      struct ocsp_response_data *data, int64_t *version)
-{
-    memcpy(data->responder_key_hash, issuer->responder_key_hash, sizeof data->responder_key_hash);
-    if (!set_times(issuer, now, data))
-        return OCSP_TRY_LATER;
-    data->nonce = request->nonce;
-    data->extended_revoke = false;
-    for (data->count = 0; data->count < request->count; data->count++) {
-        size_t i = data->count;
-        enum ocsp_status status =
-            answer_one(responder, issuer, &request->certs[i], &data->singles[i], data, version);
-        if (status != OCSP_SUCCESSFUL)
-            return status;
-    }
-    return OCSP_SUCCESSFUL;
-}
-
-/* --- making it ----------------------------------------------------------------------------------------- */
-
-static struct responder_job *make_job(struct responder *responder, const struct issuer *issuer,
-                                      const struct ocsp_response_data *data, size_t request_len)
-{
-    size_t data_room = OCSP_RESPONSE_DATA_ROOM(data->count, request_len);
-    size_t room = data_room + SIGNATURE_MAX + issuer->ocsp_certs.len + ENVELOPE_MAX;
-    struct responder_job *job = calloc(1, sizeof *job + data_room);
-    struct ocsp_answer *answer = new_answer(room);
-    struct der_writer w;
-    if (!job || !answer)
-        goto failed;
-    der_writer_init(&w, job->buffer, data_room);
-    if (!ocsp_response_data_put(&w, data))
-        goto failed;
-    answer->has_nonce = data->nonce.len != 0;
-    answer->this_update = data->this_update;
-    answer->next_update = data->next_update;
-    job->responder = responder;
-    job->issuer = issuer;
-    job->answer = answer;
-    job->room = room;
-    job->response_data = (struct bytes){w.at, der_mark(&w)};
-    return job;
-failed:
-    free(job);
-    free(answer);
-    return NULL;
-}
-
-/* The way of every answer that must be signed. */
-static enum ocsp_status prepare_job(struct responder *responder, const struct issuer *issuer,
-                                    const struct ocsp_request *request, size_t request_len, bool cacheable,
-                                    struct responder_job **job)
-{
-    struct ocsp_response_data data;
-    struct cache_stamp stamp = {.change = store_change(responder->store)}; /* before any row is read */
-    enum ocsp_status status =
-        fill_response(responder, issuer, request, responder->now(), &data, &stamp.version);
-    if (status != OCSP_SUCCESSFUL)
+    q->issuer = find_issuer(responder, &q->request);
+    if (!q->issuer)
+        return OCSP_UNAUTHORIZED;
+    if ((status = check_request_signature(q->issuer, &q->request, der)) != OCSP_SUCCESSFUL ||
+        (status = apply_nonce_policy(q)) != OCSP_SUCCESSFUL || (status = choose_signer(q)) != OCSP_SUCCESSFUL)
         return status;
-    *job = make_job(responder, issuer, &data, request_len);
-    if (!*job)
-        return OCSP_INTERNAL_ERROR;
-    (*job)->cacheable = cacheable;
-    if (cacheable) {
-        struct bytes id = request->certs[0].whole;
-        (*job)->stamp = stamp;
-        (*job)->key = (struct bytes){(*job)->key_octets, id.len};
-        memcpy((*job)->key_octets, id.at, id.len);
-    }
+    make_key(q);
     return OCSP_SUCCESSFUL;
-}
-
-static bool write_response(struct responder_job *job, struct bytes signature)
-{
-    struct ocsp_answer *answer = job->answer;
-    const struct buffer *certs = &job->issuer->ocsp_certs;
-    struct der_writer w;
-    der_writer_init(&w, answer->room, job->room);
-    if (!ocsp_response_put(&w, job->response_data, job->issuer->ocsp_sigalg->der, signature,
-                           (struct bytes){certs->at, certs->len}))
-        return false;
-    answer->status = OCSP_SUCCESSFUL;
-    answer->der = w.at;
-    answer->len = der_mark(&w);
-    return true;
-}
-
-static void write_failure(struct responder_job *job, const char *failure)
-{
-    log_limited(LOG_LEVEL_WARN, "responder", "issuer %s: no signature: %s", job->issuer->config->name.text,
-                failure);
-    job->answer->status = OCSP_TRY_LATER;
-    job->answer->der = job->answer->room;
-    job->answer->len = OCSP_ERROR_LEN;
-    ocsp_error_response(OCSP_TRY_LATER, job->answer->der);
-}
-
-/* Tells the one who asked first, and those who joined. */
-static void finish(struct responder_job *job)
-{
-    struct cache *cache = job->responder->cache;
-    struct cache_waiter *waiters = NULL;
-    if (job->cacheable && job->answer->status == OCSP_SUCCESSFUL)
-        cache_put(cache, job->key, job->answer, job->stamp);
-    if (job->in_flight)
-        waiters = cache_land(cache, job->key);
-    while (waiters) {
-        struct cache_waiter *next = waiters->next;
-        ocsp_answer_hold(job->answer);
-        waiters->done(waiters->arg, job->answer);
-        free(waiters);
-        waiters = next;
-    }
-    if (job->done)
-        job->done(job->arg, job->answer);
-    else
-        ocsp_answer_release(job->answer);
-    free(job);
-}
-
-static void signed_or_not(void *arg, struct bytes signature, const char *failure)
-{
-    struct responder_job *job = arg;
-    if (failure)
-        write_failure(job, failure);
-    else if (!write_response(job, signature))
-        write_failure(job, "the response is too large");
-    finish(job);
-}
-
-/* Joins one who has asked for the same signature; else tells others that they may join us. */
-static bool join(struct responder_job *job)
-{
-    bool joined = false;
-    struct cache_waiter *waiter = malloc(sizeof *waiter);
-    if (!waiter)
-        return false;
-    *waiter = (struct cache_waiter){NULL, job->done, job->arg};
-    job->in_flight = cache_take_off(job->responder->cache, job->key, job->stamp, waiter, &joined);
-    if (!joined)
-        free(waiter);
-    return joined;
-}
-
-void responder_drop(struct responder_job *job)
-{
-    free(job->answer);
-    free(job);
-}
-
-void responder_sign(struct responder_job *job, responder_done *done, void *arg)
-{
-    job->done = done;
-    job->arg = arg;
-    if (job->cacheable && !job->in_flight && join(job)) {
-        responder_drop(job);
-        return;
-    }
-    if (signer_sign_ocsp(job->responder->signer, job->issuer, job->response_data, signed_or_not, job))
-        return;
-    write_failure(job, "annul-signer is down or busy");
-    finish(job);
 }
 
 /* --- what was signed before ---------------------------------------------------------------------------- */
 
 /* Whether the row is still the one that the answer speaks of: at once where nothing was changed since, else
  * by one look-up. */
-static bool is_still_true(struct responder *responder, const struct issuer *issuer, const struct certid *id,
+static bool is_still_true(struct responder *responder, const struct question *q,
                           const struct ocsp_answer *answer, struct cache_stamp stamp)
 {
     struct cert_record record;
     int64_t change = store_change(responder->store);
     if (stamp.change == change && stamp.version != NOT_LISTED)
         return true;
-    enum outcome found = store_status(responder->store, issuer->id, &id->serial, &record, NULL);
+    enum outcome found =
+        store_status(responder->store, q->issuer->id, &q->request.certs[0].serial, &record, NULL);
     if (found == FAILED || (found == FOUND ? record.version : NOT_LISTED) != stamp.version)
         return false;
-    cache_restamp(responder->cache, id->whole, answer, change);
+    cache_restamp(responder->cache, q->key, answer, change);
     return true;
 }
 
 /* Given again for three quarters of its life, so that whoever gets it can use it for a while; from half of it
  * on, whoever asks has it signed anew in the background. */
-static struct ocsp_answer *find_cached(struct responder *responder, const struct issuer *issuer,
-                                       const struct certid *id, bool *ageing)
+static struct ocsp_answer *find_cached(struct responder *responder, const struct question *q, bool *ageing)
 {
     struct cache_stamp stamp;
-    struct ocsp_answer *answer = cache_find(responder->cache, id->whole, &stamp);
+    struct ocsp_answer *answer = cache_find(responder->cache, q->key, &stamp);
     if (!answer)
         return NULL;
-    int64_t age_s = responder->now() - answer->this_update,
-            life_s = answer->next_update - answer->this_update;
-    if (age_s < 0 || age_s >= life_s / 4 * 3 || !is_still_true(responder, issuer, id, answer, stamp)) {
+    int64_t age_s = q->now - answer->this_update, life_s = answer->next_update - answer->this_update;
+    if (age_s < 0 || age_s >= life_s / 4 * 3 || stamp.lineage != q->signer->lineage ||
+        !is_still_true(responder, q, answer, stamp)) {
         ocsp_answer_release(answer);
         return NULL;
     }
@@ -425,44 +172,53 @@ static struct ocsp_answer *find_cached(struct responder *responder, const struct
     return answer;
 }
 
-static void sign_in_background(struct responder *responder, const struct issuer *issuer,
-                               const struct ocsp_request *request, size_t request_len)
+static void sign_in_background(struct responder *responder, const struct question *q)
 {
     struct responder_job *job;
     bool joined;
-    struct bytes key = request->certs[0].whole;
     struct cache_stamp nobody_joins = {.version = NOT_READ};
-    if (!cache_take_off(responder->cache, key, nobody_joins, NULL, &joined))
+    if (!cache_take_off(responder->cache, q->key, nobody_joins, NULL, &joined))
         return; /* somebody has, already */
-    if (prepare_job(responder, issuer, request, request_len, true, &job) == OCSP_SUCCESSFUL) {
-        job->in_flight = true;
+    if (job_prepare(responder, q, &job) == OCSP_SUCCESSFUL) {
+        job_is_in_flight(job);
         responder_sign(job, NULL, NULL);
         return;
     }
-    for (struct cache_waiter *w = cache_land(responder->cache, key), *next; w; w = next) {
-        next = w->next;
-        w->done(w->arg, error_answer(responder, OCSP_TRY_LATER));
-        free(w);
+    waiters_tell(cache_land(responder->cache, q->key), responder->errors[OCSP_TRY_LATER]);
+}
+
+static enum ocsp_status answer(struct responder *responder, struct bytes der, struct ocsp_answer **cached,
+                               struct responder_job **job)
+{
+    struct question q;
+    bool ageing = false;
+    enum ocsp_status status = take_question(responder, der, &q);
+    if (status != OCSP_SUCCESSFUL)
+        return status;
+    if (q.key.len && (*cached = find_cached(responder, &q, &ageing))) {
+        count_up(&responder->counters.given_again);
+        if (ageing)
+            sign_in_background(responder, &q);
+        return OCSP_SUCCESSFUL;
     }
+    return job_prepare(responder, &q, job);
 }
 
 struct ocsp_answer *responder_begin(struct responder *responder, struct bytes der, struct responder_job **job)
 {
-    struct ocsp_request request;
-    const struct issuer *issuer = NULL;
-    bool ageing = false;
+    struct ocsp_answer *cached = NULL;
     *job = NULL;
-    enum ocsp_status status = accept_request(responder, der, &request, &issuer);
+    enum ocsp_status status = answer(responder, der, &cached, job);
     if (status != OCSP_SUCCESSFUL)
-        return error_answer(responder, status);
-    bool cacheable =
-        request.count == 1 && request.nonce.len == 0 && request.certs[0].whole.len <= CACHE_KEY_MAX;
-    struct ocsp_answer *answer =
-        cacheable ? find_cached(responder, issuer, &request.certs[0], &ageing) : NULL;
-    if (answer && ageing)
-        sign_in_background(responder, issuer, &request, der.len);
-    if (answer)
-        return answer;
-    status = prepare_job(responder, issuer, &request, der.len, cacheable, job);
-    return status == OCSP_SUCCESSFUL ? NULL : error_answer(responder, status);
+        count_up(&responder->counters.errors[status]);
+    return status == OCSP_SUCCESSFUL ? cached : error_answer(responder, status);
+}
+
+void responder_count(struct responder *responder, struct responder_counts *counts)
+{
+    const struct responder_counters *c = &responder->counters;
+    counts->given_again = atomic_load_explicit(&c->given_again, memory_order_relaxed);
+    counts->signed_anew = atomic_load_explicit(&c->signed_anew, memory_order_relaxed);
+    for (int status = 0; status < OCSP_STATUSES; status++)
+        counts->errors[status] = atomic_load_explicit(&c->errors[status], memory_order_relaxed);
 }

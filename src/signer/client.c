@@ -1,4 +1,4 @@
-/* annuld's side of the socket: submit, complete, and bring the signer back when it dies. */
+/* annuld's side: submit, complete, learn who signs, and bring the signer back when it dies. */
 #include "launch.h"
 #include "protocol.h"
 
@@ -6,29 +6,26 @@
 #include <annul/log.h>
 #include <annul/signer.h>
 
+#include <openssl/crypto.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define SLOTS 4096 /* requests under way; beyond it the caller hears "no" at once */
+#define START_TIMEOUT_MS 30000
 #define OCSP_TIMEOUT_MS 3000
 #define CRL_TIMEOUT_MS 120000
 #define TICK_MS 500
 #define PAUSE_MS 50    /* before a signer that ended is started again; doubled each time, to 5 s */
 #define LIVED_MS 10000 /* a life that is no failure to start */
-
-/* A request that the socket had no room for. It is sent when there is, if its slot still waits for it. */
-struct queued {
-    struct queued *next;
-    int fd; /* to go along, or -1 */
-    size_t len;
-    struct signer_request request; /* with its payload behind it */
-};
 
 struct slot {
     uint64_t id; /* 0: free */
@@ -38,15 +35,25 @@ struct slot {
     unsigned next_free;
 };
 
+/* One life of the signer; touched by the thread alone, but for the ring of requests. */
+struct connection {
+    int socket;
+    int doorbells[2]; /* of requests, of replies */
+    void *memory;
+    struct ring requests; /* under the mutex */
+    struct ring replies;
+};
+
 struct signer {
+    struct issuers *issuers;
     struct launch launch;
     pthread_t thread;
-    int wake;              /* eventfd that ends the thread's wait */
+    int wake;                     /* eventfd that ends the thread's wait */
+    struct ocsp_signers *arrived; /* announced, as far as they have come */
+    struct connection connection;
     pthread_mutex_t mutex; /* for all below */
-    int socket;            /* -1: down */
-    bool stopping;
+    bool up, stopping;
     uint64_t next_id;
-    struct queued *queue, **queue_end;
     unsigned free_head; /* SLOTS: none */
     struct slot slots[SLOTS];
 };
@@ -87,6 +94,17 @@ static void complete(struct signer *signer, uint64_t id, struct bytes signature,
     ended.done(ended.arg, signature, failure);
 }
 
+/* A signature, or the reason why there is none: text with a NUL behind it. */
+static void take_answer(struct signer *signer, uint64_t id, struct bytes payload, bool refused)
+{
+    if (!refused && payload.len) {
+        complete(signer, id, payload, NULL);
+        return;
+    }
+    log_limited(LOG_LEVEL_ERROR, "signer", "refused to sign: %s", (const char *)payload.at);
+    complete(signer, id, (struct bytes){0}, (const char *)payload.at);
+}
+
 /* Fails all requests whose deadline is at or before `now_ms`. */
 static void fail_until(struct signer *signer, int64_t now_ms, const char *failure)
 {
@@ -100,113 +118,41 @@ static void fail_until(struct signer *signer, int64_t now_ms, const char *failur
     }
 }
 
-static bool send_request(int socket, const struct signer_request *request, struct bytes payload, int fd)
+bool signer_sign_ocsp(struct signer *signer, const struct ocsp_signer *by, const struct sigalg *sigalg,
+                      struct bytes response_data, signer_done *done, void *arg)
 {
-    struct iovec parts[] = {{(void *)(uintptr_t)request, sizeof *request},
-                            {(void *)(uintptr_t)payload.at, payload.len}};
-    union {
-        char room[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    if (fd >= 0) {
-        message.msg_control = control.room;
-        message.msg_controllen = sizeof control.room;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        *header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
-    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-}
-
-/* CRLs go before all: they are few, and carry every revocation. */
-static bool enqueue(struct signer *signer, const struct signer_request *request, struct bytes payload, int fd)
-{
-    struct queued *queued = malloc(sizeof *queued + payload.len);
-    if (!queued)
-        return false;
-    queued->fd = fd;
-    queued->len = payload.len;
-    queued->request = *request;
-    if (payload.len)
-        memcpy(queued->request.payload, payload.at, payload.len);
-    bool first = !signer->queue;
-    if (fd >= 0 || first) {
-        queued->next = signer->queue;
-        signer->queue = queued;
-        if (first)
-            signer->queue_end = &queued->next;
-    } else {
-        queued->next = NULL;
-        *signer->queue_end = queued;
-        signer->queue_end = &queued->next;
-    }
-    if (first && eventfd_write(signer->wake, 1) < 0)
-        log_warn("signer", "eventfd: %s", strerror(errno)); /* the next tick will do */
-    return true;
-}
-
-/* Sends what the socket takes. Under the mutex: so the file of a request whose slot still waits is still
- * open. */
-static void drain_queue(struct signer *signer, bool drop)
-{
-    while (signer->queue) {
-        struct queued *queued = signer->queue;
-        bool wanted = signer->slots[queued->request.id % SLOTS].id == queued->request.id;
-        if (!drop && wanted &&
-            !send_request(signer->socket, &queued->request,
-                          (struct bytes){queued->request.payload, queued->len}, queued->fd))
-            return;
-        signer->queue = queued->next;
-        free(queued);
-    }
-    signer->queue_end = &signer->queue;
-}
-
-/* Lets go of what is given up already, while the signer takes nothing. */
-static void sweep_queue(struct signer *signer)
-{
-    pthread_mutex_lock(&signer->mutex);
-    struct queued **link = &signer->queue;
-    while (*link) {
-        struct queued *queued = *link;
-        if (signer->slots[queued->request.id % SLOTS].id == queued->request.id) {
-            link = &queued->next;
-        } else {
-            *link = queued->next;
-            free(queued);
-        }
-    }
-    signer->queue_end = link;
-    pthread_mutex_unlock(&signer->mutex);
-}
-
-static bool submit(struct signer *signer, struct signer_request *request, struct bytes payload, int fd,
-                   int64_t timeout_ms, signer_done *done, void *arg)
-{
+    struct ring *ring = &signer->connection.requests;
     bool taken = false;
     pthread_mutex_lock(&signer->mutex);
-    struct slot *slot = signer->socket >= 0 ? slot_take(signer, done, arg, timeout_ms) : NULL;
-    if (slot) {
-        request->id = slot->id;
-        request->version = SIGNER_VERSION;
-        taken = (!signer->queue && send_request(signer->socket, request, payload, fd)) ||
-                enqueue(signer, request, payload, fd);
-        if (!taken)
-            slot_give(signer, slot);
+    struct slot *slot = signer->up ? slot_take(signer, done, arg, OCSP_TIMEOUT_MS) : NULL;
+    if (slot && response_data.len <= SIGNER_DATA_MAX) {
+        struct ring_request head = {slot->id, by->id, sigalg_number(sigalg)};
+        taken = ring_put(ring, (struct bytes){(const uint8_t *)&head, sizeof head}, response_data);
     }
+    if (taken)
+        ring_notify(ring);
+    else if (slot)
+        slot_give(signer, slot);
     pthread_mutex_unlock(&signer->mutex);
     return taken;
 }
 
-bool signer_sign_ocsp(struct signer *signer, const struct issuer *issuer, struct bytes response_data,
-                      signer_done *done, void *arg)
+static int send_request(int socket, const struct signer_request *request, const int *fds, size_t count)
 {
-    struct signer_request request = {.kind = SIGNER_OCSP};
-    memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
-    return response_data.len <= SIGNER_PAYLOAD_MAX &&
-           submit(signer, &request, response_data, -1, OCSP_TIMEOUT_MS, done, arg);
+    struct iovec part = {(void *)(uintptr_t)request, sizeof *request};
+    union {
+        char room[CMSG_SPACE(3 * sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = CMSG_SPACE(count * sizeof *fds)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    *header = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(count * sizeof *fds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(header), fds, count * sizeof *fds);
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
 struct crl_wait {
@@ -243,9 +189,20 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
                             .signature = signature,
                             .len = signature_len,
                             .err = err};
-    struct signer_request request = {.kind = SIGNER_CRL, .offset = offset, .len = len};
+    struct signer_request request = {
+        .version = SIGNER_VERSION, .kind = SIGNER_CRL, .offset = offset, .len = len};
     memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
-    if (!submit(signer, &request, (struct bytes){0}, fd, CRL_TIMEOUT_MS, crl_signed, &wait))
+    pthread_mutex_lock(&signer->mutex);
+    struct slot *slot = signer->up ? slot_take(signer, crl_signed, &wait, CRL_TIMEOUT_MS) : NULL;
+    if (slot) {
+        request.id = slot->id;
+        if (send_request(signer->connection.socket, &request, &fd, 1) < 0) { /* it reads nothing */
+            slot_give(signer, slot);
+            slot = NULL;
+        }
+    }
+    pthread_mutex_unlock(&signer->mutex);
+    if (!slot)
         return error_set(err, "annul-signer is down or busy");
     pthread_mutex_lock(&wait.mutex);
     while (!wait.over) /* every request ends: by an answer, its deadline, or the signer's end */
@@ -254,18 +211,125 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
     return wait.result;
 }
 
+/* --- a connection -------------------------------------------------------------------------------------- */
+
+static void hang_up(struct connection *connection)
+{
+    if (connection->memory)
+        munmap(connection->memory, SIGNER_MEMORY);
+    for (int i = 0; i < 2; i++)
+        if (connection->doorbells[i] >= 0)
+            close(connection->doorbells[i]);
+    if (connection->socket >= 0)
+        close(connection->socket);
+    *connection = (struct connection){.socket = -1, .doorbells = {-1, -1}};
+}
+
+/* The rings: memory that nobody can shrink or grow, so that neither side can make the other fault. */
+static int share_memory(struct connection *connection, struct error *err)
+{
+    struct signer_request request = {.version = SIGNER_VERSION, .kind = SIGNER_RINGS};
+    int memory = memfd_create("annul-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    connection->doorbells[0] = eventfd(0, EFD_CLOEXEC); /* the signer waits on it by reading */
+    connection->doorbells[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int fds[] = {memory, connection->doorbells[0], connection->doorbells[1]};
+    uint8_t *at = MAP_FAILED;
+    if (memory >= 0 && fds[1] >= 0 && fds[2] >= 0 && ftruncate(memory, (off_t)SIGNER_MEMORY) == 0 &&
+        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        at = mmap(NULL, SIGNER_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    int result = -1;
+    if (at != MAP_FAILED) {
+        connection->memory = at;
+        ring_init(&connection->requests, at, SIGNER_REQUESTS_SIZE, fds[1]);
+        ring_init(&connection->replies, at + RING_MEMORY(SIGNER_REQUESTS_SIZE), SIGNER_REPLIES_SIZE, fds[2]);
+        result = send_request(connection->socket, &request, fds, 3);
+    }
+    if (result < 0)
+        error_set(err, "shared memory for annul-signer: %s", strerror(errno));
+    if (memory >= 0)
+        close(memory);
+    return result;
+}
+
+/* Those of one issuer come one after the other; the last makes them valid all at once. */
+static void take_announcement(struct signer *signer, const struct signer_message *head, struct bytes certs)
+{
+    struct issuer *issuer = issuers_by_fingerprint(signer->issuers, head->issuer);
+    struct error err = {"out of turn"};
+    if (head->index == 0 && !signer->arrived)
+        signer->arrived = calloc(1, sizeof *signer->arrived);
+    struct ocsp_signers *arrived = signer->arrived;
+    bool good = issuer && arrived && head->index == arrived->count && head->count <= CONFIG_SIGNERS_MAX &&
+                ocsp_signer_init(&arrived->list[arrived->count++], issuer, certs, head->is_ours, &err) == 0;
+    if (good) {
+        arrived->list[head->index].id = (uint32_t)head->id;
+        if (head->index + 1 < head->count)
+            return;
+        issuer_ocsp_signers_set(issuer, arrived);
+    } else {
+        log_error("signer", "annul-signer announces an OCSP signer for %s that is none: %s",
+                  issuer ? issuer->config->name.text : "an unknown issuer", err.text);
+        ocsp_signers_free(arrived);
+    }
+    signer->arrived = NULL;
+}
+
+/* One message that is there. Its kind; 0 when the signer is gone. */
+static uint32_t take_message(struct signer *signer)
+{
+    union {
+        struct signer_message head;
+        uint8_t octets[SIGNER_MESSAGE_MAX + 1];
+    } message;
+    ssize_t n = recv(signer->connection.socket, message.octets, SIGNER_MESSAGE_MAX, 0);
+    if (n < (ssize_t)sizeof message.head || message.head.version != SIGNER_VERSION)
+        return 0;
+    struct bytes payload = {message.head.payload, (size_t)n - sizeof message.head};
+    if (message.head.kind == SIGNER_ANNOUNCE)
+        take_announcement(signer, &message.head, payload);
+    message.octets[n] = 0; /* a reason is text */
+    if (message.head.kind == SIGNER_CRL)
+        take_answer(signer, message.head.id, payload, message.head.refused);
+    return message.head.kind;
+}
+
+/* Until it has said who signs, and that it is ready. */
+static int wait_ready(struct signer *signer, struct error *err)
+{
+    struct pollfd wait[] = {{.fd = signer->connection.socket, .events = POLLIN},
+                            {.fd = signer->wake, .events = POLLIN}};
+    int64_t until_ms = clock_monotonic_ms() + START_TIMEOUT_MS, left_ms;
+    while ((left_ms = until_ms - clock_monotonic_ms()) > 0) {
+        int ready = poll(wait, 2, (int)left_ms);
+        if (ready > 0 && wait[1].revents)
+            return error_set(err, "annuld is stopping");
+        uint32_t kind = ready > 0 ? take_message(signer) : SIGNER_ANNOUNCE;
+        if (kind == 0)
+            return error_set(
+                err, "annul-signer could not start, or is of another version; its own message says why");
+        if (kind == SIGNER_READY)
+            return 0;
+    }
+    return error_set(err, "annul-signer did not get ready within %d s", START_TIMEOUT_MS / 1000);
+}
+
+static int connect_signer(struct signer *signer, struct error *err)
+{
+    signer->connection.socket = launch_signer(&signer->launch, err);
+    if (signer->connection.socket >= 0 && wait_ready(signer, err) == 0 &&
+        share_memory(&signer->connection, err) == 0)
+        return 0;
+    hang_up(&signer->connection);
+    launch_reap(&signer->launch);
+    return -1;
+}
+
 /* --- the thread ---------------------------------------------------------------------------------------- */
 
-static void set_socket(struct signer *signer, int fd)
+static void set_up(struct signer *signer, bool up)
 {
     pthread_mutex_lock(&signer->mutex);
-    signer->socket = fd;
-    if (fd < 0) {
-        eventfd_t count;
-        drain_queue(signer, true);
-        if (!signer->stopping) /* what woke us for the old socket must not cut the next pause short */
-            eventfd_read(signer->wake, &count);
-    }
+    signer->up = up;
     pthread_mutex_unlock(&signer->mutex);
 }
 
@@ -277,78 +341,43 @@ static bool is_stopping(struct signer *signer)
     return stopping;
 }
 
-static void take_reply(struct signer *signer, uint8_t *packet, size_t len)
+/* Takes all replies that are there. False where they are nonsense. */
+static bool take_replies(struct signer *signer)
 {
-    struct signer_reply reply;
-    if (len < sizeof reply)
-        return;
-    memcpy(&reply, packet, sizeof reply);
-    struct bytes payload = {packet + sizeof reply, len - sizeof reply};
-    if (!reply.refused && payload.len) {
-        complete(signer, reply.id, payload, NULL);
-        return;
-    }
-    packet[len] = 0; /* there is room for it */
-    log_limited(LOG_LEVEL_ERROR, "signer", "refused to sign: %s", (const char *)payload.at);
-    complete(signer, reply.id, (struct bytes){0}, (const char *)payload.at);
-}
-
-/* Takes all replies that are there. False when the signer is gone. */
-static bool take_replies(struct signer *signer, int fd)
-{
-    static const size_t packet_max = sizeof(struct signer_reply) + SIGNATURE_MAX;
-    uint8_t packets[SIGNER_BATCH][sizeof(struct signer_reply) + SIGNATURE_MAX + 1];
-    struct mmsghdr headers[SIGNER_BATCH] = {0};
-    struct iovec parts[SIGNER_BATCH];
-    for (int i = 0; i < SIGNER_BATCH; i++) {
-        parts[i] = (struct iovec){packets[i], packet_max};
-        headers[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
-    }
-    int n = recvmmsg(fd, headers, SIGNER_BATCH, MSG_DONTWAIT, NULL);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR;
-    for (int i = 0; i < n; i++) {
-        if (headers[i].msg_len == 0)
+    union {
+        struct ring_reply head;
+        uint8_t octets[sizeof(struct ring_reply) + SIGNATURE_MAX + 1];
+    } reply;
+    long len;
+    while ((len = ring_take(&signer->connection.replies, reply.octets, sizeof reply.octets - 1)) > 0) {
+        if (len < (long)sizeof reply.head)
             return false;
-        take_reply(signer, packets[i], headers[i].msg_len);
+        reply.octets[len] = 0; /* a reason is text */
+        take_answer(signer, reply.head.id,
+                    (struct bytes){reply.octets + sizeof reply.head, (size_t)len - sizeof reply.head},
+                    reply.head.refused != 0);
     }
-    return n > 0;
-}
-
-static bool has_queue(struct signer *signer)
-{
-    pthread_mutex_lock(&signer->mutex);
-    bool has = signer->queue != NULL;
-    pthread_mutex_unlock(&signer->mutex);
-    return has;
-}
-
-static void after_wake(struct signer *signer)
-{
-    eventfd_t count;
-    pthread_mutex_lock(&signer->mutex);
-    if (!signer->stopping) /* that one stays set */
-        eventfd_read(signer->wake, &count);
-    drain_queue(signer, false);
-    pthread_mutex_unlock(&signer->mutex);
+    return len == 0;
 }
 
 /* Serves one life of the signer; returns when it is gone or we stop. */
-static void follow(struct signer *signer, int fd)
+static void follow(struct signer *signer)
 {
+    struct connection *connection = &signer->connection;
     int64_t tick_ms = clock_monotonic_ms() + TICK_MS;
-    struct pollfd wait[] = {{.fd = fd}, {.fd = signer->wake, .events = POLLIN}};
+    struct pollfd wait[] = {{.fd = connection->doorbells[1], .events = POLLIN},
+                            {.fd = connection->socket, .events = POLLIN},
+                            {.fd = signer->wake, .events = POLLIN}};
+    eventfd_t rings;
     while (!is_stopping(signer)) {
-        wait[0].events = has_queue(signer) ? POLLIN | POLLOUT : POLLIN;
-        int ready = poll(wait, 2, TICK_MS);
-        if (ready > 0 && wait[0].revents & ~POLLOUT && !take_replies(signer, fd))
+        int ready = ring_sleep(&connection->replies) ? poll(wait, 3, TICK_MS) : 0;
+        if (ready > 0 && wait[0].revents)
+            eventfd_read(connection->doorbells[1], &rings);
+        if (!take_replies(signer) || (ready > 0 && wait[1].revents && take_message(signer) == 0))
             return;
-        if (ready > 0)
-            after_wake(signer);
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= tick_ms) {
             fail_until(signer, now_ms, "no answer in time");
-            sweep_queue(signer);
             tick_ms = now_ms + TICK_MS;
         }
     }
@@ -365,65 +394,67 @@ static void *run(void *arg)
 {
     struct signer *signer = arg;
     int64_t pause_ms = PAUSE_MS;
-    int fd = signer->socket;
     while (!is_stopping(signer)) {
         int64_t since_ms = clock_monotonic_ms();
-        follow(signer, fd);
-        set_socket(signer, -1);
-        close(fd);
+        set_up(signer, true);
+        follow(signer);
+        set_up(signer, false);
+        hang_up(&signer->connection);
         launch_reap(&signer->launch);
         fail_until(signer, INT64_MAX, "annul-signer ended");
         if (clock_monotonic_ms() - since_ms > LIVED_MS)
             pause_ms = PAUSE_MS;
-        pause_before_retry(signer, pause_ms); /* also where it starts well and dies soon */
-        for (fd = -1; fd < 0 && !is_stopping(signer);) {
+        for (bool connected = false; !connected && !is_stopping(signer);) {
             struct error err;
+            pause_before_retry(signer, pause_ms); /* also where it starts well and dies soon */
             pause_ms = pause_ms < 2500 ? pause_ms * 2 : 5000;
             log_error("signer", "annul-signer ended; starting it again");
-            fd = launch_signer(&signer->launch, &err);
-            if (fd >= 0)
-                break;
-            log_error("signer", "%s", err.text);
-            pause_before_retry(signer, pause_ms);
+            connected = connect_signer(signer, &err) == 0;
+            if (!connected)
+                log_error("signer", "%s", err.text);
         }
-        set_socket(signer, fd);
     }
-    set_socket(signer, -1);
-    if (fd >= 0)
-        close(fd);
+    hang_up(&signer->connection);
     launch_reap(&signer->launch);
     fail_until(signer, INT64_MAX, "annuld is stopping");
+    OPENSSL_thread_stop(); /* announced certificates are read here */
     return NULL;
 }
 
-struct signer *signer_start(const struct config *config, struct error *err)
+static void forget(struct signer *signer)
+{
+    ocsp_signers_free(signer->arrived);
+    if (signer->wake >= 0)
+        close(signer->wake);
+    pthread_mutex_destroy(&signer->mutex);
+    launch_forget(&signer->launch);
+    free(signer);
+}
+
+struct signer *signer_start(struct issuers *issuers, struct error *err)
 {
     struct signer *signer = calloc(1, sizeof *signer);
-    if (!signer || launch_prepare(&signer->launch, config) < 0) {
+    if (!signer || launch_prepare(&signer->launch, issuers->config) < 0) {
         error_set(err, "out of memory");
         free(signer);
         return NULL;
     }
-    signer->queue_end = &signer->queue;
+    signer->issuers = issuers;
+    signer->connection = (struct connection){.socket = -1, .doorbells = {-1, -1}};
     pthread_mutex_init(&signer->mutex, NULL);
     for (unsigned i = 0; i < SLOTS; i++)
         signer->slots[i].next_free = i + 1;
     signer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    signer->launch.wake = signer->wake;
-    signer->socket = signer->wake >= 0 ? launch_signer(&signer->launch, err)
-                                       : error_set(err, "eventfd: %s", strerror(errno));
-    if (signer->socket < 0)
-        goto failed;
-    if (pthread_create(&signer->thread, NULL, run, signer) == 0)
+    int result =
+        signer->wake >= 0 ? connect_signer(signer, err) : error_set(err, "eventfd: %s", strerror(errno));
+    signer->up = result == 0;
+    if (result == 0 && pthread_create(&signer->thread, NULL, run, signer) == 0)
         return signer;
-    error_set(err, "cannot start a thread");
-    close(signer->socket);
+    if (result == 0)
+        error_set(err, "cannot start a thread");
+    hang_up(&signer->connection);
     launch_reap(&signer->launch);
-failed:
-    if (signer->wake >= 0)
-        close(signer->wake);
-    launch_forget(&signer->launch);
-    free(signer);
+    forget(signer);
     return NULL;
 }
 
@@ -444,16 +475,13 @@ void signer_stop(struct signer *signer)
         return;
     signer_halt(signer);
     pthread_join(signer->thread, NULL);
-    close(signer->wake);
-    pthread_mutex_destroy(&signer->mutex);
-    launch_forget(&signer->launch);
-    free(signer);
+    forget(signer);
 }
 
 bool signer_is_up(struct signer *signer)
 {
     pthread_mutex_lock(&signer->mutex);
-    bool up = signer->socket >= 0;
+    bool up = signer->up;
     pthread_mutex_unlock(&signer->mutex);
     return up;
 }

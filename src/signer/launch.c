@@ -1,11 +1,9 @@
 /* Getting hold of a signer: starting one, or connecting to one that the system manager runs. */
 #include "launch.h"
-#include "protocol.h"
 
 #include <annul/signer.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -16,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_TIMEOUT_MS 30000
 #define CHILD_SOCKET 3 /* where annul-signer finds its end */
 
 extern char **environ;
@@ -98,37 +95,10 @@ void launch_reap(struct launch *launch)
     launch->child = 0;
 }
 
-/* The signer's first message says that it has its keys. */
-static int wait_ready(int fd, int wake, struct error *err)
-{
-    struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = wake, .events = POLLIN}};
-    struct signer_reply ready;
-    int n;
-    do
-        n = poll(wait, 2, START_TIMEOUT_MS);
-    while (n < 0 && errno == EINTR);
-    if (n > 0 && wait[1].revents)
-        return error_set(err, "annuld is stopping");
-    if (n <= 0)
-        return error_set(err, "annul-signer did not get ready within %d s", START_TIMEOUT_MS / 1000);
-    if (recv(fd, &ready, sizeof ready, MSG_DONTWAIT) != sizeof ready || ready.id != SIGNER_READY_ID)
-        return error_set(err, "annul-signer could not start; its own message says why");
-    if (ready.version != SIGNER_VERSION)
-        return error_set(err, "annul-signer is of another version than annuld");
-    return 0;
-}
-
 int launch_signer(struct launch *launch, struct error *err)
 {
     const char *path = launch->config->signer_socket.text;
-    int fd = path ? connect_to(path, err) : start_child(launch, err);
-    if (fd < 0)
-        return -1;
-    if (wait_ready(fd, launch->wake, err) == 0)
-        return fd;
-    close(fd);
-    launch_reap(launch);
-    return -1;
+    return path ? connect_to(path, err) : start_child(launch, err);
 }
 
 int launch_prepare(struct launch *launch, const struct config *config)

@@ -1,18 +1,17 @@
-/* The key holder's side of the socket: read, understand, then sign. */
-#include "keys.h"
+/* The key holder's side of the socket: says who signs, and signs CRLs that it has read and understood. */
+#include "desk.h"
 #include "protocol.h"
 
 #include <annul/clock.h>
 #include <annul/crl.h>
 #include <annul/log.h>
-#include <annul/ocsp.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <errno.h>
-#include <pthread.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,21 +21,13 @@
 #define SLACK_S 300
 /* How long the rows of a CRL may have taken from the store to here. */
 #define BUILD_S 3600
-#define MESSAGE_MAX (sizeof(struct signer_request) + SIGNER_PAYLOAD_MAX)
 /* An Ed25519 signature needs the whole message twice, so it must be held in memory. */
 #define WHOLE_MAX (UINT64_C(512) << 20)
-
-struct message {
-    size_t len;
-    int fd; /* that came along, or -1 */
-    union {
-        struct signer_request request;
-        uint8_t octets[MESSAGE_MAX];
-    };
-};
+#define LOOK_MS 1000 /* how often we look whether keys were replaced */
+#define FDS_MAX 3    /* that come with one message */
 
 struct reply {
-    struct signer_reply head;
+    struct signer_message head;
     uint8_t payload[SIGNATURE_MAX];
     size_t payload_len;
 };
@@ -48,39 +39,12 @@ static void refuse(struct reply *reply, const char *reason)
     memcpy(reply->payload, reason, reply->payload_len);
 }
 
-/* --- ResponseData -------------------------------------------------------------------------------------- */
-
-static int check_response_data(const struct issuer *issuer, struct bytes der, int64_t now, struct error *err)
+static int send_message(int socket, const struct signer_message *head, struct bytes payload)
 {
-    struct ocsp_response_data data;
-    struct certid ids[OCSP_CERTIDS_MAX];
-    if (!ocsp_response_data_parse(der, &data, ids, err))
-        return -1;
-    if (memcmp(data.responder_key_hash, issuer->responder_key_hash, sizeof data.responder_key_hash) != 0)
-        return error_set(err, "ResponderID is another's");
-    if (data.produced_at > now + SLACK_S || data.this_update > now + SLACK_S ||
-        data.this_update < now - SLACK_S || data.next_update > issuer_ocsp_certificate(issuer)->not_after ||
-        data.next_update < data.this_update ||
-        data.next_update > now + issuer->config->ocsp_validity_s + SLACK_S)
-        return error_set(err, "times outside what is configured");
-    for (size_t i = 0; i < data.count; i++) {
-        enum certid_hash h = ids[i].hash;
-        if (h == CERTID_OTHER ||
-            memcmp(ids[i].name_hash.at, issuer->name_hash[h], ids[i].name_hash.len) != 0 ||
-            memcmp(ids[i].key_hash.at, issuer->key_hash[h], ids[i].key_hash.len) != 0)
-            return error_set(err, "CertID %zu names another issuer", i + 1);
-    }
-    return 0;
-}
-
-static void sign_ocsp(const struct issuer *issuer, const struct signer_pair *pair, struct bytes der,
-                      struct reply *reply)
-{
-    struct error err;
-    if (check_response_data(issuer, der, clock_now(), &err) < 0)
-        refuse(reply, err.text);
-    else if (signer_key_sign(pair->ocsp, issuer->ocsp_sigalg, der, reply->payload, &reply->payload_len) < 0)
-        refuse(reply, "OpenSSL cannot sign");
+    struct iovec parts[] = {{(void *)(uintptr_t)head, sizeof *head},
+                            {(void *)(uintptr_t)payload.at, payload.len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
 /* --- TBSCertList --------------------------------------------------------------------------------------- */
@@ -148,7 +112,7 @@ static int scan_and_sign(struct crl_job *job, struct crl_scan *scan, struct repl
         return -1;
     if (!job->digest) {
         struct bytes whole = {job->whole.at, job->whole.len};
-        return signer_key_sign(job->key, sigalg, whole, reply->payload, &reply->payload_len) < 0
+        return signer_key_sign_whole(job->key, sigalg, whole, reply->payload, &reply->payload_len) < 0
                    ? error_set(err, "OpenSSL cannot sign")
                    : 0;
     }
@@ -187,7 +151,7 @@ static void jobs_wait(struct signer_keys *keys)
 static void *sign_crl(void *arg)
 {
     struct crl_job *job = arg;
-    struct reply reply = {.head = {.id = job->id, .version = SIGNER_VERSION}};
+    struct reply reply = {.head = {.id = job->id, .version = SIGNER_VERSION, .kind = SIGNER_CRL}};
     struct error err = {"out of memory"};
     struct crl_scan *scan = crl_scan_new(read_and_digest, job);
     if (!scan || scan_and_sign(job, scan, &reply, &err) < 0)
@@ -197,7 +161,7 @@ static void *sign_crl(void *arg)
     EVP_MD_CTX_free(job->digest);
     buffer_free(&job->whole);
     close(job->fd);
-    if (send(job->socket, &reply, sizeof reply.head + reply.payload_len, MSG_NOSIGNAL) < 0)
+    if (send_message(job->socket, &reply.head, (struct bytes){reply.payload, reply.payload_len}) < 0)
         log_warn("signer", "cannot answer: %s", strerror(errno));
     OPENSSL_thread_stop(); /* what OpenSSL keeps for a thread, before the process may end */
     job_ends(job->keys);
@@ -205,152 +169,177 @@ static void *sign_crl(void *arg)
     return NULL;
 }
 
-/* A large list must not hold up the OCSP answers behind it: it gets a thread. True: it will answer. */
-static bool start_crl(struct signer_keys *keys, const struct issuer *issuer, const struct signer_pair *pair,
-                      int socket, struct message *message, struct reply *reply)
+/* A large list must not hold up the ones behind it: each gets a thread, and the file with it. Refused where `reply` says
+ * so. */
+static void start_crl(struct signer_keys *keys, int socket, const struct signer_request *request, int file,
+                      struct reply *reply)
 {
     pthread_t thread;
+    struct issuer *issuer = issuers_by_fingerprint(keys->issuers, request->issuer);
+    EVP_PKEY *key = issuer ? keys->list[issuer - keys->issuers->list].ca : NULL;
     struct crl_job *job = calloc(1, sizeof *job);
-    const struct signer_request *request = &message->request;
-    if (!issuer->crl_sigalg || !pair->crl)
+    if (!issuer)
+        refuse(reply,
+               "no such issuer is configured; were annuld and annul-signer started with one configuration?");
+    else if (!issuer->crl_sigalg || !key)
         refuse(reply, "no CA key is configured for this issuer's CRLs");
-    else if (message->fd < 0 || !job)
+    else if (file < 0 || !job)
         refuse(reply, job ? "no file came along" : "out of memory");
     else if (!job_begins(keys))
         refuse(reply, "too many CRLs at one time");
     else {
         *job = (struct crl_job){.keys = keys,
                                 .issuer = issuer,
-                                .key = pair->crl,
+                                .key = key,
                                 .socket = socket,
-                                .fd = message->fd,
+                                .fd = file,
                                 .id = request->id,
                                 .offset = request->offset,
                                 .left = request->len};
         if (pthread_create(&thread, NULL, sign_crl, job) == 0) {
             pthread_detach(thread);
-            message->fd = -1;
-            return true;
+            return;
         }
         job_ends(keys);
         refuse(reply, "no thread");
     }
+    if (file >= 0)
+        close(file);
     free(job);
-    return false;
+}
+
+/* --- who signs OCSP ------------------------------------------------------------------------------------ */
+
+static int announce(struct signer_keys *keys, size_t index, int socket)
+{
+    struct ocsp_keys *held = signer_keys_hold(keys, index);
+    const struct issuer *issuer = &keys->issuers->list[index];
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < held->count; i++) {
+        const struct ocsp_signer *signer = &held->list[i].signer;
+        struct signer_message head = {.version = SIGNER_VERSION,
+                                      .kind = SIGNER_ANNOUNCE,
+                                      .id = signer->id,
+                                      .index = (uint32_t)i,
+                                      .count = (uint32_t)held->count,
+                                      .is_ours = issuer->config->delegate_count > 0};
+        const struct buffer *certs = signer->certs.len ? &signer->certs : &signer->certificate.der;
+        memcpy(head.issuer, issuer->fingerprint, sizeof head.issuer);
+        result = send_message(socket, &head, (struct bytes){certs->at, certs->len});
+    }
+    ocsp_keys_release(held);
+    return result;
+}
+
+static int announce_all(struct signer_keys *keys, int socket)
+{
+    struct signer_message ready = {.version = SIGNER_VERSION, .kind = SIGNER_READY};
+    for (size_t i = 0; i < keys->issuers->count; i++) {
+        signer_keys_refresh(keys, i, clock_now()); /* nobody may have been here for long */
+        if (announce(keys, i, socket) < 0)
+            return -1;
+    }
+    return send_message(socket, &ready, (struct bytes){0});
+}
+
+static int refresh_all(struct signer_keys *keys, int socket)
+{
+    for (size_t i = 0; i < keys->issuers->count; i++)
+        if (signer_keys_refresh(keys, i, clock_now()) && announce(keys, i, socket) < 0)
+            return -1;
+    return 0;
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------ */
 
-/* True where `reply` is to be sent now. */
-static bool answer(struct signer_keys *keys, int socket, struct message *message, struct reply *reply)
+struct message {
+    struct signer_request request;
+    int fds[FDS_MAX]; /* -1: did not come */
+};
+
+/* Descriptors beyond what a message may have never get here: the kernel closes what has no room. */
+static void take_fds(struct msghdr *header, int fds[FDS_MAX])
 {
-    const struct signer_request *request = &message->request;
-    *reply = (struct reply){.head = {.version = SIGNER_VERSION}};
-    if (message->len < sizeof *request || request->version != SIGNER_VERSION) {
-        refuse(reply, "not a request of this version");
-        return true;
-    }
-    reply->head.id = request->id;
-    struct issuer *issuer = issuers_by_fingerprint(keys->issuers, request->issuer);
-    if (!issuer) {
-        refuse(reply,
-               "no such issuer is configured; were annuld and annul-signer started with one configuration?");
-        return true;
-    }
-    const struct signer_pair *pair = &keys->list[issuer - keys->issuers->list];
-    if (request->kind == SIGNER_OCSP)
-        sign_ocsp(issuer, pair, (struct bytes){request->payload, message->len - sizeof *request}, reply);
-    else if (request->kind == SIGNER_CRL)
-        return !start_crl(keys, issuer, pair, socket, message, reply);
-    else
-        refuse(reply, "neither a ResponseData nor a TBSCertList");
-    return true;
+    for (int i = 0; i < FDS_MAX; i++)
+        fds[i] = -1;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+            memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 }
 
-static int fd_within(struct msghdr *header)
+/* One message that is there. Its octets, 0 at the end, -1 on error; a wrong size is an error. */
+static ssize_t take_message(int socket, struct message *message)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof(int))) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c), sizeof fd);
-            return fd;
-        }
+    union {
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {&message->request, sizeof message->request};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control.room, /* CMSG_SPACE would have room for a fourth */
+                            .msg_controllen = CMSG_LEN(FDS_MAX * sizeof(int))};
+    ssize_t n;
+    do
+        n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    take_fds(&header, message->fds);
+    if (n <= 0 || (n == sizeof message->request && !(header.msg_flags & MSG_TRUNC)))
+        return n;
+    errno = EPROTO;
     return -1;
 }
 
-/* Waits for one message, then takes all that are there. 0 at the end. */
-static int take_batch(int socket, struct message *messages)
+static void close_fds(const int fds[FDS_MAX])
 {
-    struct mmsghdr headers[SIGNER_BATCH] = {0};
-    struct iovec parts[SIGNER_BATCH];
-    union {
-        char room[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control[SIGNER_BATCH];
-    for (int i = 0; i < SIGNER_BATCH; i++) {
-        parts[i] = (struct iovec){messages[i].octets, MESSAGE_MAX};
-        headers[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i],
-                                             .msg_iovlen = 1,
-                                             .msg_control = control[i].room,
-                                             .msg_controllen = sizeof control[i].room};
-    }
-    int n;
-    do
-        n = recvmmsg(socket, headers, SIGNER_BATCH, MSG_WAITFORONE | MSG_CMSG_CLOEXEC, NULL);
-    while (n < 0 && errno == EINTR);
-    for (int i = 0; i < n; i++) {
-        messages[i].len = headers[i].msg_hdr.msg_flags & MSG_TRUNC ? 0 : headers[i].msg_len;
-        messages[i].fd = fd_within(&headers[i].msg_hdr);
-        if (headers[i].msg_len == 0)
-            return i; /* the other side closed */
-    }
-    return n;
+    for (int i = 0; i < FDS_MAX; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
 }
 
-static int send_batch(int socket, struct reply *replies, unsigned count)
+/* False where the other side must be given up. */
+static bool obey(struct signer_keys *keys, int socket, struct message *message, struct desk **desk)
 {
-    struct mmsghdr headers[SIGNER_BATCH] = {0};
-    struct iovec parts[SIGNER_BATCH];
-    for (unsigned i = 0; i < count; i++) {
-        parts[i] = (struct iovec){&replies[i], sizeof replies[i].head + replies[i].payload_len};
-        headers[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
+    const struct signer_request *request = &message->request;
+    struct reply reply = {.head = {.id = request->id, .version = SIGNER_VERSION, .kind = SIGNER_CRL}};
+    const int *fds = message->fds;
+    struct error err = {"there is one pair of rings only"};
+    if (request->version == SIGNER_VERSION && request->kind == SIGNER_RINGS && !*desk && fds[2] >= 0) {
+        *desk = desk_open(keys, socket, fds[0], fds[1], fds[2], &err);
+        if (!*desk)
+            log_error("signer", "%s", err.text);
+        return *desk != NULL;
     }
-    for (unsigned sent = 0; sent < count;) {
-        int n = sendmmsg(socket, headers + sent, count - sent, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        sent += (unsigned)n;
+    if (request->version == SIGNER_VERSION && request->kind == SIGNER_CRL && fds[1] < 0) {
+        start_crl(keys, socket, request, fds[0], &reply);
+    } else {
+        close_fds(fds);
+        refuse(&reply, "not a request of this version, or neither for a TBSCertList nor for rings");
     }
-    return 0;
+    return !reply.head.refused ||
+           send_message(socket, &reply.head, (struct bytes){reply.payload, reply.payload_len}) == 0;
 }
 
 int signer_serve(struct signer_keys *keys, int socket, struct error *err)
 {
-    struct message *messages = calloc(SIGNER_BATCH, sizeof *messages);
-    struct reply replies[SIGNER_BATCH];
-    struct signer_reply ready = {.id = SIGNER_READY_ID, .version = SIGNER_VERSION};
-    int n = -1;
-    if (messages && send(socket, &ready, sizeof ready, MSG_NOSIGNAL) == sizeof ready) {
-        while ((n = take_batch(socket, messages)) > 0) {
-            unsigned count = 0;
-            for (int i = 0; i < n; i++) {
-                if (answer(keys, socket, &messages[i], &replies[count]))
-                    count++;
-                if (messages[i].fd >= 0)
-                    close(messages[i].fd);
-            }
-            if (send_batch(socket, replies, count) < 0) {
+    struct desk *desk = NULL;
+    struct message message;
+    struct pollfd wait = {.fd = socket, .events = POLLIN};
+    int64_t look_ms = clock_monotonic_ms() + LOOK_MS;
+    ssize_t n = announce_all(keys, socket) < 0 ? -1 : 1;
+    while (n > 0) {
+        int ready = poll(&wait, 1, LOOK_MS);
+        if (ready > 0 && (n = take_message(socket, &message)) > 0 && !obey(keys, socket, &message, &desk))
+            break;
+        if (n > 0 && clock_monotonic_ms() >= look_ms) {
+            if (refresh_all(keys, socket) < 0)
                 n = -1;
-                break;
-            }
+            look_ms = clock_monotonic_ms() + LOOK_MS;
         }
     }
     int reason = errno;
+    desk_close(desk);
     jobs_wait(keys);
-    free(messages);
     if (n < 0 && reason != ECONNRESET && reason != EPIPE)
         return error_set(err, "socket to annuld: %s", strerror(reason));
     return 0;
