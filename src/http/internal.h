@@ -67,7 +67,7 @@ handler ocsp_post, ocsp_get;
 handler crl_get, crl_alias_get;
 handler ca_get, ca_bundle_get;
 handler page_get;
-handler health_get, ready_get;
+handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_crl_post;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
     api_revoke_certificate_post, api_import_post;

@@ -21,6 +21,7 @@ const struct route public_routes[] = {
 const struct route admin_routes[] = {
     {READ, "/healthz", health_get, 0, true},
     {READ, "/readyz", ready_get, 0, true},
+    {READ, "/metrics", metrics_get, 0, true},
     {READ, "/api/v1/issuers", api_issuers_get, 0, false},
     {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, false},
     {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, false},

@@ -1,0 +1,153 @@
+#!/bin/bash
+# Who signs OCSP: delegates that annul-signer issues and renews by itself, files replaced while it runs, algorithms that
+# a client prefers, the form of the answer, and what becomes of it all when certificates end.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+echo 0 >"$dir/offset"
+export ANNUL_CLOCK_OFFSET_FILE=$dir/offset
+for part in crt key; do cp "$pki/ocsp-issuing-server.$part" "$dir/delegate.$part"; done
+issue_delegate() { # NAME KEY...: another delegate of the server CA
+    local name=$1
+    shift
+    printf '[req]\ndistinguished_name = dn\n[dn]\n[ocsp]\nextendedKeyUsage = OCSPSigning\nnoCheck = yes\n' >"$dir/ocsp.cnf"
+    openssl req -x509 -config "$dir/ocsp.cnf" -extensions ocsp "$@" -noenc -keyout "$dir/$name.key" -out "$dir/$name.crt" \
+        -days 30 -subj "/CN=$name" -CA "$pki/issuing-server.crt" -CAkey "$pki/issuing-server.key" 2>/dev/null
+    chmod 600 "$dir/$name.key"
+}
+issue_delegate second -newkey rsa:2048
+issue_delegate third -newkey ec -pkeyopt ec_paramgen_curve:P-384
+
+public=127.0.0.1:$(free_port) admin=127.0.0.1:$(free_port)
+cat >"$dir/annuld.conf" <<CONF
+public { listen = {"$public"} }
+admin { listen = {"$admin"} socket = "$dir/admin.sock" }
+database { path = "$dir/annul.db" }
+crl { directory = "$dir/crl" }
+signer { threads = 3 }
+issuer "issuing-client" {
+  certificate = "$pki/issuing-client.crt"  key = "$pki/issuing-client.key"
+  delegate "P-256" { lifetime = "8h" chain = "$pki/client-chain.pem" }
+  delegate "RSA-2048" { lifetime = "12h" chain = "$pki/client-chain.pem" }
+  archive_cutoff = "365d"
+  crl_reference = "http://$public/crl/issuing-client.crl"
+}
+issuer "issuing-server" {
+  certificate = "$pki/issuing-server.crt"  key = "$pki/issuing-server.key"
+  ocsp_certificate = {"$dir/delegate.crt", "$dir/second.crt"}  ocsp_key = {"$dir/delegate.key", "$dir/second.key"}
+  responder_id = "name"
+  nonce = "ignore"
+}
+issuer "intermediate-client" {
+  certificate = "$pki/intermediate-client.crt"  key = "$pki/intermediate-client.key"
+  nonce = "require"
+}
+CONF
+check "the configuration is good" "$BUILD/annuld" -t -c "$dir/annuld.conf"
+start_daemon
+ctl register "$pki"/client-[0-1].crt "$pki/server.crt" "$pki/issuing-client.crt" >/dev/null
+
+# response NAME CA [OPTIONS]: the whole answer as text; a request without nonce, by SHA-1
+response() {
+    local cert=$1 ca=$2
+    shift 2
+    openssl ocsp -issuer "$pki/$ca.crt" -cert "$pki/$cert.crt" -url "http://$public/ocsp" -noverify -resp_text "$@" 2>&1
+}
+signer_of() { response "$@" -no_nonce | sed -n '/^Certificate:/,$p' | grep -m1 -A1 'Serial Number:' | tr -d ' \n'; }
+metric() { curl -s "http://$admin/metrics" | grep -F "$1"; }
+
+# --- delegates of our own
+expect "an own delegate's answer" "client-0.crt: good" ocsp client-0
+also "verifies with the root alone" "Response verify OK"
+response client-0 issuing-client >"$dir/text"
+expect "its purpose" "OCSP Signing" cat "$dir/text"
+also "nobody asks for its own status" "OCSP No Check"
+also "it is no CA" "CA:FALSE"
+also "it may make signatures and nothing else" "Digital Signature"
+also "its issuer's key" "$(openssl x509 -in "$pki/issuing-client.crt" -noout -ext subjectKeyIdentifier | tail -1 | tr -d ' ')"
+also "archiveCutoff" "OCSP Archive Cutoff"
+ctl revoke --reason superseded --cert "$pki/client-1.crt" >/dev/null
+ctl crl publish issuing-client >/dev/null
+expect "a revoked answer refers to its CRL" "crlNum: $(crl_number)" response client-1 issuing-client
+also "by URL" "crlUrl: http://$public/crl/issuing-client.crl"
+
+# --- what a client prefers (RFC 6960 section 4.4.7)
+openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -no_nonce -reqout "$dir/plain.der" >/dev/null 2>&1
+prefer() { # OID...: the algorithm that it is signed by then
+    python3 - "$dir/plain.der" "$@" >"$dir/prefer.der" <<'PY'
+import subprocess, sys
+def tlv(tag, content):
+    n = len(content)
+    return bytes([tag, n] if n < 128 else [tag, 0x81, n] if n < 256 else [tag, 0x82, n >> 8, n & 255]) + content
+def oid(text):
+    arcs = [int(a) for a in text.split(".")]
+    out = bytes([arcs[0] * 40 + arcs[1]])
+    for arc in arcs[2:]:
+        part = bytes([arc & 127])
+        while arc > 127:
+            arc >>= 7
+            part = bytes([128 | arc & 127]) + part
+        out += part
+    return tlv(6, out)
+request = open(sys.argv[1], "rb").read()
+assert request[1] < 128 and request[3] < 128
+wishes = b"".join(tlv(0x30, tlv(0x30, oid(a))) for a in sys.argv[2:])
+extension = tlv(0x30, oid("1.3.6.1.5.5.7.48.1.8") + tlv(4, tlv(0x30, wishes)))
+sys.stdout.buffer.write(tlv(0x30, tlv(0x30, request[4:] + tlv(0xa2, tlv(0x30, extension)))))
+PY
+    curl -s --data-binary "@$dir/prefer.der" -H 'Content-Type: application/ocsp-request' "http://$public/ocsp" >"$dir/preferred.der"
+    openssl ocsp -respin "$dir/preferred.der" -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -CAfile "$pki/root.crt" -resp_text 2>&1 |
+        grep -E 'Signature Algorithm|verify OK'
+}
+rsa512=1.2.840.113549.1.1.13 ecdsa384=1.2.840.10045.4.3.3 sha1rsa=1.2.840.113549.1.1.5
+expect "without a wish: the first delegate's" "ecdsa-with-SHA256" response client-0 issuing-client -no_nonce
+expect "RSA with SHA-512" "sha512WithRSAEncryption" prefer $rsa512 $ecdsa384
+also "verifies" "Response verify OK"
+expect "ECDSA with SHA-384" "ecdsa-with-SHA384" prefer $ecdsa384 $rsa512
+expect "the first wish that can be fulfilled" "ecdsa-with-SHA384" prefer $sha1rsa 1.2.3 $ecdsa384
+expect "none can: the default" "ecdsa-with-SHA256" prefer $sha1rsa 1.2.3
+expect "and again without a wish" "ecdsa-with-SHA256" response client-0 issuing-client -no_nonce
+
+# --- policies
+expect "ResponderID by name" "Responder Id: O = Annul Demo, CN = Annul Demo Issuing Server OCSP" response server issuing-server
+refuse "nonce = ignore: none comes back" grep -q "OCSP Nonce" "$dir/out"
+expect "but an answer" "Cert Status: good" response server issuing-server
+refuse "nonce = require: not without" bash -c "openssl ocsp -issuer '$pki/intermediate-client.crt' -cert '$pki/issuing-client.crt' -no_nonce -url http://$public/ocsp -noverify 2>&1 | grep -q good"
+expect "nonce = require: with one" "issuing-client.crt: good" openssl ocsp -issuer "$pki/intermediate-client.crt" -cert "$pki/issuing-client.crt" -url "http://$public/ocsp" -CAfile "$pki/root.crt" -partial_chain
+expect "certificates of two CAs in one request" "unauthorized" openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -url "http://$public/ocsp" -noverify
+
+# --- files replaced while it runs
+url=http://$public/ocsp/$(base64 -w0 "$dir/plain.der")
+openssl ocsp -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -no_nonce -reqout "$dir/server.der" >/dev/null 2>&1
+server_url=http://$public/ocsp/$(base64 -w0 "$dir/server.der")
+curl -s "$server_url" >"$dir/before"
+first=$(signer_of server issuing-server)
+cp "$dir/third.crt" "$dir/delegate.crt"
+said() { grep -q "$1" "$dir/annuld.log"; }
+check "a certificate without its key is reported" until_true 10 said 'does not belong to the certificate beside it; the one before stays'
+check "and changes nothing" test "$(signer_of server issuing-server)" = "$first"
+cp "$dir/third.key" "$dir/delegate.key"
+changed() { [ "$(signer_of server issuing-server)" != "$first" ]; }
+check "with the key it is taken up" until_true 10 changed
+refuse "no answer of the signer before is given any more" bash -c "curl -s '$server_url' | cmp -s - '$dir/before'"
+expect "it signs" "Responder Id: CN = third" response server issuing-server
+expect "and says until when" "\"not_after\": \"$(date -u -d "$(openssl x509 -in "$dir/third.crt" -noout -enddate | cut -d= -f2)" +%Y-%m-%dT%H:%M:%SZ)\"" curl -s --unix-socket "$dir/admin.sock" http://localhost/api/v1/issuers
+expect "also as a metric" "annul_ocsp_signer_end_seconds{issuer=\"issuing-server\",signer=\"1\",algorithm=\"ecdsa-with-SHA384\"} $(date -d "$(openssl x509 -in "$dir/third.crt" -noout -enddate | cut -d= -f2)" +%s)" metric issuing-server
+
+# --- renewal ahead of time; what was signed before stays good, as its signer's certificate is
+first=$(signer_of client-0 issuing-client)
+curl -s "$url" >"$dir/before"
+echo $((4 * 3600 + 5)) >"$dir/offset"
+renewed() { [ "$(metric 'issuer="issuing-client",signer="1"' | cut -d' ' -f2)" -gt $(($(date +%s) + 11 * 3600)) ]; }
+check "own delegates are renewed at half of their life" until_true 30 renewed
+fresh() { response client-0 issuing-client | sed -n '/^Certificate:/,$p' | grep -m1 -A1 'Serial Number:' | tr -d ' \n'; }
+check "a fresh answer has the new one" test "$(fresh)" != "$first"
+
+# --- the end
+echo $((40 * 86400)) >"$dir/offset"
+expect "a warning, in good time or late" "is past its end; replace it" bash -c "until grep 'past its end' '$dir/annuld.log'; do read -rt 0.05 <> <(:); done"
+expect "whoever has no valid signer says tryLater" "trylater" response server issuing-server
+expect "readiness tells" '"ocsp_signers": false' curl -s "http://$admin/readyz"
+expect "own delegates go on" "Cert Status: good" response client-0 issuing-client
+expect "errors are counted" "annul_ocsp_errors_total{status=\"tryLater\"} 1" metric tryLater
+finish
