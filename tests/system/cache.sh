@@ -49,24 +49,6 @@ check "registered: good at once" says "$url4" good
 change_and_ask
 check "50 changes, each seen by the very next answer" test $stale = 0
 
-# --- also while everybody asks for it
-python3 - "$url1" "$dir/stop" <<'PY' &
-import http.client, os, sys, threading, urllib.parse
-url = urllib.parse.urlsplit(sys.argv[1])
-def ask():
-    link = http.client.HTTPConnection(url.netloc)
-    while not os.path.exists(sys.argv[2]):
-        link.request("GET", url.path)
-        link.getresponse().read()
-for _ in range(8):
-    threading.Thread(target=ask).start()
-PY
-load=$!
-change_and_ask
-touch "$dir/stop"
-wait $load
-check "50 changes under load, each seen by the very next answer" test $stale = 0
-
 # --- never past its time: signed anew from half of its life, not given beyond three quarters
 produced() { curl -s "$url0" | openssl ocsp -respin /dev/stdin -noverify -resp_text 2>/dev/null | sed -n 's/ *Produced At: //p'; }
 first=$(produced)
