@@ -66,6 +66,8 @@ also "it is no CA" "CA:FALSE"
 also "it may make signatures and nothing else" "Digital Signature"
 also "its issuer's key" "$(openssl x509 -in "$pki/issuing-client.crt" -noout -ext subjectKeyIdentifier | tail -1 | tr -d ' ')"
 also "archiveCutoff" "OCSP Archive Cutoff"
+end=$(sed -n 's/.*Not After : //p' "$dir/text" | head -1)
+also "no answer outlives its signer's certificate" "Next Update: $end"
 ctl revoke --reason superseded --cert "$pki/client-1.crt" >/dev/null
 ctl crl publish issuing-client >/dev/null
 expect "a revoked answer refers to its CRL" "crlNum: $(crl_number)" response client-1 issuing-client
