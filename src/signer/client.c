@@ -1,5 +1,6 @@
 /* annuld's side: submit, complete, learn who signs, and bring the signer back when it dies. */
 #include "launch.h"
+#include "pending.h"
 #include "protocol.h"
 
 #include <annul/clock.h>
@@ -19,7 +20,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SLOTS 4096 /* requests under way; beyond it the caller hears "no" at once */
 #define START_TIMEOUT_MS 30000
 #define OCSP_TIMEOUT_MS 3000
 #define CRL_TIMEOUT_MS 120000
@@ -27,20 +27,12 @@
 #define PAUSE_MS 50    /* before a signer that ended is started again; doubled each time, to 5 s */
 #define LIVED_MS 10000 /* a life that is no failure to start */
 
-struct slot {
-    uint64_t id; /* 0: free */
-    signer_done *done;
-    void *arg;
-    int64_t deadline_ms;
-    unsigned next_free;
-};
-
 /* One life of the signer; touched by the thread alone, but for the ring of requests. */
 struct connection {
     int socket;
     int doorbells[2]; /* of requests, of replies */
     void *memory;
-    struct ring requests; /* under the mutex */
+    struct ring requests; /* under the signer's mutex */
     struct ring replies;
 };
 
@@ -51,90 +43,30 @@ struct signer {
     int wake;                     /* eventfd that ends the thread's wait */
     struct ocsp_signers *arrived; /* announced, as far as they have come */
     struct connection connection;
-    pthread_mutex_t mutex; /* for all below */
+    pthread_mutex_t mutex; /* for the next two; while `up`, the connection stands */
     bool up, stopping;
-    uint64_t next_id;
-    unsigned free_head; /* SLOTS: none */
-    struct slot slots[SLOTS];
+    struct pending pending;
 };
 
-/* --- requests under way -------------------------------------------------------------------------------- */
-
-static struct slot *slot_take(struct signer *signer, signer_done *done, void *arg, int64_t timeout_ms)
-{
-    unsigned index = signer->free_head;
-    if (index == SLOTS)
-        return NULL;
-    struct slot *slot = &signer->slots[index];
-    signer->free_head = slot->next_free;
-    signer->next_id += SLOTS; /* the low digits name the slot, the rest tell its uses apart */
-    *slot = (struct slot){signer->next_id + index, done, arg, clock_monotonic_ms() + timeout_ms, 0};
-    return slot;
-}
-
-static void slot_give(struct signer *signer, struct slot *slot)
-{
-    slot->id = 0;
-    slot->next_free = signer->free_head;
-    signer->free_head = (unsigned)(slot - signer->slots);
-}
-
-/* Ends a request outside the lock, because `done` may submit another. */
-static void complete(struct signer *signer, uint64_t id, struct bytes signature, const char *failure)
-{
-    struct slot *slot = &signer->slots[id % SLOTS];
-    pthread_mutex_lock(&signer->mutex);
-    if (slot->id != id || id == 0) { /* it was given up before */
-        pthread_mutex_unlock(&signer->mutex);
-        return;
-    }
-    struct slot ended = *slot;
-    slot_give(signer, slot);
-    pthread_mutex_unlock(&signer->mutex);
-    ended.done(ended.arg, signature, failure);
-}
-
-/* A signature, or the reason why there is none: text with a NUL behind it. */
-static void take_answer(struct signer *signer, uint64_t id, struct bytes payload, bool refused)
-{
-    if (!refused && payload.len) {
-        complete(signer, id, payload, NULL);
-        return;
-    }
-    log_limited(LOG_LEVEL_ERROR, "signer", "refused to sign: %s", (const char *)payload.at);
-    complete(signer, id, (struct bytes){0}, (const char *)payload.at);
-}
-
-/* Fails all requests whose deadline is at or before `now_ms`. */
-static void fail_until(struct signer *signer, int64_t now_ms, const char *failure)
-{
-    for (unsigned i = 0; i < SLOTS; i++) {
-        pthread_mutex_lock(&signer->mutex);
-        uint64_t id = signer->slots[i].id;
-        bool due = id && signer->slots[i].deadline_ms <= now_ms;
-        pthread_mutex_unlock(&signer->mutex);
-        if (due)
-            complete(signer, id, (struct bytes){0}, failure);
-    }
-}
+/* --- submitting ---------------------------------------------------------------------------------------- */
 
 bool signer_sign_ocsp(struct signer *signer, const struct ocsp_signer *by, const struct sigalg *sigalg,
                       struct bytes response_data, signer_done *done, void *arg)
 {
     struct ring *ring = &signer->connection.requests;
-    bool taken = false;
+    uint64_t id = response_data.len <= SIGNER_DATA_MAX
+                      ? pending_begin(&signer->pending, done, arg, OCSP_TIMEOUT_MS)
+                      : 0;
+    if (!id)
+        return false;
+    struct ring_request head = {id, by->id, sigalg_number(sigalg)};
     pthread_mutex_lock(&signer->mutex);
-    struct slot *slot = signer->up ? slot_take(signer, done, arg, OCSP_TIMEOUT_MS) : NULL;
-    if (slot && response_data.len <= SIGNER_DATA_MAX) {
-        struct ring_request head = {slot->id, by->id, sigalg_number(sigalg)};
-        taken = ring_put(ring, (struct bytes){(const uint8_t *)&head, sizeof head}, response_data);
-    }
-    if (taken)
+    bool put =
+        signer->up && ring_put(ring, (struct bytes){(const uint8_t *)&head, sizeof head}, response_data);
+    if (put)
         ring_notify(ring);
-    else if (slot)
-        slot_give(signer, slot);
     pthread_mutex_unlock(&signer->mutex);
-    return taken;
+    return put || !pending_cancel(&signer->pending, id); /* it may have ended with the signer just now */
 }
 
 static int send_request(int socket, const struct signer_request *request, const int *fds, size_t count)
@@ -192,17 +124,11 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
     struct signer_request request = {
         .version = SIGNER_VERSION, .kind = SIGNER_CRL, .offset = offset, .len = len};
     memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
+    request.id = pending_begin(&signer->pending, crl_signed, &wait, CRL_TIMEOUT_MS);
     pthread_mutex_lock(&signer->mutex);
-    struct slot *slot = signer->up ? slot_take(signer, crl_signed, &wait, CRL_TIMEOUT_MS) : NULL;
-    if (slot) {
-        request.id = slot->id;
-        if (send_request(signer->connection.socket, &request, &fd, 1) < 0) { /* it reads nothing */
-            slot_give(signer, slot);
-            slot = NULL;
-        }
-    }
+    bool sent = request.id && signer->up && send_request(signer->connection.socket, &request, &fd, 1) == 0;
     pthread_mutex_unlock(&signer->mutex);
-    if (!slot)
+    if (!sent && (!request.id || pending_cancel(&signer->pending, request.id)))
         return error_set(err, "annul-signer is down or busy");
     pthread_mutex_lock(&wait.mutex);
     while (!wait.over) /* every request ends: by an answer, its deadline, or the signer's end */
@@ -272,6 +198,17 @@ static void take_announcement(struct signer *signer, const struct signer_message
         ocsp_signers_free(arrived);
     }
     signer->arrived = NULL;
+}
+
+/* A signature, or the reason why there is none: text with a NUL behind it. */
+static void take_answer(struct signer *signer, uint64_t id, struct bytes payload, bool refused)
+{
+    if (!refused && payload.len) {
+        pending_end(&signer->pending, id, payload, NULL);
+        return;
+    }
+    log_limited(LOG_LEVEL_ERROR, "signer", "refused to sign: %s", (const char *)payload.at);
+    pending_end(&signer->pending, id, (struct bytes){0}, (const char *)payload.at);
 }
 
 /* One message that is there. Its kind; 0 when the signer is gone. */
@@ -377,7 +314,7 @@ static void follow(struct signer *signer)
             return;
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= tick_ms) {
-            fail_until(signer, now_ms, "no answer in time");
+            pending_fail_until(&signer->pending, now_ms, "no answer in time");
             tick_ms = now_ms + TICK_MS;
         }
     }
@@ -401,7 +338,7 @@ static void *run(void *arg)
         set_up(signer, false);
         hang_up(&signer->connection);
         launch_reap(&signer->launch);
-        fail_until(signer, INT64_MAX, "annul-signer ended");
+        pending_fail_until(&signer->pending, INT64_MAX, "annul-signer ended");
         if (clock_monotonic_ms() - since_ms > LIVED_MS)
             pause_ms = PAUSE_MS;
         for (bool connected = false; !connected && !is_stopping(signer);) {
@@ -416,7 +353,7 @@ static void *run(void *arg)
     }
     hang_up(&signer->connection);
     launch_reap(&signer->launch);
-    fail_until(signer, INT64_MAX, "annuld is stopping");
+    pending_fail_until(&signer->pending, INT64_MAX, "annuld is stopping");
     OPENSSL_thread_stop(); /* announced certificates are read here */
     return NULL;
 }
@@ -426,6 +363,7 @@ static void forget(struct signer *signer)
     ocsp_signers_free(signer->arrived);
     if (signer->wake >= 0)
         close(signer->wake);
+    pending_destroy(&signer->pending);
     pthread_mutex_destroy(&signer->mutex);
     launch_forget(&signer->launch);
     free(signer);
@@ -442,8 +380,7 @@ struct signer *signer_start(struct issuers *issuers, struct error *err)
     signer->issuers = issuers;
     signer->connection = (struct connection){.socket = -1, .doorbells = {-1, -1}};
     pthread_mutex_init(&signer->mutex, NULL);
-    for (unsigned i = 0; i < SLOTS; i++)
-        signer->slots[i].next_free = i + 1;
+    pending_init(&signer->pending);
     signer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result =
         signer->wake >= 0 ? connect_signer(signer, err) : error_set(err, "eventfd: %s", strerror(errno));
