@@ -59,7 +59,7 @@ bool signer_sign_ocsp(struct signer *signer, const struct ocsp_signer *by, const
                       : 0;
     if (!id)
         return false;
-    struct ring_request head = {id, by->id, sigalg_number(sigalg)};
+    struct ring_request head = {id, clock_monotonic_ms() + OCSP_TIMEOUT_MS, by->id, sigalg_number(sigalg)};
     pthread_mutex_lock(&signer->mutex);
     bool put =
         signer->up && ring_put(ring, (struct bytes){(const uint8_t *)&head, sizeof head}, response_data);

@@ -161,6 +161,8 @@ static void *work(void *arg)
     unsigned count;
     while (batch && (count = take(desk, batch)) > 0) {
         for (unsigned i = 0; i < count; i++) {
+            if (clock_monotonic_ms() > batch[i].head.until_ms)
+                continue; /* a slow key must not work for those who have gone, or nobody is served in time */
             sign(worker, &batch[i], &result);
             give(desk, &result);
         }

@@ -55,8 +55,9 @@ struct signer_message {
 /* A ResponseData follows. */
 struct ring_request {
     uint64_t id;
-    uint32_t signer; /* as announced */
-    uint32_t sigalg; /* sigalg_number */
+    int64_t until_ms; /* by clock_monotonic_ms: nobody waits for it any longer, so it is dropped */
+    uint32_t signer;  /* as announced */
+    uint32_t sigalg;  /* sigalg_number */
 };
 
 /* The signature follows, or the reason why there is none. */
