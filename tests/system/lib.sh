@@ -176,6 +176,13 @@ ctl() {
     "$BUILD/annulctl" -s "$dir/admin.sock" "$@"
 }
 
+# client-0, client-1 and the server are good, client-2 is revoked, client-3 on hold; nobody has heard of client-4.
+register_usual() {
+    ctl register "$pki"/client-[0-3].crt "$pki/server.crt" >/dev/null
+    ctl revoke --reason keyCompromise issuing-client "$(serial_of client-2)" >/dev/null
+    ctl revoke --reason certificateHold issuing-client "$(serial_of client-3)" >/dev/null
+}
+
 # Makes a token and the function `api METHOD PATH [CURL OPTIONS]`.
 make_token() {
     token=$(ctl token create "$1")

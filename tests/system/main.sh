@@ -8,9 +8,7 @@ check "the configuration is good" "$BUILD/annuld" -t -c "$dir/annuld.conf"
 start_daemon
 kill -HUP "$daemon" # must not end it
 make_token main
-ctl register "$pki"/client-[0-3].crt "$pki/server.crt" >/dev/null
-ctl revoke --reason keyCompromise issuing-client "$(serial_of client-2)" >/dev/null
-ctl revoke --reason certificateHold issuing-client "$(serial_of client-3)" >/dev/null
+register_usual
 ctl crl publish issuing-client >/dev/null
 
 # --- CRLs
