@@ -6,7 +6,7 @@ set -eu
 build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libconfuse-dev libjansson-dev
        libcurl4-openssl-dev libsystemd-dev openssl curl"
 test="libcmocka-dev jq sqlite3 xxd procps gdb clang-format cppcheck shellcheck clang libclang-rt-dev python3
-      python3-cryptography"
+      python3-cryptography gnutls-bin default-jre-headless nodejs npm nginx haproxy"
 
 wanted=
 for group in "$@"; do
@@ -19,6 +19,7 @@ done
 
 missing=
 for package in $wanted; do
+    command -v "$package" >/dev/null 2>&1 && continue # wherever it is from: npm, for one, comes with some nodejs
     if command -v dpkg-query >/dev/null 2>&1; then
         # "install ok installed" for the package itself or a provider of that name
         dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
@@ -49,3 +50,9 @@ export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+# The tests start their own servers: what was not here before is not to serve on its own account.
+for server in nginx haproxy; do
+    case " $missing " in *" $server "*)
+        [ ! -d /run/systemd/system ] || $sudo systemctl --quiet disable --now "$server" ;;
+    esac
+done
