@@ -12,8 +12,11 @@
 #define BODY_CERTIFICATES_MAX (1 << 20)
 #define BODY_IMPORT_MAX (4 << 20)
 
-/* How long a cache may keep what we serve: also the longest that a revocation can hide behind one. */
+/* How long a cache may keep a CRL or a CA certificate: also the longest that a revocation can hide behind one. */
 #define FRESH_S 30
+
+/* Octets that the request line and the headers may have together. */
+#define HEAD_MAX 8192
 
 struct request;
 
@@ -73,7 +76,7 @@ handler api_certificate_get, api_certificates_get, api_certificates_post, api_re
     api_revoke_certificate_post, api_import_post;
 handler api_tokens_get, api_tokens_post, api_token_delete;
 
-/* Whether the OCSP form of GET is meant: the base64 in the path, or NULL. */
+/* Where the OCSP form of GET is meant: the base64 in the path, else NULL. */
 const char *ocsp_path(const char *url);
 
 /* --- authentication ------------------------------------------------------------------------------------ */
@@ -95,12 +98,11 @@ enum MHD_Result reply_json(struct request *request, unsigned status, json_t *jso
 /* Octets, copied. */
 enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body);
 
-/* A representation that caches may keep. `etag` without quotes; `expires_at` may be TIME_NONE. */
+/* A representation that caches may keep. `etag` without quotes; the times may be TIME_NONE. */
 struct representation {
     const char *type;
     const char *etag;
-    int64_t modified_at,
-        expires_at;  /* of the first, TIME_NONE: a second is too coarse to tell versions apart */
+    int64_t modified_at, expires_at;
     int64_t fresh_s; /* max-age; it must end before expires_at */
     bool coarse;     /* two versions may have one date: If-Modified-Since is not answered with 304 */
 };

@@ -107,11 +107,13 @@ static bool take_route(struct request *request, const struct route *route)
 
 void route_find(struct request *request)
 {
+    if (!request->is_admin && ocsp_path(request->url)) { /* no other path can be one of these */
+        take_route(request, &ocsp_get_route);
+        return;
+    }
     for (const struct route *r = request->is_admin ? admin_routes : public_routes; r->methods; r++)
         if (path_fits(request, r->path) && take_route(request, r))
             return;
-    if (!request->is_admin && find_alias(request) && take_route(request, &alias_route))
-        return;
-    if (!request->is_admin && ocsp_path(request->url))
-        take_route(request, &ocsp_get_route);
+    if (!request->is_admin && find_alias(request))
+        take_route(request, &alias_route);
 }

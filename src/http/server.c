@@ -1,6 +1,7 @@
 /* Listeners, the life of a request, and shutdown. */
 #include "internal.h"
 
+#include <annul/clock.h>
 #include <annul/log.h>
 
 #include <errno.h>
@@ -19,7 +20,10 @@
 #define BACKLOG 1024
 #define ADMIN_WORKERS 2
 #define ADMIN_CONNECTIONS 256
-#define CONNECTION_MEMORY 32768 /* request line and headers; an OCSP request of 16 KiB fits a URL */
+/* Of a connection. Beside HEAD_MAX: libmicrohttpd's records, and the header of the reply. libmicrohttpd clears all
+ * of it after each request, so a public one has no more than it needs. */
+#define PUBLIC_MEMORY (HEAD_MAX + 2048)
+#define ADMIN_MEMORY 32768
 
 struct listener {
     struct http *http;
@@ -76,6 +80,38 @@ static unsigned method_of(const char *name)
     return 0;
 }
 
+static bool head_too_large(const struct request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info && info->header_size > HEAD_MAX;
+}
+
+/* libmicrohttpd takes a head that leaves it no memory for the header of a reply, and then says nothing: so this one
+ * does not go through it. */
+static enum MHD_Result refuse_head(struct request *request)
+{
+    char reply[160], date[TIME_HTTP];
+    const char *status =
+        strlen(request->url) > HEAD_MAX / 2 ? "414 URI Too Long" : "431 Request Header Fields Too Large";
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    time_to_http(clock_now(), date);
+    int len =
+        snprintf(reply, sizeof reply,
+                 "HTTP/1.1 %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status, date);
+    if (info && send(info->connect_fd, reply, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("http", "%s: %s", status, strerror(errno));
+    return MHD_NO; /* hang up */
+}
+
+static bool has_body(struct request *request)
+{
+    const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return length ? strcmp(length, "0") != 0
+                  : request_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+}
+
 /* The header is there, the body is not. What can be refused now is refused without reading it. */
 static enum MHD_Result begin(struct request *request)
 {
@@ -102,6 +138,14 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     return request->discarded <= DISCARD_MAX ? MHD_YES : MHD_NO;
 }
 
+static enum MHD_Result arrive(struct request *request)
+{
+    if (head_too_large(request))
+        return refuse_head(request);
+    /* after a reply that comes so early, libmicrohttpd ends the connection: only where a body is on its way */
+    return has_body(request) ? begin(request) : MHD_YES;
+}
+
 /* A proxy's form of the request line, "GET http://host/path", means the same (RFC 9112 section 3.2.2). */
 static const char *without_authority(const char *url)
 {
@@ -124,7 +168,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         request->connection = connection;
         request->method_name = method;
         request->url = without_authority(url);
-        return begin(request);
+        return arrive(request);
     }
     if (request->resume) {
         handler *resume = request->resume;
@@ -138,7 +182,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     }
     if (request->discarded)
         return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
-    return request->route->handle(request);
+    enum MHD_Result result = request->route ? MHD_YES : begin(request);
+    return result == MHD_YES && !request->over ? request->route->handle(request) : result;
 }
 
 /* Called before anything else of a request: its state begins. */
@@ -331,7 +376,7 @@ static int serve(struct http *http, int fd, bool is_admin, struct error *err)
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
         listener, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+        (size_t)(is_admin ? ADMIN_MEMORY : PUBLIC_MEMORY), MHD_OPTION_CONNECTION_LIMIT,
         is_admin ? ADMIN_CONNECTIONS : config->public.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         is_admin ? 0 : config->public.connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
         config->public.timeout_s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
