@@ -76,6 +76,8 @@ struct config {
         struct config_value socket;
     } admin;
     size_t ocsp_cache_octets;     /* bound of the signed answers that are kept */
+    int64_t ocsp_max_age_s;       /* how long an HTTP cache may keep one */
+    bool ocsp_errors_as_5xx;      /* tryLater and internalError, by their HTTP status too */
     struct config_value database; /* path of the file */
     struct config_value crl_directory;
     int64_t crl_delay_ms; /* how long changes are gathered before a CRL is built */

@@ -49,6 +49,8 @@ static cfg_opt_t signer_keys[] = {
 };
 static cfg_opt_t ocsp_keys[] = {
     CFG_INT("cache_mb", 64, CFGF_NONE),
+    CFG_STR("max_age", "30s", CFGF_NONE),
+    CFG_STR("error_status", "200", CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t log_keys[] = {
@@ -471,6 +473,19 @@ static int read_listeners(struct config *config, cfg_t *root, struct error *err)
     return 0;
 }
 
+static int read_ocsp(struct config *config, cfg_t *ocsp, struct error *err)
+{
+    static const char *const statuses[] = {"200", "5xx", NULL};
+    unsigned cache_mb = 0;
+    int status = choice_of(config, ocsp, "error_status", statuses, err);
+    if (status < 0 || number_of(config, ocsp, "cache_mb", 1, 1 << 20, &cache_mb, err) < 0 ||
+        duration_of(config, ocsp, "max_age", 0, 86400, &config->ocsp_max_age_s, err) < 0)
+        return -1;
+    config->ocsp_cache_octets = (size_t)cache_mb << 20;
+    config->ocsp_errors_as_5xx = status == 1;
+    return 0;
+}
+
 static int read_rest(struct config *config, cfg_t *root, struct error *err)
 {
     cfg_t *log = cfg_getsec(root, "log"), *crl = cfg_getsec(root, "crl"),
@@ -491,11 +506,7 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     if (number_of(config, crl, "delay_ms", 0, 1000, &delay, err) < 0)
         return -1;
     config->crl_delay_ms = delay;
-    unsigned cache_mb = 0;
-    if (number_of(config, cfg_getsec(root, "ocsp"), "cache_mb", 1, 1 << 20, &cache_mb, err) < 0)
-        return -1;
-    config->ocsp_cache_octets = (size_t)cache_mb << 20;
-    return 0;
+    return read_ocsp(config, cfg_getsec(root, "ocsp"), err);
 }
 
 /* libconfuse 3.3 miscounts lines that hold comments: they become blanks before it sees them. */

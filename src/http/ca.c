@@ -17,7 +17,7 @@ static enum MHD_Result reply_certificate(struct request *request, const char *ty
     if (EVP_Q_digest(NULL, "SHA256", NULL, body.at, body.len, digest, &len) != 1)
         return MHD_NO;
     hex_encode(digest, sizeof digest, etag);
-    struct representation r = {type, etag, since, TIME_NONE, FRESH_S, false};
+    struct representation r = {type, etag, since, TIME_NONE, FRESH_S, true};
     if (reply_not_modified(request, &r, &result))
         return result;
     struct MHD_Response *response =

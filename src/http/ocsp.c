@@ -15,6 +15,7 @@ static const char type_request[] = "application/ocsp-request", type_response[] =
 struct prepared {
     struct ocsp_prepared base;
     struct MHD_Response *response;
+    struct representation representation;
     char etag[65];
 };
 
@@ -25,18 +26,18 @@ static void unprepare(struct ocsp_prepared *base)
     free(prepared);
 }
 
-static struct representation describe(const struct ocsp_answer *answer, const char *etag)
+static struct representation describe(const struct ocsp_answer *answer, const char *etag, int64_t max_age_s)
 {
     /* given out for three quarters of its life (annul/responder.h): no cache may keep it beyond the rest */
     int64_t rest_s = (answer->next_update - answer->this_update) / 4 - 1;
-    rest_s = rest_s < 0 ? 0 : rest_s < FRESH_S ? rest_s : FRESH_S;
+    rest_s = rest_s < 0 ? 0 : rest_s < max_age_s ? rest_s : max_age_s;
     /* good and revoked can be of one second: only the ETag tells them apart */
     return (struct representation){type_response,       etag,   answer->this_update,
                                    answer->next_update, rest_s, true};
 }
 
 /* NULL when out of memory. Two threads may prepare it at once; one of them wins. */
-static const struct prepared *prepare(struct ocsp_answer *answer)
+static const struct prepared *prepare(struct ocsp_answer *answer, int64_t max_age_s)
 {
     struct ocsp_prepared *present = atomic_load_explicit(&answer->prepared, memory_order_acquire);
     if (present)
@@ -51,8 +52,8 @@ static const struct prepared *prepare(struct ocsp_answer *answer)
         return NULL;
     }
     hex_encode(digest, sizeof digest, prepared->etag);
-    struct representation r = describe(answer, prepared->etag);
-    reply_add_validators(prepared->response, &r);
+    prepared->representation = describe(answer, prepared->etag, max_age_s);
+    reply_add_validators(prepared->response, &prepared->representation);
     MHD_add_response_header(prepared->response, MHD_HTTP_HEADER_CONTENT_TYPE, type_response);
     MHD_add_response_header(prepared->response, "X-Content-Type-Options", "nosniff");
     prepared->base.free = unprepare;
@@ -65,14 +66,24 @@ static const struct prepared *prepare(struct ocsp_answer *answer)
 static enum MHD_Result queue_shared(struct request *request, struct ocsp_answer *answer)
 {
     enum MHD_Result result;
-    const struct prepared *prepared = prepare(answer);
+    const struct prepared *prepared = prepare(answer, request->services->config->ocsp_max_age_s);
     if (!prepared)
         return MHD_NO;
-    struct representation r = describe(answer, prepared->etag);
-    if (request->method != POST && reply_not_modified(request, &r, &result))
+    if (request->method != POST && reply_not_modified(request, &prepared->representation, &result))
         return result;
     request->over = true;
     return MHD_queue_response(request->connection, MHD_HTTP_OK, prepared->response);
+}
+
+/* Errors go with 200 (RFC 6960 appendix A.1), unless the operator has clients that keep and staple whatever comes
+ * with it. */
+static unsigned http_status(const struct request *request, enum ocsp_status status)
+{
+    if (!request->services->config->ocsp_errors_as_5xx)
+        return MHD_HTTP_OK;
+    return status == OCSP_TRY_LATER        ? MHD_HTTP_SERVICE_UNAVAILABLE
+           : status == OCSP_INTERNAL_ERROR ? MHD_HTTP_INTERNAL_SERVER_ERROR
+                                           : MHD_HTTP_OK;
 }
 
 /* For one client: an answer with a nonce, or an error. Nothing may cache it; but no-store would be wrong on a
@@ -85,8 +96,10 @@ static enum MHD_Result queue_own(struct request *request, struct ocsp_answer *an
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
                                 answer->status == OCSP_SUCCESSFUL ? "no-cache" : "no-store");
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type_response);
+        if (answer->status == OCSP_TRY_LATER)
+            MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     }
-    return reply_queue(request, MHD_HTTP_OK, response);
+    return reply_queue(request, http_status(request, answer->status), response);
 }
 
 static enum MHD_Result queue_answer(struct request *request, struct ocsp_answer *answer)
@@ -153,18 +166,15 @@ const char *ocsp_path(const char *url)
 
 enum MHD_Result ocsp_get(struct request *request)
 {
-    char *text = strdup(ocsp_path(request->url));
-    uint8_t *der = text ? malloc(strlen(text) + 4) : NULL;
-    enum MHD_Result result = MHD_NO;
-    if (der) {
-        long len = percent_decode(text, strlen(text));
-        len = len < 0 || len > (long)BASE64_ENCODED_LEN(OCSP_REQUEST_MAX)
-                  ? -1
-                  : base64_decode(text, (size_t)len, der);
-        /* what is not base64 is no OCSPRequest either: an empty one gets the same malformedRequest */
-        result = answer_request(request, (struct bytes){der, len < 0 ? 0 : (size_t)len});
-    }
-    free(der);
-    free(text);
-    return result;
+    char text[HEAD_MAX];
+    uint8_t der[HEAD_MAX];
+    const char *path = ocsp_path(request->url);
+    size_t len = strlen(path);
+    if (len > sizeof text)
+        return reply_problem(request, MHD_HTTP_URI_TOO_LONG, "use POST for a request of this size");
+    memcpy(text, path, len);
+    long decoded = percent_decode(text, len);
+    long der_len = decoded < 0 ? -1 : base64_decode(text, (size_t)decoded, der);
+    /* what is not base64 is no OCSPRequest either: an empty one gets the same malformedRequest */
+    return answer_request(request, (struct bytes){der, der_len < 0 ? 0 : (size_t)der_len});
 }

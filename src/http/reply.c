@@ -163,10 +163,10 @@ static bool client_has_it(struct request *request, const struct representation *
 {
     int64_t since;
     const char *none_match = request_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH);
-    const char *modified = request_header(request, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
+    const char *modified = r->coarse ? NULL : request_header(request, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
     if (none_match) /* it takes precedence */
         return etag_within(none_match, r->etag);
-    return modified && !r->coarse && time_from_http(modified, &since) && r->modified_at <= since;
+    return modified && time_from_http(modified, &since) && r->modified_at <= since;
 }
 
 int64_t reply_fresh_s(int64_t expires_at, int64_t now)
@@ -180,8 +180,8 @@ void reply_add_validators(struct MHD_Response *response, const struct representa
     char etag[80], date[TIME_HTTP], fresh[96];
     snprintf(etag, sizeof etag, "\"%s\"", r->etag);
     MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag);
-    if (r->modified_at != TIME_NONE &&
-        r->modified_at < clock_now()) { /* while the second lasts, another may come */
+    /* where a client may go by the date alone, it must not have it while another may come in that second */
+    if (r->modified_at != TIME_NONE && (r->coarse || r->modified_at < clock_now())) {
         time_to_http(r->modified_at, date);
         MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, date);
     }
@@ -189,7 +189,7 @@ void reply_add_validators(struct MHD_Response *response, const struct representa
         time_to_http(r->expires_at, date);
         MHD_add_response_header(response, MHD_HTTP_HEADER_EXPIRES, date);
     }
-    snprintf(fresh, sizeof fresh, "public, max-age=%d, must-revalidate, no-transform", (int)r->fresh_s);
+    snprintf(fresh, sizeof fresh, "max-age=%d, public, no-transform, must-revalidate", (int)r->fresh_s);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, fresh);
 }
 

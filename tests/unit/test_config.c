@@ -59,6 +59,9 @@ static void the_least_there_is_has_defaults(void **state)
     assert_string_equal(config->database.text, "/var/lib/annul/annul.db");
     assert_string_equal(config->crl_directory.text, "/var/lib/annul/crl");
     assert_int_equal(config->crl_delay_ms, 50);
+    assert_int_equal(config->ocsp_cache_octets, 64 << 20);
+    assert_int_equal(config->ocsp_max_age_s, 30);
+    assert_false(config->ocsp_errors_as_5xx);
     assert_null(config->signer_program.text);
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     assert_int_equal(config->issuer_count, 1);
@@ -97,7 +100,7 @@ static const char everything[] =
     "database { path = \"/db/annul.db\" }\n"
     "crl { directory = \"crls\" delay_ms = 0 }\n"
     "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" }\n"
-    "log { level = \"debug\" }\n"
+    "log { level = \"debug\" } ocsp { cache_mb = 1 max_age = \"1d\" error_status = \"5xx\" }\n"
     "issuer \"one\" {\n"
     "    certificate = \"/ca/one.crt\"\n"
     "    ocsp_certificate = \"one-ocsp.crt\"\n"
@@ -132,6 +135,9 @@ static void everything_is_read_with_its_lines(void **state)
     assert_string_equal(config->signer_program.text, "/bin/signer");
     assert_string_equal(config->signer_socket.text, "/run/signer.sock");
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config->ocsp_cache_octets, 1 << 20);
+    assert_int_equal(config->ocsp_max_age_s, 86400);
+    assert_true(config->ocsp_errors_as_5xx);
     assert_int_equal(config->issuer_count, 3);
     const struct config_issuer *one = &config->issuers[0];
     assert_int_equal(one->certificate.line, 17);
@@ -248,6 +254,9 @@ static const struct {
     {"a timeout of two hours", "public {\n listen = {\"a:1\"}\n timeout = \"2h\"\n}\n" ADMIN ISSUER, 3,
      "timeout", "3600"},
     {"a delay of more than a second", SERVERS ISSUER "crl {\n delay_ms = 1001\n}\n", 5, "delay_ms", "1000"},
+    {"a max_age of two days", SERVERS ISSUER "ocsp {\n max_age = \"2d\"\n}\n", 5, "max_age", "86400"},
+    {"an error_status that is none", SERVERS ISSUER "ocsp {\n error_status = \"503\"\n}\n", 5, "\"503\"",
+     "200, 5xx"},
     {"a level that is none", SERVERS ISSUER "log {\n level = \"loud\"\n}\n", 5, "\"loud\"",
      "error, warn, info, debug"},
 
@@ -329,6 +338,7 @@ static void what_is_just_legal_is_accepted(void **state)
         BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"12h\""),
         BAD_ISSUER("one", PAIR "crl_lifetime = \"600\" crl_refresh = \"60\" ocsp_validity = \"60s\""),
         "public { listen = {\"a:1\"} workers = 64 connections = 16 timeout = \"1s\" }\n" ADMIN ISSUER,
+        SERVERS ISSUER "ocsp { max_age = \"0\" error_status = \"200\" }\n",
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct error err = {""};
