@@ -20,7 +20,7 @@ failures = 0
 
 def check(what, good, seen=""):
     global failures
-    print("ok:" if good else "FAILED:", what, "" if good else seen)
+    print("ok: " + what if good else "FAILED: %s: %s" % (what, seen))
     failures += not good
 
 
@@ -294,9 +294,14 @@ def kept_alive():
     got = [link.reply() for _ in range(many)]
     check("%d in one write" % many, all(r and r.body == first.body for r in got))
 
-    reply = Link(get(path, version="1.0"))
-    answer = reply.reply()
-    check("HTTP/1.0 ends", answer.body == first.body and answer["connection"] == "close" and reply.ended(), answer)
+    link = Link(post(nonce) + get(path) + post(plain))
+    link.socket.shutdown(socket.SHUT_WR)
+    got = [link.reply() for _ in range(3)]
+    check("asked by one who sends no more", all(got) and got[2].body == first.body and link.ended(), got)
+
+    link = Link(get(path, version="1.0"))
+    reply = link.reply()
+    check("HTTP/1.0 ends", reply.body == first.body and reply["connection"] == "close" and link.ended(), reply)
     link = Link(post(plain, "Connection: keep-alive", version="1.0"))
     reply = link.reply()
     check("HTTP/1.0 is kept alive", reply.body == first.body and reply["connection"].lower() == "keep-alive", reply)
