@@ -46,9 +46,10 @@ struct config_delegate {
 struct config_issuer {
     struct config_value name;        /* the section's title; its line is the section's first */
     struct config_value certificate; /* file names are absolute here */
-    struct config_value key;
+    struct config_value key, key_passphrase; /* files, or URIs as they are */
     struct config_signer *signers; /* none, and no delegates: the CA signs OCSP itself */
     size_t signer_count;
+    struct config_value ocsp_key_passphrase; /* of all signers' keys */
     struct config_delegate *delegates;
     size_t delegate_count;
     struct config_value request_signers; /* CAs that requests must be signed under, or none */
@@ -83,6 +84,7 @@ struct config {
     int64_t crl_delay_ms; /* how long changes are gathered before a CRL is built */
     struct config_value signer_program, signer_socket;
     unsigned signer_threads;
+    struct config_value openssl_config; /* of annul-signer */
     enum log_level log_level;
     struct config_issuer *issuers;
     size_t issuer_count;
@@ -96,6 +98,10 @@ void config_free(struct config *config); /* NULL-safe */
 /* Sets "FILE:LINE: " and the message; returns -1. */
 int config_error(const struct config *config, int line, struct error *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Whether a text begins with a scheme, at least two of a-z 0-9 + . - and a colon: "pkcs11:…", "file:…",
+ * "credential:…". */
+bool config_is_uri(const char *text);
 
 /* "90s", "15m", "12h", "7d", or plain seconds. False where it is none of these. */
 bool config_duration(const char *text, int64_t *seconds);

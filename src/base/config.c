@@ -45,6 +45,7 @@ static cfg_opt_t signer_keys[] = {
     CFG_STR("program", NULL, CFGF_NONE),
     CFG_STR("socket", NULL, CFGF_NONE),
     CFG_INT("threads", 1, CFGF_NONE),
+    CFG_STR("openssl_config", NULL, CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t ocsp_keys[] = {
@@ -69,8 +70,10 @@ static cfg_opt_t delegate_keys[] = {
 static cfg_opt_t issuer_keys[] = {
     CFG_STR("certificate", NULL, CFGF_NONE),
     CFG_STR("key", NULL, CFGF_NONE),
+    CFG_STR("key_passphrase", NULL, CFGF_NONE),
     CFG_STR_LIST("ocsp_certificate", NULL, CFGF_NONE),
     CFG_STR_LIST("ocsp_key", NULL, CFGF_NONE),
+    CFG_STR("ocsp_key_passphrase", NULL, CFGF_NONE),
     CFG_SEC("delegate", delegate_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
     CFG_STR("request_signers", NULL, CFGF_NONE),
     CFG_STR("unlisted", "unknown", CFGF_NONE),
@@ -197,6 +200,19 @@ static struct config_value file_of(const struct config *config, cfg_t *section, 
     return value;
 }
 
+bool config_is_uri(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
+    return len >= 2 && text[0] >= 'a' && text[0] <= 'z' && text[len] == ':';
+}
+
+/* Where a secret is: a file name, or a URI, which stays as it is. */
+static struct config_value secret_of(const struct config *config, cfg_t *section, const char *key)
+{
+    const char *text = cfg_getstr(section, key);
+    return text && config_is_uri(text) ? value_of(section, key) : file_of(config, section, key);
+}
+
 static size_t list_of(cfg_t *section, const char *key, struct config_value **list)
 {
     size_t count = cfg_size(section, key);
@@ -313,7 +329,8 @@ static int read_signers(const struct config *config, cfg_t *section, struct conf
         if (i < key_count)
             signer->key = keys_of[i];
         make_absolute(config, &signer->certificate);
-        make_absolute(config, &signer->key);
+        if (signer->key.text && !config_is_uri(signer->key.text))
+            make_absolute(config, &signer->key);
     }
     free(certificates);
     free(keys_of);
@@ -367,6 +384,39 @@ static int read_delegates(const struct config *config, cfg_t *section, struct co
     return 0;
 }
 
+/* Its text is not told where it may hold a PIN. */
+static int check_pin(const struct config *config, const struct config_issuer *issuer, const char *option,
+                     const struct config_value *key, struct error *err)
+{
+    if (!key->text || !strcasestr(key->text, "pin-value"))
+        return 0;
+    return config_error(config, key->line, err,
+                        "issuer \"%s\": %s: a PIN must not stand in this file; put it into one of its own and "
+                        "name that with %s_passphrase",
+                        issuer->name.text, option, option);
+}
+
+static int check_passphrase(const struct config *config, const struct config_issuer *issuer,
+                            const char *option, const struct config_value *passphrase, bool has_key,
+                            struct error *err)
+{
+    if (!passphrase->text || has_key)
+        return 0;
+    return config_error(config, passphrase->line, err, "issuer \"%s\": %s_passphrase is of no use without %s",
+                        issuer->name.text, option, option);
+}
+
+static int check_secrets(const struct config *config, const struct config_issuer *issuer, struct error *err)
+{
+    for (size_t i = 0; i < issuer->signer_count; i++)
+        if (check_pin(config, issuer, "ocsp_key", &issuer->signers[i].key, err) < 0)
+            return -1;
+    if (check_pin(config, issuer, "key", &issuer->key, err) < 0 ||
+        check_passphrase(config, issuer, "key", &issuer->key_passphrase, issuer->key.text, err) < 0)
+        return -1;
+    return check_passphrase(config, issuer, "ocsp_key", &issuer->ocsp_key_passphrase, issuer->signer_count, err);
+}
+
 static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)
 {
     int line = issuer->name.line;
@@ -390,6 +440,8 @@ static int check_issuer(const struct config *config, const struct config_issuer 
                             "issuer \"%s\": crl_reference \"%s\": must be the http:// URL of its CRL, of at "
                             "most %d octets",
                             name, issuer->crl_reference.text, CONFIG_URL_MAX);
+    if (check_secrets(config, issuer, err) < 0)
+        return -1;
     if (issuer->crl_refresh_s * 2 > issuer->crl_lifetime_s)
         return config_error(
             config, line, err,
@@ -407,7 +459,9 @@ static int read_issuer(const struct config *config, cfg_t *section, struct confi
     static const char *const responder_ids[] = {"key", "name", NULL};
     issuer->name = (struct config_value){strdup(cfg_title(section)), line_of_section(section)};
     issuer->certificate = file_of(config, section, "certificate");
-    issuer->key = file_of(config, section, "key");
+    issuer->key = secret_of(config, section, "key");
+    issuer->key_passphrase = secret_of(config, section, "key_passphrase");
+    issuer->ocsp_key_passphrase = secret_of(config, section, "ocsp_key_passphrase");
     issuer->request_signers = file_of(config, section, "request_signers");
     issuer->crl_reference = value_of(section, "crl_reference");
     int unlisted = choice_of(config, section, "unlisted", policies, err),
@@ -497,6 +551,7 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     config->signer_socket = file_of(config, signer, "socket");
     if (number_of(config, signer, "threads", 1, 64, &config->signer_threads, err) < 0)
         return -1;
+    config->openssl_config = file_of(config, signer, "openssl_config");
     int level = log_level_parse(cfg_getstr(log, "level"));
     if (level < 0)
         return config_error(config, line_of(log, "level"), err,
@@ -607,6 +662,8 @@ static void free_issuer(struct config_issuer *issuer)
     }
     free(issuer->delegates);
     free(issuer->crl_reference.text);
+    free(issuer->key_passphrase.text);
+    free(issuer->ocsp_key_passphrase.text);
     free(issuer->request_signers.text);
 }
 
@@ -624,6 +681,7 @@ void config_free(struct config *config)
     free(config->crl_directory.text);
     free(config->signer_program.text);
     free(config->signer_socket.text);
+    free(config->openssl_config.text);
     free(config->path);
     free(config);
 }

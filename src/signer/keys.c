@@ -1,4 +1,5 @@
 /* The private keys, and the signatures made with them. Only annul-signer links to who calls this. */
+#include "key_source.h"
 #include "keys.h"
 
 #include <annul/clock.h>
@@ -7,56 +8,29 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define DAY_S 86400
 
-static int no_passphrase(char *buffer, int size, int writing, void *arg)
-{
-    (void)buffer, (void)size, (void)writing, (void)arg;
-    return -1;
-}
-
-static EVP_PKEY *read_key(const char *path, const char **fault)
-{
-    struct stat status;
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        *fault = strerror(errno);
-        return NULL;
-    }
-    EVP_PKEY *key = NULL;
-    if (fstat(fileno(file), &status) == 0 && status.st_mode & S_IROTH)
-        *fault = "everyone on this machine can read it; chmod 600";
-    else if (!(key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL)))
-        *fault = "not a private key in PEM without a passphrase";
-    ERR_clear_error();
-    fclose(file);
-    return key;
-}
-
 static EVP_PKEY *load_key(const struct config *config, const struct config_issuer *section,
-                          const char *option, const struct config_value *file,
-                          const struct certificate *certificate, struct error *err)
+                          const char *option, const struct config_value *source,
+                          const struct config_value *passphrase, const struct certificate *certificate,
+                          struct error *err)
 {
-    const char *fault = NULL;
-    EVP_PKEY *key = read_key(file->text, &fault);
-    if (key && EVP_PKEY_eq(key, certificate_key(certificate)) != 1) {
-        fault = "does not belong to the certificate beside it";
+    struct error why;
+    EVP_PKEY *key = key_source_open(source->text, passphrase->text, &why);
+    if (key && key_source_fits(key, certificate_key(certificate), &why) < 0) {
         EVP_PKEY_free(key);
         key = NULL;
     }
-    ERR_clear_error();
     if (!key)
-        config_error(config, file->line, err, "issuer \"%s\": %s %s: %s", section->name.text, option,
-                     file->text, fault);
+        config_error(config, source->line, err, "issuer \"%s\": %s %s: %s", section->name.text, option,
+                     source->text, why.text);
     return key;
 }
 
@@ -98,7 +72,8 @@ static int load_signer(const struct config *config, const struct issuer *issuer,
     if (result < 0)
         return config_error(config, file->line, err, "issuer \"%s\": ocsp_certificate %s: %s",
                             issuer->config->name.text, file->text, why.text);
-    key->key = load_key(config, issuer->config, "ocsp_key", &from->key, &key->signer.certificate, err);
+    key->key = load_key(config, issuer->config, "ocsp_key", &from->key, &issuer->config->ocsp_key_passphrase,
+                        &key->signer.certificate, err);
     return key->key ? 0 : -1;
 }
 
@@ -288,7 +263,8 @@ static int load_issuer(struct signer_keys *keys, size_t index, int64_t now, stru
     const struct config_issuer *section = issuer->config;
     struct issuer_keys *at = &keys->list[index];
     if (section->key.text &&
-        !(at->ca = load_key(keys->issuers->config, section, "key", &section->key, &issuer->ca, err)))
+        !(at->ca = load_key(keys->issuers->config, section, "key", &section->key, &section->key_passphrase,
+                            &issuer->ca, err)))
         return -1;
     at->files = look_at_files(section);
     at->renew_at = when_to_renew(section, now);
@@ -301,6 +277,8 @@ static int load_issuer(struct signer_keys *keys, size_t index, int64_t now, stru
 
 struct signer_keys *signer_keys_load(struct issuers *issuers, struct error *err)
 {
+    if (key_source_begin(issuers->config, err) < 0)
+        return NULL;
     struct signer_keys *keys = calloc(1, sizeof *keys + issuers->count * sizeof *keys->list);
     int64_t now = clock_now();
     if (!keys) {
@@ -334,6 +312,7 @@ void signer_keys_free(struct signer_keys *keys)
     }
     for (unsigned i = 0; i < SIGALGS; i++)
         EVP_MD_free(keys->digests[i]);
+    key_source_end();
     pthread_mutex_destroy(&keys->mutex);
     pthread_cond_destroy(&keys->idle);
     free(keys);

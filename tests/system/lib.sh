@@ -220,3 +220,20 @@ crl_number() {
 crl_lists() { # SERIAL [ISSUER]
     crl_text "${2:-issuing-client}" | grep -qi "Serial Number: $1"
 }
+
+# in_memory PID HEX: whether the octets are in what a process has in memory and can read itself (but for a sanitizer's
+# shadow, which is larger than the disk).
+in_memory() {
+    python3 - "$1" "$2" <<'PY'
+import sys
+wanted, found = bytes.fromhex(sys.argv[2]), False
+with open("/proc/%s/maps" % sys.argv[1]) as maps, open("/proc/%s/mem" % sys.argv[1], "rb", 0) as mem:
+    for line in maps:
+        start, end = (int(x, 16) for x in line.split()[0].split("-"))
+        if line.split()[1][0] != "r" or end - start > 1 << 30 or "[v" in line:
+            continue
+        mem.seek(start)
+        found = found or mem.read(end - start).find(wanted) >= 0
+sys.exit(0 if found else 1)
+PY
+}

@@ -71,6 +71,9 @@ static void the_least_there_is_has_defaults(void **state)
     assert_int_equal(issuer->certificate.line, 3);
     assert_null(issuer->ocsp_certificate.text);
     assert_null(issuer->request_signers.text);
+    assert_null(issuer->key_passphrase.text);
+    assert_null(issuer->ocsp_key_passphrase.text);
+    assert_null(config->openssl_config.text);
     assert_int_equal(issuer->unlisted, UNLISTED_UNKNOWN);
     assert_int_equal(issuer->crl_lifetime_s, 7 * 86400);
     assert_int_equal(issuer->crl_refresh_s, 86400);
@@ -99,7 +102,7 @@ static const char everything[] =
     "}\n"
     "database { path = \"/db/annul.db\" }\n"
     "crl { directory = \"crls\" delay_ms = 0 }\n"
-    "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" }\n"
+    "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" openssl_config = \"/openssl.cnf\" }\n"
     "log { level = \"debug\" } ocsp { cache_mb = 1 max_age = \"1d\" error_status = \"5xx\" }\n"
     "issuer \"one\" {\n"
     "    certificate = \"/ca/one.crt\"\n"
@@ -134,6 +137,7 @@ static void everything_is_read_with_its_lines(void **state)
     assert_int_equal(config->crl_delay_ms, 0);
     assert_string_equal(config->signer_program.text, "/bin/signer");
     assert_string_equal(config->signer_socket.text, "/run/signer.sock");
+    assert_string_equal(config->openssl_config.text, "/openssl.cnf");
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(config->ocsp_cache_octets, 1 << 20);
     assert_int_equal(config->ocsp_max_age_s, 86400);
@@ -193,6 +197,55 @@ static void many_issuers_keep_their_own_lines(void **state)
     }
     config_free(config);
     buffer_free(&text);
+}
+
+static void secrets_are_files_or_uris(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_uri;
+    } texts[] = {
+        {"pkcs11:token=a;object=b", true},
+        {"file:/ca.key", true},
+        {"credential:ca", true},
+        {"org.openssl.engine:pkcs11:x", true},
+        {"a1+.-:", true},
+        {"ab:", true},
+        {"a:b", false}, /* no scheme has one letter */
+        {"ca.key", false},
+        {"/a/pkcs11:x", false},
+        {"./pkcs11:x", false},
+        {"1a:b", false},
+        {"PKCS11:x", false},
+        {"pkcs 11:x", false},
+        {":x", false},
+        {"pkcs11", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < COUNT(texts); i++)
+        check_row(texts[i].text, config_is_uri(texts[i].text) == texts[i].is_uri);
+
+    char wanted[300];
+    struct config *config = loaded(SERVERS "signer { openssl_config = \"openssl.cnf\" }\n"
+                                           "issuer \"one\" { certificate = \"file:one.crt\"\n"
+                                           "key = \"pkcs11:object=ca\" key_passphrase = \"pin\"\n"
+                                           "ocsp_certificate = \"a\" ocsp_key = \"x:1\"\n"
+                                           "ocsp_key_passphrase = \"credential:pin\" }\n");
+    const struct config_issuer *issuer = &config->issuers[0];
+    assert_string_equal(issuer->key.text, "pkcs11:object=ca");
+    assert_int_equal(issuer->key.line, 5);
+    snprintf(wanted, sizeof wanted, "%s/pin", folder);
+    assert_string_equal(issuer->key_passphrase.text, wanted);
+    snprintf(wanted, sizeof wanted, "%s/x:1", folder);
+    assert_string_equal(issuer->ocsp_key.text, wanted);
+    assert_string_equal(issuer->ocsp_key_passphrase.text, "credential:pin");
+    assert_int_equal(issuer->ocsp_key_passphrase.line, 7);
+    snprintf(wanted, sizeof wanted, "%s/openssl.cnf", folder);
+    assert_string_equal(config->openssl_config.text, wanted);
+    snprintf(wanted, sizeof wanted, "%s/file:one.crt", folder); /* certificates are files */
+    assert_string_equal(issuer->certificate.text, wanted);
+    config_free(config);
 }
 
 static void a_relative_path_of_the_file_is_no_hindrance(void **state)
@@ -267,6 +320,13 @@ static const struct {
      "together"},
     {"a key without delegate", BAD_ISSUER("one", PAIR "ocsp_key = \"c\""), 4, "ocsp_certificate is missing",
      "together"},
+    {"a PIN in the file", BAD_ISSUER("one", "certificate = \"a\"\nkey = \"pkcs11:object=b?pin-value=1\""), 5,
+     "PIN", "key_passphrase"},
+    {"a PIN in other letters",
+     BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\"\nocsp_key = \"pkcs11:Pin-Value=1\""), 5, "PIN",
+     "ocsp_key_passphrase"},
+    {"a passphrase of no key", BAD_ISSUER("one", PAIR "\nocsp_key_passphrase = \"c\""), 5,
+     "ocsp_key_passphrase", "no use without ocsp_key"},
     {"an unlisted that is none", BAD_ISSUER("one", PAIR "\nunlisted = \"maybe\""), 5, "\"maybe\"",
      "unknown, good, revoked, unauthorized"},
     {"refresh later than half the lifetime",
@@ -433,6 +493,7 @@ int main(void)
         cmocka_unit_test(everything_is_read_with_its_lines),
         cmocka_unit_test(lists_may_be_added_to_and_files_loaded_again),
         cmocka_unit_test(many_issuers_keep_their_own_lines),
+        cmocka_unit_test(secrets_are_files_or_uris),
         cmocka_unit_test(a_relative_path_of_the_file_is_no_hindrance),
         cmocka_unit_test(every_complaint_names_file_line_and_thing),
         cmocka_unit_test(what_is_just_legal_is_accepted),
