@@ -44,10 +44,10 @@ struct config_delegate {
 };
 
 struct config_issuer {
-    struct config_value name;        /* the section's title; its line is the section's first */
-    struct config_value certificate; /* file names are absolute here */
+    struct config_value name;                /* the section's title; its line is the section's first */
+    struct config_value certificate;         /* file names are absolute here */
     struct config_value key, key_passphrase; /* files, or URIs as they are */
-    struct config_signer *signers; /* none, and no delegates: the CA signs OCSP itself */
+    struct config_signer *signers;           /* none, and no delegates: the CA signs OCSP itself */
     size_t signer_count;
     struct config_value ocsp_key_passphrase; /* of all signers' keys */
     struct config_delegate *delegates;

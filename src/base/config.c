@@ -390,10 +390,11 @@ static int check_pin(const struct config *config, const struct config_issuer *is
 {
     if (!key->text || !strcasestr(key->text, "pin-value"))
         return 0;
-    return config_error(config, key->line, err,
-                        "issuer \"%s\": %s: a PIN must not stand in this file; put it into one of its own and "
-                        "name that with %s_passphrase",
-                        issuer->name.text, option, option);
+    return config_error(
+        config, key->line, err,
+        "issuer \"%s\": %s: a PIN must not stand in this file; put it into one of its own and "
+        "name that with %s_passphrase",
+        issuer->name.text, option, option);
 }
 
 static int check_passphrase(const struct config *config, const struct config_issuer *issuer,
@@ -414,7 +415,8 @@ static int check_secrets(const struct config *config, const struct config_issuer
     if (check_pin(config, issuer, "key", &issuer->key, err) < 0 ||
         check_passphrase(config, issuer, "key", &issuer->key_passphrase, issuer->key.text, err) < 0)
         return -1;
-    return check_passphrase(config, issuer, "ocsp_key", &issuer->ocsp_key_passphrase, issuer->signer_count, err);
+    return check_passphrase(config, issuer, "ocsp_key", &issuer->ocsp_key_passphrase, issuer->signer_count,
+                            err);
 }
 
 static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)

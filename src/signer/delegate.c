@@ -1,4 +1,5 @@
 /* Short-lived OCSP delegates that annul-signer issues to itself. */
+#include "key_source.h"
 #include "keys.h"
 
 #include <openssl/bn.h>
@@ -73,16 +74,18 @@ static X509 *make_certificate(const struct issuer *issuer, EVP_PKEY *ca_key, EVP
     int64_t not_after = now + lifetime_s < issuer->ca.not_after ? now + lifetime_s : issuer->ca.not_after;
     char name[128];
     snprintf(name, sizeof name, "%.64s OCSP", issuer->config->name.text);
-    const char *digest = issuer->crl_sigalg->digest;
-    if (x509 && X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
+    EVP_MD_CTX *context = key_source_sign_begin(ca_key, issuer->crl_sigalg);
+    if (x509 && context && X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
         X509_set_issuer_name(x509, X509_get_subject_name(issuer->ca.x509)) == 1 &&
         X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, (unsigned char *)name, -1, -1,
                                    0) == 1 &&
         ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)(now - BACKDATED_S)) &&
         ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)not_after) && X509_set_pubkey(x509, key) == 1 &&
-        add_extensions(x509, issuer) &&
-        X509_sign(x509, ca_key, digest ? EVP_get_digestbyname(digest) : NULL) > 0)
+        add_extensions(x509, issuer) && X509_sign_ctx(x509, context) > 0) {
+        EVP_MD_CTX_free(context);
         return x509;
+    }
+    EVP_MD_CTX_free(context);
     X509_free(x509);
     return NULL;
 }

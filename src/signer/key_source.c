@@ -5,12 +5,14 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -213,6 +215,27 @@ EVP_PKEY *key_source_open(const char *source, const char *passphrase_file, struc
 
 /* --- the key and its certificate ----------------------------------------------------------------------- */
 
+const char *key_source_properties(const EVP_PKEY *key, char room[KEY_PROPERTIES_MAX])
+{
+    const OSSL_PROVIDER *provider = EVP_PKEY_get0_provider(key);
+    const char *name = provider ? OSSL_PROVIDER_get0_name(provider) : "default"; /* an engine has none */
+    if (strcmp(name, "default") == 0)
+        return NULL;
+    snprintf(room, KEY_PROPERTIES_MAX, "?provider=%s", name);
+    return room;
+}
+
+EVP_MD_CTX *key_source_sign_begin(EVP_PKEY *key, const struct sigalg *sigalg)
+{
+    char room[KEY_PROPERTIES_MAX];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context && EVP_DigestSignInit_ex(context, NULL, sigalg->digest, NULL,
+                                         key_source_properties(key, room), key, NULL) == 1)
+        return context;
+    EVP_MD_CTX_free(context);
+    return NULL;
+}
+
 int key_source_fits(EVP_PKEY *key, EVP_PKEY *public, struct error *err)
 {
     static const uint8_t message[] = "annul-signer: do key and certificate belong together?";
@@ -223,11 +246,9 @@ int key_source_fits(EVP_PKEY *key, EVP_PKEY *public, struct error *err)
     if (!sigalg || !EVP_PKEY_is_a(key, EVP_PKEY_get0_type_name(public)) ||
         EVP_PKEY_get_size(key) > SIGNATURE_MAX)
         return error_set(err, other);
-    EVP_MD_CTX *signing = EVP_MD_CTX_new(), *verifying = EVP_MD_CTX_new();
+    EVP_MD_CTX *signing = key_source_sign_begin(key, sigalg), *verifying = EVP_MD_CTX_new();
     int result = 0;
-    if (!signing || !verifying ||
-        EVP_DigestSignInit_ex(signing, NULL, sigalg->digest, NULL, NULL, key, NULL) != 1 ||
-        EVP_DigestSign(signing, signature, &len, message, sizeof message) != 1)
+    if (!signing || !verifying || EVP_DigestSign(signing, signature, &len, message, sizeof message) != 1)
         result = error_set(err, "does not sign: %s", openssl_reason());
     else if (EVP_DigestVerifyInit_ex(verifying, NULL, sigalg->digest, NULL, NULL, public, NULL) != 1 ||
              EVP_DigestVerify(verifying, signature, len, message, sizeof message) != 1)

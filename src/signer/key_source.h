@@ -21,6 +21,14 @@ void key_source_end(void);
  * everyone can read are refused. NULL with the reason and the remedy. Free with EVP_PKEY_free. */
 EVP_PKEY *key_source_open(const char *source, const char *passphrase_file, struct error *err);
 
+/* Properties by which OpenSSL signs where the key is: of two providers that know ECDSA it takes the first, and one that
+ * cannot have the key. NULL where the first is right. `room` holds the text. */
+#define KEY_PROPERTIES_MAX 64
+const char *key_source_properties(const EVP_PKEY *key, char room[KEY_PROPERTIES_MAX]);
+
+/* Ready to sign octets with the key, by any way that OpenSSL has for that. NULL where OpenSSL cannot. */
+EVP_MD_CTX *key_source_sign_begin(EVP_PKEY *key, const struct sigalg *sigalg);
+
 /* Whether a key signs what `public` verifies: by trying, because a token may keep to itself what could be compared,
  * or may forbid a key to sign. 0, or -1 with the reason. */
 int key_source_fits(EVP_PKEY *key, EVP_PKEY *public, struct error *err);

@@ -262,9 +262,8 @@ static int load_issuer(struct signer_keys *keys, size_t index, int64_t now, stru
     const struct issuer *issuer = &keys->issuers->list[index];
     const struct config_issuer *section = issuer->config;
     struct issuer_keys *at = &keys->list[index];
-    if (section->key.text &&
-        !(at->ca = load_key(keys->issuers->config, section, "key", &section->key, &section->key_passphrase,
-                            &issuer->ca, err)))
+    if (section->key.text && !(at->ca = load_key(keys->issuers->config, section, "key", &section->key,
+                                                 &section->key_passphrase, &issuer->ca, err)))
         return -1;
     at->files = look_at_files(section);
     at->renew_at = when_to_renew(section, now);
@@ -322,7 +321,8 @@ void signer_keys_free(struct signer_keys *keys)
 
 static EVP_PKEY_CTX *make_context(EVP_PKEY *key, const struct sigalg *sigalg, const EVP_MD *digest)
 {
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
+    char properties[KEY_PROPERTIES_MAX];
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, key_source_properties(key, properties));
     if (context && EVP_PKEY_sign_init(context) == 1 && EVP_PKEY_CTX_set_signature_md(context, digest) == 1 &&
         (sigalg->family != SIGALG_RSA || EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1))
         return context;
@@ -356,10 +356,9 @@ int signer_key_sign(const struct signer_keys *keys, struct signer_thread *thread
 int signer_key_sign_whole(EVP_PKEY *key, const struct sigalg *sigalg, struct bytes data, uint8_t *signature,
                           size_t *len)
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_MD_CTX *ctx = key_source_sign_begin(key, sigalg);
     *len = SIGNATURE_MAX;
-    int good = ctx && EVP_DigestSignInit_ex(ctx, NULL, sigalg->digest, NULL, NULL, key, NULL) == 1 &&
-               EVP_DigestSign(ctx, signature, len, data.at, data.len) == 1;
+    int good = ctx && EVP_DigestSign(ctx, signature, len, data.at, data.len) == 1;
     EVP_MD_CTX_free(ctx);
     ERR_clear_error();
     return good ? 0 : -1;

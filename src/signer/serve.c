@@ -1,5 +1,6 @@
 /* The key holder's side of the socket: says who signs, and signs CRLs that it has read and understood. */
 #include "desk.h"
+#include "key_source.h"
 #include "protocol.h"
 
 #include <annul/clock.h>
@@ -102,9 +103,8 @@ static int scan_and_sign(struct crl_job *job, struct crl_scan *scan, struct repl
     const struct sigalg *sigalg = job->issuer->crl_sigalg;
     struct crl_facts facts;
     if (sigalg->digest) {
-        job->digest = EVP_MD_CTX_new();
-        if (!job->digest ||
-            EVP_DigestSignInit_ex(job->digest, NULL, sigalg->digest, NULL, NULL, job->key, NULL) != 1)
+        job->digest = key_source_sign_begin(job->key, sigalg);
+        if (!job->digest)
             return error_set(err, "OpenSSL cannot sign");
     }
     if (crl_scan_tbs(scan, NULL, NULL, &facts, err) < 0 ||
