@@ -51,7 +51,7 @@ static int fixture_make(void **state)
     write_config();
     log_set_level(LOG_LEVEL_ERROR);
     if (!(f.config = config_load(f.path, &f.err)) || !(f.issuers = issuers_load(f.config, &f.err)) ||
-        !(f.signer = signer_start(f.config, &f.err)) || !(f.store = store_open(f.database, &f.err)))
+        !(f.signer = signer_start(f.issuers, &f.err)) || !(f.store = store_open(f.database, &f.err)))
         fail_msg("%s", f.err.text);
     for (size_t i = 0; i < f.issuers->count; i++) {
         struct issuer *issuer = &f.issuers->list[i];

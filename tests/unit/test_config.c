@@ -63,18 +63,24 @@ static void the_least_there_is_has_defaults(void **state)
     assert_int_equal(config->ocsp_max_age_s, 30);
     assert_false(config->ocsp_errors_as_5xx);
     assert_null(config->signer_program.text);
+    assert_int_equal(config->signer_threads, 1);
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     assert_int_equal(config->issuer_count, 1);
     const struct config_issuer *issuer = &config->issuers[0];
     assert_string_equal(issuer->name.text, "one");
     assert_int_equal(issuer->name.line, 3);
     assert_int_equal(issuer->certificate.line, 3);
-    assert_null(issuer->ocsp_certificate.text);
+    assert_int_equal(issuer->signer_count, 0);
+    assert_int_equal(issuer->delegate_count, 0);
     assert_null(issuer->request_signers.text);
     assert_null(issuer->key_passphrase.text);
     assert_null(issuer->ocsp_key_passphrase.text);
     assert_null(config->openssl_config.text);
+    assert_null(issuer->crl_reference.text);
     assert_int_equal(issuer->unlisted, UNLISTED_UNKNOWN);
+    assert_int_equal(issuer->nonce, NONCE_ECHO);
+    assert_false(issuer->responder_by_name);
+    assert_int_equal(issuer->archive_cutoff_s, 0);
     assert_int_equal(issuer->crl_lifetime_s, 7 * 86400);
     assert_int_equal(issuer->crl_refresh_s, 86400);
     assert_int_equal(issuer->ocsp_validity_s, 86400);
@@ -102,22 +108,63 @@ static const char everything[] =
     "}\n"
     "database { path = \"/db/annul.db\" }\n"
     "crl { directory = \"crls\" delay_ms = 0 }\n"
-    "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" openssl_config = \"/openssl.cnf\" }\n"
-    "log { level = \"debug\" } ocsp { cache_mb = 1 max_age = \"1d\" error_status = \"5xx\" }\n"
+    "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" openssl_config = \"/openssl.cnf\"\n"
+    "  threads = 4 }\n"
+    "ocsp { cache_mb = 7 max_age = \"1d\" error_status = \"5xx\" }\n"
+    "log { level = \"debug\" }\n"
     "issuer \"one\" {\n"
     "    certificate = \"/ca/one.crt\"\n"
-    "    ocsp_certificate = \"one-ocsp.crt\"\n"
-    "    ocsp_key = \"/ca/one-ocsp.key\"\n"
+    "    ocsp_certificate = {\"one-ocsp.crt\", \"/ca/rsa.crt\"}\n"
+    "    ocsp_key = {\"/ca/one-ocsp.key\", \"rsa.key\"}\n"
     "    request_signers = \"clients.pem\"\n"
     "    unlisted = \"revoked\"\n"
+    "    nonce = \"require\"\n"
+    "    responder_id = \"name\"\n"
+    "    archive_cutoff = \"3650d\"\n"
+    "    crl_reference = \"http://x/crl/one.crl\"\n"
     "    crl_lifetime = \"10m\"\n"
     "    crl_refresh = \"300\"\n"
     "    ocsp_validity = \"12h\"\n"
     "    alias \"/ca.crl\" { format = \"pem\" }\n"
     "    alias \"/old/place.crl\" { }\n"
     "}\n"
-    "issuer \"Two_2.x-y\" { certificate = \"two.crt\" key = \"two.key\" unlisted = \"good\" }\n"
+    "issuer \"Two_2.x-y\" {\n"
+    "    certificate = \"two.crt\" key = \"two.key\" unlisted = \"good\" nonce = \"ignore\"\n"
+    "    delegate \"P-256\" { lifetime = \"1h\" chain = \"chain.pem\" }\n"
+    "    delegate \"RSA-2048\" { }\n"
+    "}\n"
     "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" }\n";
+
+/* The first key belongs to the first certificate, and relative names are made absolute in both. */
+static void check_signers(const struct config_issuer *one)
+{
+    char wanted[300];
+    assert_int_equal(one->signer_count, 2);
+    assert_int_equal(one->delegate_count, 0);
+    snprintf(wanted, sizeof wanted, "%s/one-ocsp.crt", folder);
+    assert_string_equal(one->signers[0].certificate.text, wanted);
+    assert_string_equal(one->signers[0].key.text, "/ca/one-ocsp.key");
+    assert_string_equal(one->signers[1].certificate.text, "/ca/rsa.crt");
+    snprintf(wanted, sizeof wanted, "%s/rsa.key", folder);
+    assert_string_equal(one->signers[1].key.text, wanted);
+    assert_int_equal(one->signers[1].certificate.line, 19);
+    assert_int_equal(one->signers[1].key.line, 20);
+}
+
+static void check_delegates(const struct config_issuer *two)
+{
+    char wanted[300];
+    assert_int_equal(two->signer_count, 0);
+    assert_int_equal(two->delegate_count, 2);
+    assert_string_equal(two->delegates[0].kind.text, "P-256");
+    assert_int_equal(two->delegates[0].kind.line, 35);
+    assert_int_equal(two->delegates[0].lifetime_s, 3600);
+    snprintf(wanted, sizeof wanted, "%s/chain.pem", folder);
+    assert_string_equal(two->delegates[0].chain.text, wanted);
+    assert_string_equal(two->delegates[1].kind.text, "RSA-2048");
+    assert_int_equal(two->delegates[1].lifetime_s, 14 * 86400);
+    assert_null(two->delegates[1].chain.text);
+}
 
 static void everything_is_read_with_its_lines(void **state)
 {
@@ -138,16 +185,22 @@ static void everything_is_read_with_its_lines(void **state)
     assert_string_equal(config->signer_program.text, "/bin/signer");
     assert_string_equal(config->signer_socket.text, "/run/signer.sock");
     assert_string_equal(config->openssl_config.text, "/openssl.cnf");
+    assert_int_equal(config->signer_threads, 4);
+    assert_int_equal(config->ocsp_cache_octets, 7 << 20);
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
-    assert_int_equal(config->ocsp_cache_octets, 1 << 20);
     assert_int_equal(config->ocsp_max_age_s, 86400);
     assert_true(config->ocsp_errors_as_5xx);
     assert_int_equal(config->issuer_count, 3);
     const struct config_issuer *one = &config->issuers[0];
-    assert_int_equal(one->certificate.line, 17);
-    assert_int_equal(one->ocsp_certificate.line, 18);
-    assert_int_equal(one->request_signers.line, 20);
+    assert_int_equal(one->certificate.line, 19);
+    check_signers(one);
+    assert_int_equal(one->request_signers.line, 22);
     assert_null(one->key.text);
+    assert_int_equal(one->nonce, NONCE_REQUIRE);
+    assert_true(one->responder_by_name);
+    assert_int_equal(one->archive_cutoff_s, INT64_C(3650) * 86400);
+    assert_string_equal(one->crl_reference.text, "http://x/crl/one.crl");
+    assert_int_equal(one->crl_reference.line, 27);
     assert_int_equal(one->unlisted, UNLISTED_REVOKED);
     assert_int_equal(one->crl_lifetime_s, 600);
     assert_int_equal(one->crl_refresh_s, 300);
@@ -159,8 +212,10 @@ static void everything_is_read_with_its_lines(void **state)
     assert_false(one->aliases[1].pem);
     assert_string_equal(config->issuers[1].name.text, "Two_2.x-y");
     assert_int_equal(config->issuers[1].unlisted, UNLISTED_GOOD);
+    assert_int_equal(config->issuers[1].nonce, NONCE_IGNORE);
+    check_delegates(&config->issuers[1]);
     assert_int_equal(config->issuers[2].unlisted, UNLISTED_UNAUTHORIZED);
-    assert_int_equal(config->issuers[2].certificate.line, 29);
+    assert_int_equal(config->issuers[2].certificate.line, 38);
     config_free(config);
 }
 
@@ -268,7 +323,11 @@ static void a_relative_path_of_the_file_is_no_hindrance(void **state)
 
 #define BAD_ISSUER(name, keys) SERVERS "issuer \"" name "\" {\n" keys "\n}\n"
 #define PAIR "certificate = \"a\" key = \"b\" "
+#define NINE "{\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"}"
+#define EIGHT "{\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\"}"
 #define LONG_64 "a123456789b123456789c123456789d123456789e123456789f123456789abcd"
+#define LONG_248 LONG_64 LONG_64 LONG_64 "a123456789b123456789c123456789d123456789e123456789f12345"
+#define LONG_249 LONG_248 "x"
 
 static const struct {
     const char *spoken, *text;
@@ -327,6 +386,46 @@ static const struct {
      "ocsp_key_passphrase"},
     {"a passphrase of no key", BAD_ISSUER("one", PAIR "\nocsp_key_passphrase = \"c\""), 5,
      "ocsp_key_passphrase", "no use without ocsp_key"},
+    {"two certificates, one key",
+     BAD_ISSUER("one", PAIR "ocsp_certificate = {\"c\", \"d\"} ocsp_key = {\"e\"}"), 4, "ocsp_key is missing",
+     "together"},
+    {"nine of them", BAD_ISSUER("one", PAIR "ocsp_certificate = " NINE " ocsp_key = " NINE), 4, "more than 8",
+     "ocsp_certificate"},
+    {"a delegate of no kind of key that we know",
+     BAD_ISSUER("one", PAIR "\ndelegate \"P-192\" { lifetime = \"1d\" }"), 5, "\"P-192\"", "P-256, P-384"},
+    {"a delegate of RSA that is too short",
+     BAD_ISSUER("one", PAIR "\ndelegate \"RSA-1024\" { lifetime = \"1d\" }"), 5, "\"RSA-1024\"", "RSA-2048"},
+    {"a delegate that lives for 59 minutes",
+     BAD_ISSUER("one", PAIR "\ndelegate \"P-256\" {\n lifetime = \"59m\"\n}"), 6, "lifetime", "3600s"},
+    {"a delegate that lives for more than a year",
+     BAD_ISSUER("one", PAIR "\ndelegate \"P-256\" {\n lifetime = \"367d\"\n}"), 6, "lifetime", "367d"},
+    {"an unknown key of a delegate", BAD_ISSUER("one", PAIR "\ndelegate \"P-256\" {\n lifetme = \"1d\"\n}"),
+     6, "lifetme", "annuld.conf(5)"},
+    {"a delegate of no kind", BAD_ISSUER("one", PAIR "\ndelegate { }"), 5, "delegate", "title"},
+    {"the same kind of delegate twice",
+     BAD_ISSUER("one", PAIR "\ndelegate \"P-256\" { }\ndelegate \"P-256\" { }"), 6, "P-256", "duplicate"},
+    {"delegates from files and of our own",
+     BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\" ocsp_key = \"d\"\ndelegate \"P-256\" { }"), 4, "either",
+     "delegate sections"},
+    {"a delegate of our own without the CA's key",
+     BAD_ISSUER("one", "certificate = \"a\"\ndelegate \"P-256\" { }"), 4, "\"one\"", "add key"},
+    {"a nonce policy that is none", BAD_ISSUER("one", PAIR "\nnonce = \"demand\""), 5, "\"demand\"",
+     "echo, ignore, require"},
+    {"a responder_id that is none", BAD_ISSUER("one", PAIR "\nresponder_id = \"hash\""), 5, "\"hash\"",
+     "key, name"},
+    {"an archive_cutoff of no unit", BAD_ISSUER("one", PAIR "\narchive_cutoff = \"10y\""), 5, "\"10y\"",
+     "90s, 15m, 12h or 7d"},
+    {"an archive_cutoff of more than a hundred years",
+     BAD_ISSUER("one", PAIR "\narchive_cutoff = \"36601d\""), 5, "archive_cutoff", "from 0s"},
+    {"a crl_reference that is no URL", BAD_ISSUER("one", PAIR "\ncrl_reference = \"one.crl\""), 5,
+     "\"one.crl\"", "http://"},
+    {"a crl_reference over TLS, which needs revocation itself",
+     BAD_ISSUER("one", PAIR "\ncrl_reference = \"https://x/one.crl\""), 5, "https", "http://"},
+    {"a crl_reference of 256 octets", BAD_ISSUER("one", PAIR "\ncrl_reference = \"http://" LONG_249 "\""), 5,
+     "crl_reference", "255"},
+    {"no signer threads", SERVERS ISSUER "signer {\n threads = 0\n}\n", 5, "threads", "from 1 to 64"},
+    {"65 signer threads", SERVERS ISSUER "signer {\n threads = 65\n}\n", 5, "threads", "from 1 to 64"},
+    {"a cache of nothing", SERVERS ISSUER "ocsp {\n cache_mb = 0\n}\n", 5, "cache_mb", "from 1"},
     {"an unlisted that is none", BAD_ISSUER("one", PAIR "\nunlisted = \"maybe\""), 5, "\"maybe\"",
      "unknown, good, revoked, unauthorized"},
     {"refresh later than half the lifetime",
@@ -397,6 +496,9 @@ static void what_is_just_legal_is_accepted(void **state)
         BAD_ISSUER("one.delta", PAIR),
         BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"12h\""),
         BAD_ISSUER("one", PAIR "crl_lifetime = \"600\" crl_refresh = \"60\" ocsp_validity = \"60s\""),
+        BAD_ISSUER("one", PAIR "ocsp_certificate = " EIGHT " ocsp_key = " EIGHT),
+        BAD_ISSUER("one", PAIR "delegate \"Ed25519\" { lifetime = \"3600\" }\ndelegate \"RSA-4096\" { }"),
+        BAD_ISSUER("one", PAIR "archive_cutoff = \"36600d\" crl_reference = \"http://" LONG_248 "\""),
         "public { listen = {\"a:1\"} workers = 64 connections = 16 timeout = \"1s\" }\n" ADMIN ISSUER,
         SERVERS ISSUER "ocsp { max_age = \"0\" error_status = \"200\" }\n",
     };

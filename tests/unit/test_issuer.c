@@ -1,7 +1,7 @@
 /* The CAs of a configuration, and the certificates that must be refused for one. */
 #include "x509.h"
 
-#include <annul/issuer.h>
+#include <annul/ocsp_signer.h>
 
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
@@ -32,7 +32,6 @@ static void make(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer
 }
 
 #define CA "basicConstraints", "critical,CA:TRUE"
-#define DELEGATE "extendedKeyUsage", "OCSPSigning"
 
 static int fixture_make(void **state)
 {
@@ -52,19 +51,11 @@ static int fixture_make(void **state)
          (const char *[]){CA, "subjectKeyIdentifier", "0102030405", NULL});
     make("leaf.crt", f.other_key, f.ca, f.key, NULL);
     make("weak-ca.crt", f.weak_key, NULL, NULL, (const char *[]){CA, NULL});
-    make("delegate.crt", f.other_key, f.ca, f.key, (const char *[]){DELEGATE, NULL});
-    make("delegate-of-other.crt", f.key, f.other, f.other_key, (const char *[]){DELEGATE, NULL});
-    make("no-delegate.crt", f.other_key, f.ca, f.key,
-         (const char *[]){"extendedKeyUsage", "serverAuth", NULL});
-    make("weak-delegate.crt", f.weak_key, f.ca, f.key, (const char *[]){DELEGATE, NULL});
     X509 *renewed =
         x509_make(&(struct x509_plan){"One CA", f.key, NULL, NULL, "77", (const char *[]){CA, NULL}});
     put_pem("renewed.crt", renewed);
     make("same-key.crt", f.key, NULL, NULL, (const char *[]){CA, NULL}); /* under another name */
     X509_free(renewed);
-    shell("cat %s/delegate.crt %s/ca.crt > %s/delegate-chain.crt", f.folder, f.folder, f.folder);
-    shell("(cat %s/delegate.crt; echo -----BEGIN CERTIFICATE-----; echo '!!!!') > %s/damaged-chain.crt",
-          f.folder, f.folder);
     shell("cd %s && : > empty.crt && echo garbage > garbage.crt && mkdir folder.crt", f.folder);
     return 0;
 }
@@ -114,28 +105,6 @@ static const struct {
      "not a certificate"},
     {"a folder", "issuer \"x\" {\n certificate = \"folder.crt\"\n key = \"k\"\n}\n", 3, "folder.crt",
      "directory"},
-    {"a delegate of another CA",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"delegate-of-other.crt\"\n ocsp_key = "
-     "\"k\"\n}\n",
-     4, "delegate-of-other.crt", "not issued by this CA"},
-    {"a delegate that may not sign OCSP",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"no-delegate.crt\"\n ocsp_key = "
-     "\"k\"\n}\n",
-     4, "no-delegate.crt", "OCSPSigning"},
-    {"the CA as its own delegate, without the purpose",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"ca.crt\"\n ocsp_key = \"k\"\n}\n", 4,
-     "ca.crt", "OCSPSigning"},
-    {"a delegate with a key that is too short",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"weak-delegate.crt\"\n ocsp_key = "
-     "\"k\"\n}\n",
-     4, "weak-delegate.crt", "RSA 2048"},
-    {"no such delegate",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"nowhere.crt\"\n ocsp_key = \"k\"\n}\n",
-     4, "nowhere.crt", "No such file"},
-    {"damage behind the delegate",
-     "issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"damaged-chain.crt\"\n ocsp_key = "
-     "\"k\"\n}\n",
-     4, "damaged-chain.crt", "damaged"},
     {"no such request_signers",
      "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"nowhere.crt\"\n}\n", 5,
      "nowhere.crt", "request_signers"},
@@ -186,15 +155,12 @@ static void a_ca_that_signs_all_itself(void **state)
     struct issuer *issuer = &issuers->list[0];
     assert_int_equal(issuers->count, 1);
     assert_string_equal(issuer->crl_sigalg->name, "ecdsa-with-SHA256");
-    assert_ptr_equal(issuer->ocsp_sigalg, issuer->crl_sigalg);
-    assert_null(issuer->delegate.x509);
-    assert_ptr_equal(issuer_ocsp_certificate(issuer), &issuer->ca);
-    assert_int_equal(issuer->ocsp_certs.len, 0);
+    assert_null(issuer_ocsp_signers(issuer)); /* annul-signer has not said yet who */
     assert_null(issuer->request_signers);
     /* Both are SHA-1 of the key's BIT STRING content: OpenSSL's "hash" of RFC 5280 section 4.2.1.2, method 1.
      */
     assert_int_equal(issuer->key_id_len, 20);
-    assert_memory_equal(issuer->key_id, issuer->responder_key_hash, 20);
+    assert_memory_equal(issuer->key_id, issuer->key_hash[CERTID_SHA1], 20);
     assert_ptr_equal(issuers_by_name(issuers, "x"), issuer);
     assert_null(issuers_by_name(issuers, "X"));
     assert_ptr_equal(issuers_by_fingerprint(issuers, issuer->fingerprint), issuer);
@@ -203,29 +169,15 @@ static void a_ca_that_signs_all_itself(void **state)
     config_free(config);
 }
 
-static void a_delegate_and_its_chain(void **state)
+static void a_ca_whose_key_is_elsewhere(void **state)
 {
     (void)state;
     struct config *config = configure(
-        "issuer \"x\" { certificate = \"ca.crt\" ocsp_certificate = \"delegate-chain.crt\" ocsp_key = \"k\" "
+        "issuer \"x\" { certificate = \"ca.crt\" ocsp_certificate = \"nowhere.crt\" ocsp_key = \"k\" "
         "request_signers = \"ca.crt\" }\n");
-    struct issuers *issuers = loaded(config);
-    struct issuer *issuer = &issuers->list[0];
-    assert_null(issuer->crl_sigalg); /* no CA key, no CRL */
-    assert_string_equal(issuer->ocsp_sigalg->name, "ecdsa-with-SHA384");
-    assert_ptr_equal(issuer_ocsp_certificate(issuer), &issuer->delegate);
-    assert_non_null(issuer->request_signers);
-    /* the whole file, the delegate first */
-    assert_int_equal(issuer->ocsp_certs.len, issuer->delegate.der.len + issuer->ca.der.len);
-    assert_memory_equal(issuer->ocsp_certs.at, issuer->delegate.der.at, issuer->delegate.der.len);
-    assert_memory_equal(issuer->ocsp_certs.at + issuer->delegate.der.len, issuer->ca.der.at,
-                        issuer->ca.der.len);
-    uint8_t hash[20];
-    size_t len;
-    assert_int_equal(EVP_Q_digest(NULL, "SHA1", NULL, issuer->delegate.key_bits.at,
-                                  issuer->delegate.key_bits.len, hash, &len),
-                     1);
-    assert_memory_equal(issuer->responder_key_hash, hash, 20);
+    struct issuers *issuers = loaded(config); /* who signs OCSP is annul-signer's to read */
+    assert_null(issuers->list[0].crl_sigalg); /* no CA key, no CRL */
+    assert_non_null(issuers->list[0].request_signers);
     issuers_free(issuers);
     config_free(config);
 }
@@ -335,7 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_complaint_names_file_line_and_remedy),
         cmocka_unit_test(a_ca_that_signs_all_itself),
-        cmocka_unit_test(a_delegate_and_its_chain),
+        cmocka_unit_test(a_ca_whose_key_is_elsewhere),
         cmocka_unit_test(key_ids_are_taken_from_the_certificate_or_made),
         cmocka_unit_test(a_fingerprint_outlives_the_certificate),
         cmocka_unit_test(cas_are_found_by_certid_of_any_hash),

@@ -14,7 +14,23 @@
 static struct fixture {
     EVP_PKEY *ca_key, *delegate_key;
     X509 *ca, *delegate;
+    struct buffer by_key, by_name; /* ResponderID of the CA */
+    struct buffer by_delegate;
 } f;
+
+static struct bytes key_bits(X509 *x509)
+{
+    const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(x509);
+    return (struct bytes){ASN1_STRING_get0_data(bits), (size_t)ASN1_STRING_length(bits)};
+}
+
+static bool responder_by_name(struct buffer *out, X509 *x509)
+{
+    const unsigned char *der;
+    size_t len;
+    assert_int_equal(X509_NAME_get0_der(X509_get_subject_name(x509), &der, &len), 1);
+    return ocsp_responder_by_name(out, (struct bytes){der, len});
+}
 
 static int fixture_make(void **state)
 {
@@ -24,6 +40,9 @@ static int fixture_make(void **state)
     f.delegate_key = key_make("P-384");
     f.ca = x509_make_ca("Response CA", f.ca_key);
     f.delegate = x509_make(&(struct x509_plan){"delegate", f.delegate_key, f.ca, f.ca_key, "0d", extensions});
+    assert_true(ocsp_responder_by_key(&f.by_key, key_bits(f.ca)));
+    assert_true(ocsp_responder_by_key(&f.by_delegate, key_bits(f.delegate)));
+    assert_true(responder_by_name(&f.by_name, f.ca));
     return 0;
 }
 
@@ -34,6 +53,9 @@ static int fixture_free(void **state)
     X509_free(f.delegate);
     EVP_PKEY_free(f.ca_key);
     EVP_PKEY_free(f.delegate_key);
+    buffer_free(&f.by_key);
+    buffer_free(&f.by_name);
+    buffer_free(&f.by_delegate);
     return 0;
 }
 
@@ -60,17 +82,16 @@ static struct buffer certid_der(const EVP_MD *digest, unsigned serial)
     return out;
 }
 
-static struct ocsp_response_data data_for(X509 *signer)
+#define CRL_URL "http://crl.example/one.crl"
+
+static struct ocsp_response_data data_by(const struct buffer *responder_id)
 {
-    struct ocsp_response_data data = {.produced_at = at_text(PRODUCED),
-                                      .this_update = at_text(THIS_UPDATE),
-                                      .next_update = at_text(NEXT_UPDATE)};
-    const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(signer);
-    size_t len;
-    assert_int_equal(EVP_Q_digest(NULL, "SHA1", NULL, ASN1_STRING_get0_data(bits),
-                                  (size_t)ASN1_STRING_length(bits), data.responder_key_hash, &len),
-                     1);
-    return data;
+    return (struct ocsp_response_data){.responder_id = bytes_of(responder_id),
+                                       .produced_at = at_text(PRODUCED),
+                                       .this_update = at_text(THIS_UPDATE),
+                                       .next_update = at_text(NEXT_UPDATE),
+                                       .archive_cutoff_at = TIME_NONE,
+                                       .crl_url = bytes_of_text(CRL_URL)};
 }
 
 static struct buffer response_data(const struct ocsp_response_data *data)
@@ -132,21 +153,27 @@ static OCSP_BASICRESP *accepted(const struct buffer *der)
 
 /* --- writing ------------------------------------------------------------------------------------------- */
 
+#define REVOKED_ON(at, why, invalid_since)                                                                   \
+    {                                                                                                        \
+        .status = OCSP_CERT_REVOKED, .revoked_at = (at), .reason = (why), .invalidity_at = (invalid_since)   \
+    }
+#define LISTED(number, at) .crl_number = (number), .crl_at = (at)
+
 static const struct {
     const char *spoken;
     struct ocsp_single single;
 } singles[] = {
     {"good", {.status = OCSP_CERT_GOOD, .reason = -1, .invalidity_at = TIME_NONE}},
     {"unknown", {.status = OCSP_CERT_UNKNOWN, .reason = -1, .invalidity_at = TIME_NONE}},
-    {"revoked without reason", {{0}, OCSP_CERT_REVOKED, 1700000000, -1, TIME_NONE}},
-    {"revoked, unspecified", {{0}, OCSP_CERT_REVOKED, 1700000000, REASON_UNSPECIFIED, TIME_NONE}},
-    {"revoked, keyCompromise", {{0}, OCSP_CERT_REVOKED, 1700000000, REASON_KEY_COMPROMISE, TIME_NONE}},
-    {"revoked, aACompromise", {{0}, OCSP_CERT_REVOKED, 1700000000, REASON_AA_COMPROMISE, TIME_NONE}},
-    {"on hold", {{0}, OCSP_CERT_REVOKED, 1700000000, REASON_CERTIFICATE_HOLD, TIME_NONE}},
-    {"revoked with invalidityDate", {{0}, OCSP_CERT_REVOKED, 1700000000, REASON_KEY_COMPROMISE, 1600000000}},
-    {"revoked with invalidityDate, no reason", {{0}, OCSP_CERT_REVOKED, 1700000000, -1, 1600000000}},
-    {"never issued: revoked in 1970", {{0}, OCSP_CERT_REVOKED, 0, REASON_CERTIFICATE_HOLD, TIME_NONE}},
-    {"revoked after 2049", {{0}, OCSP_CERT_REVOKED, 2524608000, REASON_SUPERSEDED, TIME_NONE}},
+    {"revoked without reason", REVOKED_ON(1700000000, -1, TIME_NONE)},
+    {"revoked, unspecified", REVOKED_ON(1700000000, REASON_UNSPECIFIED, TIME_NONE)},
+    {"revoked, keyCompromise", REVOKED_ON(1700000000, REASON_KEY_COMPROMISE, TIME_NONE)},
+    {"revoked, aACompromise", REVOKED_ON(1700000000, REASON_AA_COMPROMISE, TIME_NONE)},
+    {"on hold", REVOKED_ON(1700000000, REASON_CERTIFICATE_HOLD, TIME_NONE)},
+    {"revoked with invalidityDate", REVOKED_ON(1700000000, REASON_KEY_COMPROMISE, 1600000000)},
+    {"revoked with invalidityDate, no reason", REVOKED_ON(1700000000, -1, 1600000000)},
+    {"never issued: revoked in 1970", REVOKED_ON(0, REASON_CERTIFICATE_HOLD, TIME_NONE)},
+    {"revoked after 2049", REVOKED_ON(2524608000, REASON_SUPERSEDED, TIME_NONE)},
 };
 enum { WITH_EVERYTHING = 7 };
 
@@ -185,7 +212,7 @@ static void openssl_accepts_every_status(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(singles); i++) {
         struct buffer id = certid_der(EVP_sha256(), 42);
-        struct ocsp_response_data data = data_for(f.ca);
+        struct ocsp_response_data data = data_by(&f.by_key);
         data.count = 1;
         data.singles[0] = singles[i].single;
         data.singles[0].certid = bytes_of(&id);
@@ -207,7 +234,7 @@ static void several_are_answered_in_order(void **state)
     (void)state;
     const EVP_MD *digests[] = {EVP_sha1(), EVP_sha256(), EVP_sha384(), EVP_sha512()};
     struct buffer ids[OCSP_CERTIDS_MAX];
-    struct ocsp_response_data data = data_for(f.ca);
+    struct ocsp_response_data data = data_by(&f.by_key);
     data.count = OCSP_CERTIDS_MAX;
     for (unsigned i = 0; i < OCSP_CERTIDS_MAX; i++) {
         ids[i] = certid_der(digests[i % 4], i + 100);
@@ -247,7 +274,7 @@ static void check_extended_revoke(OCSP_BASICRESP *basic, bool wanted)
 static void check_extensions(int nonce_len, bool extended)
 {
     struct buffer id = certid_der(EVP_sha1(), 42), nonce = octets("04{a5*%d}", nonce_len);
-    struct ocsp_response_data data = data_for(f.ca);
+    struct ocsp_response_data data = data_by(&f.by_key);
     data.count = 1;
     data.singles[0] = singles[0].single;
     data.singles[0].certid = bytes_of(&id);
@@ -285,7 +312,7 @@ static void a_delegate_brings_its_certificates(void **state)
     (void)state;
     struct buffer id = certid_der(EVP_sha1(), 42), chain = x509_der(f.delegate), ca = x509_der(f.ca);
     assert_true(buffer_add(&chain, ca.at, ca.len));
-    struct ocsp_response_data data = data_for(f.delegate);
+    struct ocsp_response_data data = data_by(&f.by_delegate);
     data.count = 1;
     data.singles[0] = singles[4].single;
     data.singles[0].certid = bytes_of(&id);
@@ -300,7 +327,9 @@ static void a_delegate_brings_its_certificates(void **state)
     assert_int_equal(OCSP_resp_get0_id(basic, &hash, &name), 1);
     assert_null(name); /* byKey */
     assert_int_equal(ASN1_STRING_length(hash), 20);
-    assert_memory_equal(ASN1_STRING_get0_data(hash), data.responder_key_hash, 20);
+    unsigned char wanted[20];
+    assert_int_equal(X509_pubkey_digest(f.delegate, EVP_sha1(), wanted, NULL), 1);
+    assert_memory_equal(ASN1_STRING_get0_data(hash), wanted, 20);
     OCSP_BASICRESP_free(basic);
     buffer_free(&der);
     buffer_free(&ca);
@@ -313,7 +342,7 @@ static void the_promised_room_is_enough(void **state)
     (void)state;
     for (size_t count = 1; count <= OCSP_CERTIDS_MAX; count++) {
         struct buffer ids[OCSP_CERTIDS_MAX], nonce = octets("04{00*128}");
-        struct ocsp_response_data data = data_for(f.ca);
+        struct ocsp_response_data data = data_by(&f.by_key);
         size_t request_len = nonce.len; /* what surely came in a request: the CertIDs and the nonce */
         data.count = count;
         data.nonce = bytes_of(&nonce);
@@ -324,7 +353,7 @@ static void the_promised_room_is_enough(void **state)
             data.singles[i].certid = bytes_of(&ids[i]);
             request_len += ids[i].len;
         }
-        size_t room = OCSP_RESPONSE_DATA_ROOM(count, request_len);
+        size_t room = OCSP_RESPONSE_DATA_ROOM(count, request_len, &data);
         uint8_t *buffer = malloc(room);
         struct der_writer w;
         der_writer_init(&w, buffer, room);
@@ -377,7 +406,8 @@ static void check_read(const struct buffer *der, const struct ocsp_response_data
     struct error err = {""};
     if (!ocsp_response_data_parse(bytes_of(der), &back, ids_read, &err))
         fail_msg("%s", err.text);
-    assert_memory_equal(back.responder_key_hash, data->responder_key_hash, 20);
+    assert_true(bytes_equal(back.responder_id, data->responder_id));
+    assert_int_equal(back.archive_cutoff_at, data->archive_cutoff_at);
     assert_int_equal(back.produced_at, data->produced_at);
     assert_int_equal(back.this_update, data->this_update);
     assert_int_equal(back.next_update, data->next_update);
@@ -399,7 +429,7 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     struct buffer ids[COUNT(singles)], nonce = octets("04{77*32}");
-    struct ocsp_response_data data = data_for(f.ca), back;
+    struct ocsp_response_data data = data_by(&f.by_key), back;
     data.count = COUNT(singles);
     for (unsigned i = 0; i < COUNT(singles); i++) {
         ids[i] = certid_der(EVP_sha384(), i);
@@ -455,12 +485,12 @@ static const struct {
     {"revoked, with all there is",
      DATA(SINGLE(REVOKED("a0{ 0a{01} }") TIMES SINGLE_EXTENSIONS(INVALIDITY)), ""), true},
     {"unknown", DATA(SINGLE("8200" TIMES), ""), true},
+    {"a responder by name", "30{ a1{ 30{ 31{ 30{ 06{550403} 0c{61} } } } } " T1 "30{ " ONE " } }", true},
 
     {"a version", "30{ a0{ 02{00} } " RESPONDER T1 "30{ " ONE " } }", false},
-    {"a responder by name", "30{ a1{ 30{ 31{ 30{ 06{550403} 0c{61} } } } } " T1 "30{ " ONE " } }", false},
-    {"a key hash of 32 octets", "30{ a2{ 04{cc*32} } " T1 "30{ " ONE " } }", false},
-    {"a key hash of 19 octets", "30{ a2{ 04{cc*19} } " T1 "30{ " ONE " } }", false},
-    {"octets behind the key hash", "30{ a2{ 04{cc*20} 0500 } " T1 "30{ " ONE " } }", false},
+    {"a responder of a third kind", "30{ a3{ 04{cc*20} } " T1 "30{ " ONE " } }", false},
+    {"two responders", "30{ " RESPONDER RESPONDER T1 "30{ " ONE " } }", false},
+    {"no responder", "30{ " T1 "30{ " ONE " } }", false},
     {"producedAt as UTCTime", "30{ " RESPONDER T1_UTC "30{ " ONE " } }", false},
     {"no producedAt", "30{ " RESPONDER "30{ " ONE " } }", false},
     {"no SingleResponse", DATA("", ""), false},
