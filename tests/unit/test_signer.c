@@ -1,83 +1,68 @@
-/* annul-signer over its socket: what it refuses, and what becomes of requests when it dies. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* annul-signer over its socket and its rings: what it refuses, what a hostile annuld can do to it, and what becomes of
+ * requests when it dies. */
+#include "x509.h"
 
 #include "signer/protocol.h"
 
+#include <annul/clock.h>
 #include <annul/crl.h>
-#include <annul/ocsp.h>
 #include <annul/signer.h>
 
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-static char folder[64], path[128];
+static char *folder, path[128], threads_path[128]; /* of annuld.conf; and of one with four threads */
 static struct config *config;
 static struct issuers *issuers;
-static struct issuer *direct, *delegated; /* the CA signs OCSP by itself; a delegate does */
+static struct issuer *direct, *delegated, *own; /* the CA signs OCSP by itself; a delegate; two of its own */
 
-static void shell(const char *format, ...)
+#define PKI_ISSUERS                                                                                          \
+    "issuer \"direct\" { certificate = \"pki/root.crt\" key = \"pki/root.key\" ocsp_validity = \"1h\" }\n"   \
+    "issuer \"delegated\" { certificate = \"pki/issuing-client.crt\"\n"                                      \
+    "  ocsp_certificate = \"pki/ocsp-issuing-client.crt\" ocsp_key = \"pki/ocsp-issuing-client.key\" }\n"    \
+    "issuer \"own\" { certificate = \"pki/issuing-server.crt\" key = \"pki/issuing-server.key\"\n"           \
+    "  delegate \"P-256\" { }\n delegate \"Ed25519\" { } }\n"
+
+static void write_config(char file[128], const char *name, unsigned threads)
 {
-    char command[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    assert_int_equal(system(command), 0);
+    const char *build = getenv("BUILD");
+    char *program, *text;
+    assert_true(asprintf(&text, "%s/annul-signer", build ? build : "build") > 0);
+    assert_non_null(program = realpath(text, NULL));
+    free(text);
+    assert_true(asprintf(&text,
+                         "public { listen = {\"127.0.0.1:1\"} }\nadmin { socket = \"x\" }\n"
+                         "signer { program = \"%s\" threads = %u }\n" PKI_ISSUERS,
+                         program, threads) > 0);
+    snprintf(file, 128, "%s/%s", folder, name);
+    file_put(file, text, strlen(text));
+    free(text);
+    free(program);
 }
 
 static int set_up(void **state)
 {
-    struct error err;
-    const char *build = getenv("BUILD");
     (void)state;
-    strcpy(folder, "/tmp/annul-test-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    struct error err = {""};
+    folder = folder_make();
     shell("tests/pki.sh %s/pki", folder);
-    snprintf(path, sizeof path, "%s/annuld.conf", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file,
-            "public { listen = {\"127.0.0.1:1\"} }\nadmin { socket = \"x\" }\nsigner { program = "
-            "\"%s/annul-signer\" }\n"
-            "issuer \"direct\" { certificate = \"%s/pki/root.crt\" key = \"%s/pki/root.key\" ocsp_validity = "
-            "\"1h\" }\n"
-            "issuer \"delegated\" { certificate = \"%s/pki/issuing-client.crt\"\n"
-            "  ocsp_certificate = \"%s/pki/ocsp-issuing-client.crt\" ocsp_key = "
-            "\"%s/pki/ocsp-issuing-client.key\" }\n",
-            build ? build : "build", folder, folder, folder, folder, folder);
-    fclose(file);
-    config = config_load(path, &err);
-    assert_non_null(config);
-    if (config->signer_program.text[0] != '/')
-        assert_non_null(config->signer_program.text);
-    /* a relative program is taken from the configuration's folder: name it from here */
-    free(config->signer_program.text);
-    char *real;
-    assert_true(asprintf(&real, "%s/annul-signer", build ? build : "build") > 0);
-    config->signer_program.text = realpath(real, NULL);
-    free(real);
-    assert_non_null(config->signer_program.text);
-    issuers = issuers_load(config, &err);
-    assert_non_null(issuers);
+    write_config(path, "annuld.conf", 1);
+    write_config(threads_path, "threads.conf", 4);
+    if (!(config = config_load(path, &err)) || !(issuers = issuers_load(config, &err)))
+        fail_msg("%s", err.text);
     direct = issuers_by_name(issuers, "direct");
     delegated = issuers_by_name(issuers, "delegated");
+    own = issuers_by_name(issuers, "own");
     return 0;
 }
 
@@ -86,20 +71,63 @@ static int tear_down(void **state)
     (void)state;
     issuers_free(issuers);
     config_free(config);
-    shell("rm -rf %s", folder);
+    folder_remove(folder);
     return 0;
 }
 
 /* --- the raw socket ------------------------------------------------------------------------------------ */
 
+#define SIGNERS 4 /* one of "direct", one of "delegated", two of "own" */
+
 struct raw {
     int fd;
     pid_t child;
+    struct ocsp_signer signers[SIGNERS]; /* as announced */
+    struct signer_message announced[SIGNERS];
+    uint8_t *memory;
+    int doorbells[2];
+    struct ring requests, replies;
 };
 
-static struct raw raw_start(void)
+union packet {
+    struct signer_message head;
+    uint8_t octets[SIGNER_MESSAGE_MAX + 1];
+};
+
+/* The payload's length; the reason why it refuses is text. */
+static size_t receive(const struct raw *raw, union packet *packet)
 {
-    struct raw raw;
+    struct pollfd wait = {.fd = raw->fd, .events = POLLIN};
+    assert_int_equal(poll(&wait, 1, 10000), 1);
+    ssize_t n = recv(raw->fd, packet, SIGNER_MESSAGE_MAX, 0);
+    assert_true(n >= (ssize_t)sizeof packet->head);
+    assert_int_equal(packet->head.version, SIGNER_VERSION);
+    packet->octets[n] = 0;
+    return (size_t)n - sizeof packet->head;
+}
+
+static void receive_announcements(struct raw *raw)
+{
+    static union packet packet;
+    struct error err = {""};
+    for (int i = 0; i < SIGNERS; i++) {
+        size_t len = receive(raw, &packet);
+        struct issuer *issuer = issuers_by_fingerprint(issuers, packet.head.issuer);
+        assert_int_equal(packet.head.kind, SIGNER_ANNOUNCE);
+        assert_non_null(issuer);
+        raw->announced[i] = packet.head;
+        if (ocsp_signer_init(&raw->signers[i], issuer, (struct bytes){packet.head.payload, len},
+                             packet.head.is_ours, &err) < 0)
+            fail_msg("%s", err.text);
+        raw->signers[i].id = (uint32_t)packet.head.id;
+    }
+    assert_int_equal(receive(raw, &packet), 0);
+    assert_int_equal(packet.head.kind, SIGNER_READY);
+}
+
+static struct raw raw_start(const char *file)
+{
+    struct raw raw = {.doorbells = {-1, -1}};
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     raw.child = fork();
@@ -107,84 +135,197 @@ static struct raw raw_start(void)
         char number[16];
         close(pair[0]);
         snprintf(number, sizeof number, "%d", pair[1]);
-        execl(config->signer_program.text, "annul-signer", "-c", path, "-s", number, (char *)NULL);
+        execl(config->signer_program.text, "annul-signer", "-c", file, "-s", number, (char *)NULL);
         _exit(127);
     }
     close(pair[1]);
     raw.fd = pair[0];
-    struct signer_reply ready;
-    assert_int_equal(recv(raw.fd, &ready, sizeof ready, 0), sizeof ready);
-    assert_int_equal(ready.id, SIGNER_READY_ID);
+    receive_announcements(&raw);
     return raw;
 }
 
-/* Ends with the socket, and with status 0: so its leak check passed, too. */
-static void raw_stop(struct raw raw)
+/* Ends with the socket, soon, and with status 0: so its leak check passed, too. */
+static void raw_stop(struct raw *raw)
 {
-    int status;
-    close(raw.fd);
-    assert_int_equal(waitpid(raw.child, &status, 0), raw.child);
+    int status = -1;
+    pid_t ended = 0;
+    close(raw->fd);
+    for (int i = 0; i < 4000 && (ended = waitpid(raw->child, &status, WNOHANG)) == 0; i++)
+        poll(NULL, 0, 5);
+    if (ended == 0) {
+        kill(raw->child, SIGKILL);
+        waitpid(raw->child, &status, 0);
+    }
+    for (int i = 0; i < SIGNERS; i++)
+        ocsp_signer_free(&raw->signers[i]);
+    for (int i = 0; i < 2; i++)
+        if (raw->doorbells[i] >= 0)
+            close(raw->doorbells[i]);
+    if (raw->memory)
+        munmap(raw->memory, SIGNER_MEMORY);
+    assert_int_equal(ended, raw->child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* Sends one request and gives the reply's text; true where it is a signature. */
-static bool raw_ask(struct raw raw, struct signer_request request, struct bytes payload, int file,
-                    char text[600])
+#define FDS_MAX 4
+
+static void raw_send(const struct raw *raw, const struct signer_request *request, const int *fds,
+                     size_t count)
 {
-    struct iovec parts[] = {{&request, sizeof request}, {(void *)(uintptr_t)payload.at, payload.len}};
+    struct iovec part = {(void *)(uintptr_t)request, sizeof *request};
     union {
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
         struct cmsghdr align;
     } control = {0};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    if (file >= 0) {
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count) {
         message.msg_control = control.room;
-        message.msg_controllen = sizeof control.room;
+        message.msg_controllen = CMSG_SPACE(count * sizeof *fds);
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         *header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof file), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(header), &file, sizeof file);
+            .cmsg_len = CMSG_LEN(count * sizeof *fds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(header), fds, count * sizeof *fds);
     }
-    assert_true(sendmsg(raw.fd, &message, 0) > 0);
-    uint8_t packet[1024];
-    ssize_t n = recv(raw.fd, packet, sizeof packet, 0);
-    struct signer_reply reply;
-    assert_true(n >= (ssize_t)sizeof reply);
-    memcpy(&reply, packet, sizeof reply);
-    assert_int_equal(reply.id, request.id);
-    memset(text, 0, 600);
-    memcpy(text, packet + sizeof reply, (size_t)n - sizeof reply);
-    return !reply.refused;
+    assert_int_equal(sendmsg(raw->fd, &message, 0), sizeof *request);
 }
 
-static struct signer_request request_for(const struct issuer *issuer, uint32_t kind)
+static struct signer_request request_of(uint32_t kind, const struct issuer *issuer)
 {
     static uint64_t id = 100;
     struct signer_request request = {.id = ++id, .version = SIGNER_VERSION, .kind = kind};
-    memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
+    if (issuer)
+        memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
     return request;
+}
+
+/* Over the socket: sends one request and gives the answer's text; true where it is a signature. */
+static bool ask_crl(const struct raw *raw, struct signer_request request, int file, char text[600])
+{
+    static union packet packet;
+    raw_send(raw, &request, &file, file >= 0);
+    size_t len = receive(raw, &packet);
+    assert_int_equal(packet.head.id, request.id);
+    assert_true(len < 600);
+    memcpy(text, packet.head.payload, len + 1);
+    return !packet.head.refused;
+}
+
+/* --- the raw rings ------------------------------------------------------------------------------------- */
+
+static int memory_of(size_t size, int seals)
+{
+    int fd = memfd_create("rings", MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+    return fd;
+}
+
+static void raw_share(struct raw *raw)
+{
+    struct signer_request request = request_of(SIGNER_RINGS, NULL);
+    int memory = memory_of(SIGNER_MEMORY, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    raw->doorbells[0] = eventfd(0, 0);
+    raw->doorbells[1] = eventfd(0, EFD_NONBLOCK);
+    raw_send(raw, &request, (const int[]){memory, raw->doorbells[0], raw->doorbells[1]}, 3);
+    raw->memory = mmap(NULL, SIGNER_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    assert_ptr_not_equal(raw->memory, MAP_FAILED);
+    close(memory);
+    ring_init(&raw->requests, raw->memory, SIGNER_REQUESTS_SIZE, raw->doorbells[0]);
+    ring_init(&raw->replies, raw->memory + RING_MEMORY(SIGNER_REQUESTS_SIZE), SIGNER_REPLIES_SIZE,
+              raw->doorbells[1]);
+}
+
+static struct raw raw_start_with_rings(const char *file)
+{
+    struct raw raw = raw_start(file);
+    raw_share(&raw);
+    return raw;
+}
+
+static bool raw_put(struct raw *raw, struct ring_request head, struct bytes data)
+{
+    if (!head.until_ms)
+        head.until_ms = clock_monotonic_ms() + 60000;
+    return ring_put(&raw->requests, (struct bytes){(const uint8_t *)&head, sizeof head}, data);
+}
+
+struct answer {
+    struct ring_reply head;
+    size_t len;
+    union {
+        uint8_t payload[SIGNATURE_MAX + 1];
+        char text[SIGNATURE_MAX + 1];
+    };
+};
+
+/* False where none comes in `patience_ms`. */
+static bool raw_take(struct raw *raw, struct answer *answer, int patience_ms)
+{
+    uint8_t octets[sizeof answer->head + SIGNATURE_MAX];
+    struct pollfd wait = {.fd = raw->doorbells[1], .events = POLLIN};
+    eventfd_t rings;
+    long len;
+    while ((len = ring_take(&raw->replies, octets, sizeof octets)) == 0) {
+        if (ring_sleep(&raw->replies) && poll(&wait, 1, patience_ms) == 0)
+            return false;
+        eventfd_read(raw->doorbells[1], &rings);
+    }
+    assert_true(len >= (long)sizeof answer->head);
+    memcpy(&answer->head, octets, sizeof answer->head);
+    answer->len = (size_t)len - sizeof answer->head;
+    memcpy(answer->payload, octets + sizeof answer->head, answer->len);
+    answer->payload[answer->len] = 0;
+    return true;
+}
+
+#define SOON_MS 20000
+
+/* One request and its answer; true where it is a signature. */
+static bool ask(struct raw *raw, uint32_t signer, unsigned sigalg, struct bytes data, struct answer *answer)
+{
+    static uint64_t id = 100;
+    assert_true(raw_put(raw, (struct ring_request){.id = ++id, .signer = signer, .sigalg = sigalg}, data));
+    ring_notify(&raw->requests);
+    assert_true(raw_take(raw, answer, SOON_MS));
+    assert_int_equal(answer->head.id, id);
+    return !answer->head.refused;
+}
+
+static bool is_signed_by(const struct ocsp_signer *signer, const struct sigalg *sigalg, struct bytes data,
+                         const struct answer *answer)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool good = EVP_DigestVerifyInit_ex(context, NULL, sigalg->digest, NULL, NULL,
+                                        certificate_key(&signer->certificate), NULL) == 1 &&
+                EVP_DigestVerify(context, answer->payload, answer->len, data.at, data.len) == 1;
+    EVP_MD_CTX_free(context);
+    return good;
 }
 
 /* --- what there is to sign ----------------------------------------------------------------------------- */
 
-/* A ResponseData about serial 5 of `about`, by the responder of `by`. */
-static struct bytes response_data(uint8_t room[1024], const struct issuer *about, const struct issuer *by,
-                                  int64_t now, int64_t validity_s)
+/* A ResponseData about a serial of `about`, by the responder `by`. */
+static struct bytes response_data(uint8_t room[1024], const struct issuer *about,
+                                  const struct ocsp_signer *by, uint8_t serial, int64_t now,
+                                  int64_t validity_s)
 {
-    static uint8_t id_room[256];
+    uint8_t id_room[256];
     struct der_writer w;
     der_writer_init(&w, id_room, sizeof id_room);
-    der_put(&w, (uint8_t[]){DER_INTEGER, 1, 5}, 3);
+    der_put(&w, (uint8_t[]){DER_INTEGER, 1, serial}, 3);
     der_put_tlv(&w, DER_OCTET_STRING, (struct bytes){about->key_hash[CERTID_SHA1], 20});
     der_put_tlv(&w, DER_OCTET_STRING, (struct bytes){about->name_hash[CERTID_SHA1], 20});
     der_put(&w, (uint8_t[]){0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0}, 11);
     der_wrap(&w, DER_SEQUENCE, 0);
-    struct ocsp_response_data data = {
-        .produced_at = now, .this_update = now, .next_update = now + validity_s, .count = 1};
+    struct ocsp_response_data data = {.responder_id = bytes_of(&by->responder_id),
+                                      .produced_at = now,
+                                      .this_update = now,
+                                      .next_update = now + validity_s,
+                                      .archive_cutoff_at = TIME_NONE,
+                                      .count = 1};
     data.singles[0] =
         (struct ocsp_single){.certid = {w.at, der_mark(&w)}, .reason = -1, .invalidity_at = TIME_NONE};
-    memcpy(data.responder_key_hash, by->responder_key_hash, sizeof data.responder_key_hash);
     der_writer_init(&w, room, 1024);
     assert_true(ocsp_response_data_put(&w, &data));
     return (struct bytes){w.at, der_mark(&w)};
@@ -214,84 +355,154 @@ static struct crl_head head_of(const struct issuer *issuer, int64_t now)
                              .next_update = now + 3600};
 }
 
-/* --- tests --------------------------------------------------------------------------------------------- */
+/* --- what is signed ------------------------------------------------------------------------------------ */
+
+static void says_who_signs_before_it_is_ready(void **state)
+{
+    (void)state;
+    struct raw raw = raw_start(path);
+    struct issuer *const of[SIGNERS] = {direct, delegated, own, own};
+    static const struct {
+        unsigned index, count;
+        bool is_ours;
+        const char *sigalg;
+    } wanted[SIGNERS] = {{0, 1, false, "ecdsa-with-SHA384"},
+                         {0, 1, false, "ecdsa-with-SHA256"},
+                         {0, 2, true, "ecdsa-with-SHA256"},
+                         {1, 2, true, "Ed25519"}};
+    for (int i = 0; i < SIGNERS; i++) {
+        const struct signer_message *head = &raw.announced[i];
+        assert_memory_equal(head->issuer, of[i]->fingerprint, sizeof head->issuer);
+        assert_int_equal(head->index, wanted[i].index);
+        assert_int_equal(head->count, wanted[i].count);
+        assert_int_equal(head->is_ours, wanted[i].is_ours);
+        assert_string_equal(raw.signers[i].sigalg->name, wanted[i].sigalg);
+        for (int other = 0; other < i; other++)
+            assert_true(head->id != raw.announced[other].id);
+    }
+    raw_stop(&raw);
+}
 
 static void signs_response_data(void **state)
 {
     (void)state;
-    struct raw raw = raw_start();
+    struct raw raw = raw_start_with_rings(path);
     uint8_t room[1024];
-    char text[600];
+    struct answer answer;
     int64_t now = time(NULL);
-    struct bytes data = response_data(room, direct, direct, now, 3600);
-    assert_true(raw_ask(raw, request_for(direct, SIGNER_OCSP), data, -1, text));
-
+    const struct ocsp_signer *by = &raw.signers[0], *other = &raw.signers[1];
+    unsigned usual = sigalg_number(by->sigalg);
     static const struct {
         const char *what;
         const char *reason;
         int64_t shift_s, validity_s;
-        bool other_subject, other_responder, other_issuer;
+        bool other_subject, other_responder, other_signer;
     } refused[] = {
         {"valid for longer than configured", "times", 0, 3600 + 301, false, false, false},
         {"from the future", "times", 400, 100, false, false, false},
+        {"from the past", "times", -400, 3600, false, false, false},
         {"nextUpdate before thisUpdate", "times", 0, -1, false, false, false},
         {"about another CA's certificate", "names another issuer", 0, 3600, true, false, false},
         {"in another responder's name", "ResponderID", 0, 3600, false, true, false},
-        {"for another issuer's key", "ResponderID", 0, 3600, false, false, true},
+        {"for another signer's key", "ResponderID", 0, 3600, false, false, true},
     };
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        data = response_data(room, refused[i].other_subject ? delegated : direct,
-                             refused[i].other_responder ? delegated : direct, now + refused[i].shift_s,
-                             refused[i].validity_s);
-        bool good = raw_ask(raw, request_for(refused[i].other_issuer ? delegated : direct, SIGNER_OCSP), data,
-                            -1, text);
-        if (good || !strstr(text, refused[i].reason))
-            fail_msg("%s: %s", refused[i].what, good ? "was signed" : text);
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct bytes data = response_data(room, refused[i].other_subject ? delegated : direct,
+                                          refused[i].other_responder ? other : by, 5,
+                                          now + refused[i].shift_s, refused[i].validity_s);
+        bool good = ask(&raw, refused[i].other_signer ? other->id : by->id,
+                        refused[i].other_signer ? sigalg_number(other->sigalg) : usual, data, &answer);
+        if (good || !strstr(answer.text, refused[i].reason))
+            fail_row(refused[i].what, "%s", good ? "was signed" : answer.text);
     }
-    raw_stop(raw);
+    struct bytes data = response_data(room, direct, by, 5, now, 3600);
+    assert_true(ask(&raw, by->id, usual, data, &answer));
+    assert_true(is_signed_by(by, by->sigalg, data, &answer));
+    raw_stop(&raw);
 }
 
-static void refuses_certificates(void **state)
+/* A key signs by every algorithm of its family and by no other; signers that there are not sign nothing. */
+static void signs_by_algorithms_of_the_key(void **state)
 {
     (void)state;
-    struct raw raw = raw_start();
-    char text[600], name[160];
+    struct raw raw = raw_start_with_rings(path);
+    uint8_t room[1024];
+    struct answer answer;
+    const struct issuer *const of[SIGNERS] = {direct, delegated, own, own};
+    for (int i = 0; i < SIGNERS; i++) {
+        const struct ocsp_signer *by = &raw.signers[i];
+        struct bytes data = response_data(room, of[i], by, 5, time(NULL), 3600);
+        for (unsigned number = 0; number < SIGALGS + 2; number++) {
+            const struct sigalg *sigalg = sigalg_by_number(number);
+            bool fits = sigalg && sigalg->family == by->sigalg->family;
+            assert_int_equal(ask(&raw, by->id, number, data, &answer), fits);
+            if (fits)
+                assert_true(is_signed_by(by, sigalg, data, &answer));
+            else
+                assert_non_null(strstr(answer.text, "not an algorithm of this key"));
+        }
+        assert_false(ask(&raw, by->id, UINT32_MAX, data, &answer));
+    }
+    struct bytes data = response_data(room, direct, &raw.signers[0], 5, time(NULL), 3600);
+    const uint32_t ids[] = {0,          1,          UINT32_MAX, raw.signers[0].id + 1, raw.signers[3].id + 1,
+                            0x7fffffff, 0xffff0000, 0x50000};
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        assert_false(ask(&raw, ids[i], sigalg_number(raw.signers[0].sigalg), data, &answer));
+        assert_non_null(strstr(answer.text, "no such signer"));
+    }
+    raw_stop(&raw);
+}
+
+static struct buffer tbs_certificate(void)
+{
+    struct buffer out = {0};
     unsigned char *tbs = NULL;
+    char name[160];
     snprintf(name, sizeof name, "%s/pki/intermediate-client.crt", folder);
     FILE *file = fopen(name, "r");
     X509 *x509 = PEM_read_X509(file, NULL, NULL, NULL);
     fclose(file);
     int len = i2d_re_X509_tbs(x509, &tbs);
-    assert_true(len > 0);
-    X509_free(x509);
-
-    assert_false(raw_ask(raw, request_for(direct, SIGNER_OCSP), (struct bytes){tbs, (size_t)len}, -1, text));
-    assert_non_null(strstr(text, "not a ResponseData"));
-
-    int fd = memfd_create("tbs", 0);
-    assert_int_equal(write(fd, tbs, (size_t)len), len);
-    struct signer_request request = request_for(direct, SIGNER_CRL);
-    request.len = (uint64_t)len;
-    assert_false(raw_ask(raw, request, (struct bytes){0}, fd, text));
-    assert_non_null(strstr(text, "not a TBSCertList"));
-    close(fd);
+    assert_true(len > 0 && buffer_add(&out, tbs, (size_t)len));
     OPENSSL_free(tbs);
+    X509_free(x509);
+    return out;
+}
 
-    /* a digest alone, an unknown kind, an unknown issuer, another version */
-    uint8_t digest[32] = {0};
-    assert_false(raw_ask(raw, request_for(direct, SIGNER_OCSP), (struct bytes){digest, 32}, -1, text));
-    assert_false(raw_ask(raw, request_for(direct, 3), (struct bytes){digest, 32}, -1, text));
-    request = request_for(direct, SIGNER_OCSP);
+static void refuses_certificates(void **state)
+{
+    (void)state;
+    struct raw raw = raw_start_with_rings(path);
+    struct answer answer;
+    struct buffer tbs = tbs_certificate();
+    for (int i = 0; i < SIGNERS; i++) {
+        unsigned usual = sigalg_number(raw.signers[i].sigalg);
+        assert_false(ask(&raw, raw.signers[i].id, usual, bytes_of(&tbs), &answer));
+        assert_non_null(strstr(answer.text, "not a ResponseData"));
+        /* a digest alone, and nothing at all */
+        uint8_t digest[32] = {0};
+        assert_false(ask(&raw, raw.signers[i].id, usual, (struct bytes){digest, 32}, &answer));
+        assert_false(ask(&raw, raw.signers[i].id, usual, (struct bytes){0}, &answer));
+    }
+    char text[600];
+    int fd = memfd_create("tbs", 0);
+    assert_int_equal(write(fd, tbs.at, tbs.len), tbs.len);
+    struct signer_request request = request_of(SIGNER_CRL, direct);
+    request.len = tbs.len;
+    assert_false(ask_crl(&raw, request, fd, text));
+    assert_non_null(strstr(text, "not a TBSCertList"));
     request.issuer[0] ^= 1;
-    assert_false(raw_ask(raw, request, (struct bytes){digest, 32}, -1, text));
+    assert_false(ask_crl(&raw, request, fd, text));
     assert_non_null(strstr(text, "no such issuer"));
-    raw_stop(raw);
+    close(fd);
+    buffer_free(&tbs);
+    raw_stop(&raw);
 }
 
 static void signs_tbs_cert_list(void **state)
 {
     (void)state;
-    struct raw raw = raw_start();
+    struct raw raw = raw_start(path);
     char text[600];
     int64_t now = time(NULL);
     uint64_t len;
@@ -317,15 +528,15 @@ static void signs_tbs_cert_list(void **state)
     cases[2].head.sigalg = head_of(delegated, now).sigalg;
     cases[3].head.next_update = now + config->issuers[0].crl_lifetime_s + 301;
     cases[4].head.this_update = now + 400;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         int fd = tbs_crl(&cases[i].head, &len);
-        struct signer_request request = request_for(cases[i].issuer, SIGNER_CRL);
+        struct signer_request request = request_of(SIGNER_CRL, cases[i].issuer);
         request.len = len + (uint64_t)cases[i].longer;
-        if (raw_ask(raw, request, (struct bytes){0}, cases[i].no_file ? -1 : fd, text) != cases[i].is_good)
-            fail_msg("%s: %s", cases[i].what, cases[i].is_good ? text : "was signed");
+        if (ask_crl(&raw, request, cases[i].no_file ? -1 : fd, text) != cases[i].is_good)
+            fail_row(cases[i].what, "%s", cases[i].is_good ? text : "was signed");
         close(fd);
     }
-    raw_stop(raw);
+    raw_stop(&raw);
 }
 
 /* --- the client ---------------------------------------------------------------------------------------- */
@@ -351,6 +562,12 @@ static void await(struct counts *counts, int all)
     assert_int_equal(counts->good + counts->bad, all);
 }
 
+static bool sign(struct signer *signer, struct bytes data, struct counts *counts)
+{
+    const struct ocsp_signer *by = &issuer_ocsp_signers(direct)->list[0];
+    return signer_sign_ocsp(signer, by, by->sigalg, data, count, counts);
+}
+
 static pid_t child_of_ours(void)
 {
     char command[64];
@@ -369,12 +586,13 @@ static void every_request_ends_once(void **state)
     struct error err;
     struct counts counts = {0, 0};
     uint8_t room[1024];
-    struct signer *signer = signer_start(config, &err);
+    struct signer *signer = signer_start(issuers, &err);
     assert_non_null(signer);
     assert_true(signer_is_up(signer));
-    struct bytes data = response_data(room, direct, direct, time(NULL), 3600);
+    struct bytes data =
+        response_data(room, direct, &issuer_ocsp_signers(direct)->list[0], 5, time(NULL), 3600);
     for (int i = 0; i < 100; i++)
-        assert_true(signer_sign_ocsp(signer, direct, data, count, &counts));
+        assert_true(sign(signer, data, &counts));
     await(&counts, 100);
     assert_int_equal(counts.good, 100);
 
@@ -383,21 +601,21 @@ static void every_request_ends_once(void **state)
     assert_true(first > 0);
     kill(first, SIGSTOP);
     for (int i = 0; i < 50; i++)
-        assert_true(signer_sign_ocsp(signer, direct, data, count, &counts));
+        assert_true(sign(signer, data, &counts));
     kill(first, SIGKILL);
     await(&counts, 150);
     assert_int_equal(counts.bad, 50);
     for (int i = 0; i < 1000 && !signer_is_up(signer); i++)
         poll(NULL, 0, 5);
     assert_true(child_of_ours() != first);
-    assert_true(signer_sign_ocsp(signer, direct, data, count, &counts));
+    assert_true(sign(signer, data, &counts));
     await(&counts, 151);
     assert_int_equal(counts.good, 101);
 
     /* more than it can hold: refused at once, and nothing is lost of the rest */
     kill(child_of_ours(), SIGSTOP);
     int accepted = 0;
-    while (accepted < 100000 && signer_sign_ocsp(signer, direct, data, count, &counts))
+    while (accepted < 100000 && sign(signer, data, &counts))
         accepted++;
     assert_true(accepted < 100000);
     kill(child_of_ours(), SIGCONT);
@@ -410,12 +628,12 @@ static void a_missing_key_is_reported(void **state)
     (void)state;
     struct error err;
     shell("mv %s/pki/root.key %s/pki/away.key", folder, folder);
-    assert_null(signer_start(config, &err));
+    assert_null(signer_start(issuers, &err));
     assert_int_equal(signer_check(config, &err), -1);
     shell("cp %s/pki/issuing-client.key %s/pki/root.key", folder, folder); /* another's */
-    assert_null(signer_start(config, &err));
+    assert_null(signer_start(issuers, &err));
     shell("cp %s/pki/away.key %s/pki/root.key; chmod 644 %s/pki/root.key", folder, folder, folder);
-    assert_null(signer_start(config, &err));
+    assert_null(signer_start(issuers, &err));
     shell("mv %s/pki/away.key %s/pki/root.key; chmod 600 %s/pki/root.key", folder, folder, folder);
     assert_int_equal(signer_check(config, &err), 0);
 }
@@ -423,8 +641,12 @@ static void a_missing_key_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signs_response_data),       cmocka_unit_test(refuses_certificates),
-        cmocka_unit_test(signs_tbs_cert_list),       cmocka_unit_test(every_request_ends_once),
+        cmocka_unit_test(says_who_signs_before_it_is_ready),
+        cmocka_unit_test(signs_response_data),
+        cmocka_unit_test(signs_by_algorithms_of_the_key),
+        cmocka_unit_test(refuses_certificates),
+        cmocka_unit_test(signs_tbs_cert_list),
+        cmocka_unit_test(every_request_ends_once),
         cmocka_unit_test(a_missing_key_is_reported),
     };
     signal(SIGPIPE, SIG_IGN);
