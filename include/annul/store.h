@@ -2,7 +2,8 @@
  *
  * One process at a time has the database (a lock file beside it says so). Any thread may call; writers take
  * turns, readers do not wait for writers (WAL). A change is on disk (synchronous=FULL) when the function that
- * made it returns. Functions return an outcome (FAILED with the reason, ABSENT, FOUND) or 0/-1.
+ * made it returns, and every look-up that begins then sees it. What another program writes into the file meanwhile (a
+ * shell) may stay unseen until the next change made here. Functions return an outcome (FAILED with the reason, ABSENT, FOUND) or 0/-1.
  * Times are Unix seconds.
  */
 #ifndef ANNUL_STORE_H

@@ -58,13 +58,11 @@ static enum outcome status_by(struct db *db, int64_t issuer, const struct serial
 enum outcome store_status(struct store *store, int64_t issuer, const struct serial *serial,
                           struct cert_record *record, struct error *err)
 {
-    struct db *db = store_reader_take(store, err);
-    if (!db)
+    struct reader *reader = store_reader_take(store, err);
+    if (!reader)
         return FAILED;
-    /* Two look-ups, but no need of one snapshot: a row here is only ever added, and a revocation that
-     * comes between them was not yet acknowledged when this began. */
-    enum outcome outcome = status_by(db, issuer, serial, record, err);
-    store_reader_give(store, db);
+    enum outcome outcome = status_by(reader->db, issuer, serial, record, err);
+    store_reader_give(store, reader);
     return outcome;
 }
 
@@ -109,11 +107,11 @@ static enum outcome certificate_by(struct db *db, int64_t issuer, const struct s
 enum outcome store_certificate(struct store *store, int64_t issuer, const struct serial *serial,
                                struct cert_record *record, struct error *err)
 {
-    struct db *db = store_reader_take(store, err);
-    if (!db)
+    struct reader *reader = store_reader_take(store, err);
+    if (!reader)
         return FAILED;
-    enum outcome outcome = certificate_by(db, issuer, serial, record, err);
-    store_reader_give(store, db);
+    enum outcome outcome = certificate_by(reader->db, issuer, serial, record, err);
+    store_reader_give(store, reader);
     return outcome;
 }
 
@@ -161,9 +159,9 @@ static struct db_statement *list_statement(struct db *db, int64_t issuer, const 
 int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each,
                void *arg, struct error *err)
 {
-    struct db *db = store_reader_take(store, err);
+    struct reader *reader = store_reader_take(store, err);
     struct serial_key after = filter->after ? serial_key(filter->after) : (struct serial_key){0};
-    struct db_statement *s = db ? list_statement(db, issuer, filter, &after, err) : NULL;
+    struct db_statement *s = reader ? list_statement(reader->db, issuer, filter, &after, err) : NULL;
     enum outcome outcome = s ? FOUND : FAILED;
     for (size_t given = 0; s && given < filter->limit && (outcome = db_step(s, err)) == FOUND;) {
         struct cert_record record;
@@ -178,7 +176,7 @@ int store_list(struct store *store, int64_t issuer, const struct store_filter *f
     }
     if (s)
         db_reset(s);
-    store_reader_give(store, db);
+    store_reader_give(store, reader);
     return outcome == FAILED ? -1 : 0;
 }
 

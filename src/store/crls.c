@@ -59,14 +59,14 @@ int store_crl_published(struct store *store, int64_t issuer, const struct store_
 enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_crl *crl, int64_t *changed,
                             struct error *err)
 {
-    struct db *db = store_reader_take(store, err);
+    struct reader *reader = store_reader_take(store, err);
     struct db_statement *s =
-        db ? db_prepare(
-                 db, Q_CRL_LAST,
-                 "SELECT i.changed, c.published, c.covers, c.this_update, c.next_update, c.entries, c.digest "
-                 "FROM issuer i LEFT JOIN crl c ON c.issuer = i.id WHERE i.id = $1",
-                 err)
-           : NULL;
+        reader ? db_prepare(reader->db, Q_CRL_LAST,
+                            "SELECT i.changed, c.published, c.covers, c.this_update, c.next_update, "
+                            "c.entries, c.digest "
+                            "FROM issuer i LEFT JOIN crl c ON c.issuer = i.id WHERE i.id = $1",
+                            err)
+               : NULL;
     enum outcome outcome = FAILED;
     if (s) {
         db_bind_int(s, 1, issuer);
@@ -86,7 +86,7 @@ enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_cr
             outcome = ABSENT;
         db_reset(s);
     }
-    store_reader_give(store, db);
+    store_reader_give(store, reader);
     return outcome;
 }
 
@@ -130,14 +130,10 @@ static int scan(struct db *db, int64_t issuer, store_each *each, void *arg, int6
 int store_crl_scan(struct store *store, int64_t issuer, store_each *each, void *arg, int64_t *covers,
                    struct error *err)
 {
-    struct db *db = store_reader_take(store, err);
-    if (!db)
+    struct reader *reader = store_reader_take(store, err);
+    if (!reader)
         return -1;
-    int result = db_begin(db, DB_READER, err);
-    if (result == 0) { /* one snapshot for the counter and the rows */
-        result = scan(db, issuer, each, arg, covers, err);
-        db_rollback(db);
-    }
-    store_reader_give(store, db);
+    int result = scan(reader->db, issuer, each, arg, covers, err);
+    store_reader_give(store, reader);
     return result;
 }

@@ -30,10 +30,12 @@ int db_version_set(struct db *db, int64_t version, struct error *err);
 /* Runs statements that give no rows. */
 int db_run(struct db *db, const char *sql, struct error *err);
 
-/* A writer's transaction excludes other writers from its beginning. */
-int db_begin(struct db *db, enum db_mode mode, struct error *err);
+/* A writer's transaction excludes other writers from its beginning. A reader's is one snapshot, from its first
+ * statement on; an error may end it. */
+int db_begin(struct db *db, struct error *err);
 int db_commit(struct db *db, struct error *err);
-void db_rollback(struct db *db);
+void db_rollback(struct db *db); /* nothing where there is no transaction */
+bool db_in_transaction(struct db *db);
 
 /* The statement `index` of this connection, prepared at first use and ready to bind. NULL with the reason. */
 struct db_statement *db_prepare(struct db *db, size_t index, const char *sql, struct error *err);

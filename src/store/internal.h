@@ -17,9 +17,16 @@ struct store {
     pthread_mutex_t write_mutex;
     struct db *writer;
     _Atomic int64_t change;
-    pthread_mutex_t reader_mutex;
-    struct db *idle[READERS];
+    pthread_mutex_t reader_mutex; /* for what follows */
+    uint64_t commits;             /* so far, in this process: nobody else writes */
+    bool committing;
+    struct reader *idle[READERS]; /* with a snapshot that is current, or none */
     size_t idle_count;
+};
+
+struct reader {
+    struct db *db;
+    uint64_t commits; /* at least so many its snapshot shows */
 };
 
 struct store_tx {
@@ -30,9 +37,15 @@ struct store_tx {
     int64_t issuer; /* whose row was marked as changed last */
 };
 
-/* A read connection for as long as it is held. NULL with the reason. */
-struct db *store_reader_take(struct store *store, struct error *err);
-void store_reader_give(struct store *store, struct db *db); /* NULL-safe */
+/* A read connection, and for as long as it is held one snapshot with all that was committed before. NULL with the
+ * reason. */
+struct reader *store_reader_take(struct store *store, struct error *err);
+void store_reader_give(struct store *store, struct reader *reader); /* NULL-safe */
+void store_readers_close(struct store *store);
+
+/* Around each commit, whether it succeeds or not. */
+void store_readers_before_commit(struct store *store);
+void store_readers_after_commit(struct store *store);
 
 /* Brings the schema up to date, or refuses a newer one. */
 int store_migrate(struct db *db, struct error *err);

@@ -15,7 +15,7 @@ int64_t store_schema_version(void)
 
 static int migrate_one(struct db *db, int64_t from, struct error *err)
 {
-    if (db_begin(db, DB_WRITER, err) < 0)
+    if (db_begin(db, err) < 0)
         return -1;
     if (db_run(db, migrations[from].sql, err) < 0 || db_version_set(db, from + 1, err) < 0) {
         db_rollback(db);

@@ -15,6 +15,8 @@ struct db_statement {
 
 struct db {
     sqlite3 *sqlite;
+    enum db_mode mode;
+    struct db_statement begin, rollback;
     struct db_statement statements[DB_STATEMENTS];
 };
 
@@ -50,6 +52,7 @@ struct db *db_open(const char *path, enum db_mode mode, struct error *err)
         error_set(err, "out of memory");
         return NULL;
     }
+    db->mode = mode;
     if (open_file(db, path, mode) != SQLITE_OK) {
         error_set(err, "database %s: %s", path, sqlite3_errmsg(db->sqlite));
         db_close(db);
@@ -76,6 +79,8 @@ void db_close(struct db *db)
         return;
     for (size_t i = 0; i < DB_STATEMENTS; i++)
         sqlite3_finalize(db->statements[i].stmt);
+    sqlite3_finalize(db->begin.stmt);
+    sqlite3_finalize(db->rollback.stmt);
     sqlite3_close(db->sqlite);
     free(db);
 }
@@ -103,9 +108,28 @@ int db_run(struct db *db, const char *sql, struct error *err)
     return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, err);
 }
 
-int db_begin(struct db *db, enum db_mode mode, struct error *err)
+static struct db_statement *prepare(struct db *db, struct db_statement *s, const char *sql, struct error *err)
 {
-    return db_run(db, mode == DB_WRITER ? "BEGIN IMMEDIATE" : "BEGIN", err);
+    s->db = db;
+    if (s->stmt ||
+        sqlite3_prepare_v3(db->sqlite, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt, NULL) == SQLITE_OK)
+        return s;
+    failed(db, err);
+    return NULL;
+}
+
+struct db_statement *db_prepare(struct db *db, size_t index, const char *sql, struct error *err)
+{
+    return prepare(db, &db->statements[index], sql, err);
+}
+
+int db_begin(struct db *db, struct error *err)
+{
+    struct db_statement *s =
+        prepare(db, &db->begin, db->mode == DB_WRITER ? "BEGIN IMMEDIATE" : "BEGIN", err);
+    if (!s || !prepare(db, &db->rollback, "ROLLBACK", err)) /* now, so that it cannot fail later */
+        return -1;
+    return db_do(s, err);
 }
 
 int db_commit(struct db *db, struct error *err)
@@ -118,21 +142,13 @@ int db_commit(struct db *db, struct error *err)
 
 void db_rollback(struct db *db)
 {
-    if (!sqlite3_get_autocommit(db->sqlite))
-        db_run(db, "ROLLBACK", NULL);
+    if (db_in_transaction(db))
+        db_do(&db->rollback, NULL);
 }
 
-struct db_statement *db_prepare(struct db *db, size_t index, const char *sql, struct error *err)
+bool db_in_transaction(struct db *db)
 {
-    struct db_statement *s = &db->statements[index];
-    if (!s->stmt) {
-        s->db = db;
-        if (sqlite3_prepare_v3(db->sqlite, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt, NULL) != SQLITE_OK) {
-            failed(db, err);
-            return NULL;
-        }
-    }
-    return s;
+    return !sqlite3_get_autocommit(db->sqlite);
 }
 
 void db_bind_int(struct db_statement *s, int at, int64_t value)

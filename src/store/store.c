@@ -127,8 +127,7 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
-    for (size_t i = 0; i < store->idle_count; i++)
-        db_close(store->idle[i]);
+    store_readers_close(store);
     db_close(store->writer); /* last: SQLite then folds the log into the database */
     if (store->lock >= 0)
         close(store->lock);
@@ -143,29 +142,6 @@ int64_t store_change(const struct store *store)
     return atomic_load(&store->change);
 }
 
-struct db *store_reader_take(struct store *store, struct error *err)
-{
-    struct db *db = NULL;
-    pthread_mutex_lock(&store->reader_mutex);
-    if (store->idle_count)
-        db = store->idle[--store->idle_count];
-    pthread_mutex_unlock(&store->reader_mutex);
-    return db ? db : db_open(store->path, DB_READER, err);
-}
-
-void store_reader_give(struct store *store, struct db *db)
-{
-    if (!db)
-        return;
-    pthread_mutex_lock(&store->reader_mutex);
-    if (store->idle_count < READERS) {
-        store->idle[store->idle_count++] = db;
-        db = NULL;
-    }
-    pthread_mutex_unlock(&store->reader_mutex);
-    db_close(db);
-}
-
 struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err)
 {
     struct store_tx *tx = calloc(1, sizeof *tx);
@@ -175,7 +151,7 @@ struct store_tx *store_begin(struct store *store, const struct store_actor *acto
     }
     *tx = (struct store_tx){.store = store, .db = store->writer, .actor = *actor};
     pthread_mutex_lock(&store->write_mutex);
-    if (db_begin(tx->db, DB_WRITER, err) < 0) {
+    if (db_begin(tx->db, err) < 0) {
         pthread_mutex_unlock(&store->write_mutex);
         free(tx);
         return NULL;
@@ -191,8 +167,11 @@ static void finish(struct store_tx *tx)
 
 int store_commit(struct store_tx *tx, struct error *err)
 {
+    store_readers_before_commit(tx->store);
     int result = db_commit(tx->db, err);
-    if (result == 0 && tx->change) /* before another writer can commit */
+    store_readers_after_commit(tx->store);
+    /* Before another writer can commit; and after the readers know, or an old answer would pass for a new one. */
+    if (result == 0 && tx->change)
         atomic_store(&tx->store->change, tx->change);
     finish(tx);
     return result;

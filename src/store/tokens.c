@@ -40,12 +40,12 @@ enum outcome store_tx_token_revoke(struct store_tx *tx, int64_t id, struct error
 
 enum outcome store_token_find(struct store *store, const uint8_t hash[32], char name[64], struct error *err)
 {
-    struct db *db = store_reader_take(store, err);
+    struct reader *reader = store_reader_take(store, err);
     /* The index compares hashes of what the client sent: their timing tells nothing of any token. */
     struct db_statement *s =
-        db ? db_prepare(db, Q_TOKEN_FIND, "SELECT name FROM token WHERE hash = $1 AND revoked_at IS NULL",
-                        err)
-           : NULL;
+        reader ? db_prepare(reader->db, Q_TOKEN_FIND,
+                            "SELECT name FROM token WHERE hash = $1 AND revoked_at IS NULL", err)
+               : NULL;
     enum outcome outcome = FAILED;
     if (s) {
         db_bind_blob(s, 1, hash, 32);
@@ -55,17 +55,17 @@ enum outcome store_token_find(struct store *store, const uint8_t hash[32], char 
         snprintf(name, 64, "%s", db_text(s, 0));
         db_reset(s);
     }
-    store_reader_give(store, db);
+    store_reader_give(store, reader);
     return outcome;
 }
 
 int store_token_list(struct store *store, store_each_token *each, void *arg, struct error *err)
 {
-    struct db *db = store_reader_take(store, err);
+    struct reader *reader = store_reader_take(store, err);
     struct db_statement *s =
-        db ? db_prepare(db, Q_TOKEN_LIST, "SELECT id, name, created_at, revoked_at FROM token ORDER BY id",
-                        err)
-           : NULL;
+        reader ? db_prepare(reader->db, Q_TOKEN_LIST,
+                            "SELECT id, name, created_at, revoked_at FROM token ORDER BY id", err)
+               : NULL;
     enum outcome outcome = s ? FOUND : FAILED;
     while (s && (outcome = db_step(s, err)) == FOUND) {
         struct store_token token = {db_int(s, 0), db_text(s, 1), db_int(s, 2), db_time(s, 3)};
@@ -74,6 +74,6 @@ int store_token_list(struct store *store, store_each_token *each, void *arg, str
             break;
         }
     }
-    store_reader_give(store, db);
+    store_reader_give(store, reader);
     return outcome == FAILED ? -1 : 0;
 }
