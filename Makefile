@@ -110,9 +110,16 @@ $(BUILD)/tests/%: tests/unit/%.c $(ARCHIVE)
 fuzz: ## fuzz every parser of outside bytes for a minute each (clang, libFuzzer)
 	$(Q)tests/fuzz/run.sh
 
-bench: ## measure and print ratios against peers in the same run
+bench: ## both benchmarks, one after the other
+	$(Q)$(MAKE) --no-print-directory bench-ocsp
+	$(Q)$(MAKE) --no-print-directory bench-crl
+
+# Tables with peers in the same run, for the README; bench/ocsp.sh says what ROUNDS, SECONDS_EACH and CERTIFICATES are.
+bench-ocsp: bench-deps ## OCSP beside nginx and openssl, up to ten million certificates: ten minutes
+bench-crl: bench-deps ## import, and CRLs beside openssl
+bench-ocsp bench-crl:
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)BUILD=$(BUILD) bench/run.sh
+	$(Q)BUILD=$(BUILD) bench/$(@:bench-%=%).sh
 
 LINT_FILES := $(wildcard src/*.c src/*/*.c src/*/*.h include/annul/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c)
 lint: $(BUILD)/gen/migrations.inc $(BUILD)/gen/www.inc ## formatting, cppcheck, shellcheck; warnings are errors always
@@ -128,6 +135,8 @@ deps: ## install the packages that a build needs
 	$(Q)tests/deps.sh build
 test-deps: ## install the packages that the tests need
 	$(Q)tests/deps.sh build test
+bench-deps: ## install the packages that the benchmarks need
+	$(Q)tests/deps.sh build bench
 
 # --- installing ----------------------------------------------------------------------------------------
 
@@ -158,4 +167,4 @@ clean: ## remove everything that was built (not the demo's data in var/)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all run test check asan tsan fuzz bench lint format deps test-deps install uninstall clean help programs-and-units FORCE
+.PHONY: all run test check asan tsan fuzz bench bench-ocsp bench-crl lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE

@@ -3,6 +3,7 @@
 # tests/system/lib.sh brings the daemon and cleans up.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tests/system/lib.sh"
+PATH=$PATH:/usr/sbin # nginx
 
 median() { # of the numbers on standard input
     sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
@@ -17,13 +18,23 @@ cpu_us() { # PID...: user and system time so far, in microseconds
     echo "$total"
 }
 
+compute() { # EXPRESSION [FORMAT]
+    awk "BEGIN { printf \"${2:-%.6g}\", $1 }"
+}
+
+is_true() { # EXPRESSION
+    awk "BEGIN { exit !($1) }"
+}
+
 ratio() { # A B
-    awk "BEGIN { printf \"%.2f\", $2 ? $1 / $2 : 0 }"
+    compute "$2 ? $1 / $2 : 0" %.2f
+}
+
+die() {
+    echo "${0##*/}: $*" >&2
+    exit 1
 }
 
 need() {
-    command -v "$1" >/dev/null || {
-        echo "this benchmark needs $1: apt-get install $2" >&2
-        exit 1
-    }
+    command -v "$1" >/dev/null || die "$1 is missing: apt-get install $2"
 }

@@ -1,78 +1,289 @@
 #!/bin/bash
-# OCSP answers a second and server CPU for each, against `openssl ocsp` in the same run.
-# Load and servers share this machine. ROUNDS and SECONDS_EACH bound the run.
+# OCSP by annuld, and in the same run nginx with the same octets in a file, `openssl ocsp`, and the bare signature.
+# Every case is measured once a round; what is printed are medians over the rounds, and ratios of medians. Servers and
+# load share two cores, so a rate is bounded by both together; the CPU time is the servers' alone.
+# ROUNDS and SECONDS_EACH bound the run; CERTIFICATES is how many the large database holds.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-ROUNDS=${ROUNDS:-3} SECONDS_EACH=${SECONDS_EACH:-3}
+ROUNDS=${ROUNDS:-7} SECONDS_EACH=${SECONDS_EACH:-4} CERTIFICATES=${CERTIFICATES:-10000000}
+few=10000 cache_mb=1 # a cache of far fewer answers than either database has certificates
+presign=''           # NOT YET: 'presign = all', when annuld.conf knows it; nothing else is to be done here
+work=$dir
 need wrk wrk
+need nginx nginx
+taskset -cp 0,1 $$ >/dev/null || die "it needs the cores 0 and 1"
 
-write_config </dev/null
-start_daemon
-ctl register "$pki/client-0.crt" >/dev/null
-signer=$(pgrep -P "$daemon" -x annul-signer)
+# --- servers -------------------------------------------------------------------------------------------
 
-# the peer: the same CA, delegate and certificate
-printf 'V\t351231235959Z\t\t%s\tunknown\t/CN=client-0\n' "$(serial_of client-0)" >"$dir/index.txt"
-# It does not survive the end of a load, so each round starts it anew.
-start_peer() {
+declare -A daemons url processes # by name; the processes are those whose CPU time counts
+nginx='' peer=''
+stop_all() {
+    stop_peer
+    stop_nginx
+    for daemon in "${daemons[@]}" $daemon; do stop_daemon; done
+    cleanup
+}
+trap stop_all EXIT
+
+with_children() { # PID
+    echo "$1" "$(pgrep -d ' ' -P "$1")"
+}
+
+make_rsa_delegate() {
+    openssl req -x509 -newkey rsa:2048 -noenc -keyout "$pki/rsa-delegate.key" -out "$pki/rsa-delegate.crt" \
+        -CA "$pki/intermediate-server.crt" -CAkey "$pki/intermediate-server.key" -days 90 -subj "/CN=OCSP by RSA" \
+        -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature \
+        -addext extendedKeyUsage=critical,OCSPSigning -addext noCheck=yes 2>"$work/log" || die "$(cat "$work/log")"
+    cat "$pki/rsa-delegate.crt" "$pki/intermediate-server.crt" >"$pki/rsa-delegate-chain.pem"
+}
+
+# The index.txt of `openssl ca`, its serials spread over the whole B-tree; "serials" has up to a million of them in
+# random order.
+make_certificates() { # COUNT
+    python3 - "$1" "$dir" <<'PY'
+import random, sys
+count, folder = int(sys.argv[1]), sys.argv[2]
+random.seed(count)
+step, every, asked = (0x7E << 120) // count, -(-count // 1000000), []
+with open(folder + "/index.txt", "w") as index:
+    for n in range(count):
+        serial = (1 << 120) + n * step + random.getrandbits(64)
+        index.write("V\t351231235959Z\t\t%032X\tunknown\t\n" % serial)
+        if n % every == 0:
+            asked.append(serial.to_bytes(16, "big"))
+random.shuffle(asked)
+with open(folder + "/serials", "wb") as serials:
+    serials.write(b"".join(asked))
+PY
+}
+
+start_annuld() { # NAME COUNT: with so many certificates
+    dir=$work/$1
+    mkdir -p "$dir"
+    write_config <<CONF
+ocsp { cache_mb = $cache_mb }
+$(issuer_section intermediate-server rsa-delegate <<<"$presign")
+CONF
+    start_daemon
+    make_certificates "$2" || die "cannot make $2 certificates"
+    ctl -q import issuing-client "$dir/index.txt" || die "cannot import $2 certificates"
+    [ -z "$presign" ] || ctl -q import intermediate-server "$dir/index.txt" || die "cannot import $2 certificates"
+    rm "$dir/index.txt"
+    ctl register "$pki/client-0.crt" "$pki/issuing-server.crt" >/dev/null || die "cannot register"
+    daemons[$1]=$daemon url[$1]=http://$public/ocsp processes[$1]=$(with_children "$daemon")
+    daemon='' dir=$work
+}
+
+# As fast as it goes: sendfile would be a system call more for so small a file, and either way of sharing out connections
+# other than multi_accept takes more CPU.
+start_nginx() {
+    local port
     port=$(free_port)
-    openssl ocsp -index "$dir/index.txt" -port "$port" -rsigner "$pki/ocsp-issuing-client.crt" \
+    cat >"$work/nginx.conf" <<CONF
+daemon off;
+worker_processes 2;
+pid $work/nginx.pid;
+error_log $work/nginx.log;
+$([ "$(id -u)" != 0 ] || echo "user root root; # the folder is ours alone")
+events { multi_accept on; }
+http {
+    access_log off;
+    sendfile off;
+    keepalive_requests 1000000000;
+    open_file_cache max=16;
+    open_file_cache_valid 1h;
+    default_type application/ocsp-response;
+    client_body_temp_path $work/temp;
+    proxy_temp_path $work/temp;
+    fastcgi_temp_path $work/temp;
+    uwsgi_temp_path $work/temp;
+    scgi_temp_path $work/temp;
+    server {
+        listen 127.0.0.1:$port;
+        root $work/www;
+        expires 5h;
+        add_header X-Content-Type-Options nosniff;
+    }
+}
+CONF
+    mkdir -p "$work/www"
+    curl -sf -o "$work/www/answer" "$get" || die "no answer for nginx"
+    nginx -e "$work/nginx.log" -c "$work/nginx.conf" &
+    nginx=$! url[nginx]=http://127.0.0.1:$port/answer
+    until_true 5 curl -sf -o /dev/null "${url[nginx]}" || die "nginx: $(cat "$work/nginx.log")"
+    processes[nginx]=$(with_children $nginx)
+}
+stop_nginx() {
+    [ -n "$nginx" ] || return 0
+    kill "$nginx"
+    wait "$nginx"
+    nginx=
+}
+
+# The same CA, delegate and certificate. It does not survive the end of a load, so each round starts it anew.
+start_peer() {
+    local port
+    port=$(free_port)
+    printf 'V\t351231235959Z\t\t%s\tunknown\t/CN=client-0\n' "$(serial_of client-0)" >"$work/index.txt"
+    openssl ocsp -index "$work/index.txt" -port "$port" -rsigner "$pki/ocsp-issuing-client.crt" \
         -rkey "$pki/ocsp-issuing-client.key" -CA "$pki/issuing-client.crt" -ndays 1 -multi 2 >/dev/null 2>&1 &
-    peer=$!
-    until_true 5 curl -sf -o /dev/null --data-binary "@$dir/nonce.der" -H 'Content-Type: application/ocsp-request' \
-        "http://127.0.0.1:$port/"
+    peer=$! url[openssl]=http://127.0.0.1:$port/
+    until_true 5 ask "${url[openssl]}" "$work/nonce.der" || die "openssl ocsp does not answer"
+    processes[openssl]=$(with_children $peer)
 }
 stop_peer() {
+    [ -n "$peer" ] || return 0
     # shellcheck disable=SC2046 # a list of pids
-    kill $peer $(pgrep -P $peer) 2>/dev/null
+    kill $(with_children $peer) 2>/dev/null
     wait $peer 2>/dev/null
     peer=
 }
-peer=
-trap 'test -z "$peer" || stop_peer; cleanup' EXIT
 
-openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -reqout "$dir/nonce.der" >/dev/null 2>&1
-openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -no_nonce -reqout "$dir/plain.der" >/dev/null 2>&1
-post() { # FILE: a wrk script
-    printf 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/ocsp-request"\nwrk.body = ""'
-    xxd -p -c 0 "$1" | sed 's/../ .. string.char(0x&)/g'
+# --- requests ------------------------------------------------------------------------------------------
+
+# Each ends with its serial, or with its nonce: there ocsp.lua puts others.
+make_requests() {
+    local client=(openssl ocsp -issuer "$pki/issuing-client.crt") rsa=(openssl ocsp -issuer "$pki/intermediate-server.crt") name
+    {
+        "${client[@]}" -cert "$pki/client-0.crt" -no_nonce -reqout "$work/plain.der"
+        "${client[@]}" -cert "$pki/client-0.crt" -reqout "$work/nonce.der"
+        "${rsa[@]}" -cert "$pki/issuing-server.crt" -reqout "$work/rsa.der"
+        for name in few many; do
+            "${client[@]}" -serial "0x$(first_serial $name)" -no_nonce -reqout "$work/$name.der"
+        done
+        "${rsa[@]}" -serial "0x$(first_serial few)" -no_nonce -reqout "$work/presigned.der"
+    } >/dev/null 2>&1
+    head -c 16000000 /dev/urandom >"$work/nonces"
+    get=${url[few]}/$(base64 -w0 "$work/plain.der")
 }
-post "$dir/nonce.der" >"$dir/nonce.lua"
-post "$dir/plain.der" >"$dir/plain.lua"
+first_serial() {
+    od -An -v -tx1 -N16 "$work/$1/serials" | tr -d ' \n'
+}
 
-declare -A rate cpu p99
-measure() { # LABEL URL SCRIPT PID...
-    local label=$1 url=$2 script=$3 before after
-    shift 3
-    before=$(cpu_us "$@")
-    wrk -t1 -c16 -d"$SECONDS_EACH" --latency ${script:+-s "$script"} "$url" >"$dir/wrk"
-    after=$(cpu_us "$@")
-    local requests
-    requests=$(awk '/requests in/ { print $1 }' "$dir/wrk")
-    if grep -q 'Non-2xx' "$dir/wrk" || [ "${requests:-0}" = 0 ]; then
-        echo "$label: errors" >&2
-        cat "$dir/wrk" >&2
-        exit 1
+ask() { # URL [REQUEST]: leaves the response, prints how many octets it has, HTTP header and all
+    curl -sf -o "$work/response" -w '%{size_header} + %{size_download}\n' "$1" \
+        ${2:+--data-binary "@$2" -H 'Content-Type: application/ocsp-request'}
+}
+
+is_good() { # the response of the last ask
+    openssl ocsp -respin "$work/response" -resp_text -verify_other "$pki/chain.pem" -CAfile "$pki/root.crt" >"$work/text" 2>&1 &&
+        grep -q 'Response verify OK' "$work/text" && grep -q 'Cert Status: good' "$work/text"
+}
+
+# --- measuring -----------------------------------------------------------------------------------------
+
+declare -A size rate cpu p50 p99 # by case; from `rate` on a line a round
+measure() { # CASE SERVER URL [REQUEST [VALUES]]
+    local case=$1 at=$3 pids requests per_s middle high octets errors before after
+    if [ -z "${size[$case]:-}" ]; then
+        size[$case]=$(($(ask "$at" ${4:+"$4"}))) && is_good || die "$case: no good answer: $(cat "$work/text")"
     fi
-    rate[$label]+="$(awk '/Requests\/sec/ { print $2 }' "$dir/wrk")"$'\n'
-    cpu[$label]+="$(awk "BEGIN { print ($after - $before) / $requests }")"$'\n'
-    p99[$label]+="$(awk '$1 == "99%" { print $2 }' "$dir/wrk")"$'\n'
+    read -ra pids <<<"${processes[$2]}"
+    before=$(cpu_us "${pids[@]}")
+    wrk -t2 -c32 -d"$SECONDS_EACH" -s "$top/bench/ocsp.lua" "$at" -- "$begin" "${@:4}" >"$work/wrk"
+    after=$(cpu_us "${pids[@]}")
+    read -r requests per_s middle high octets errors < <(tail -n 1 "$work/wrk")
+    # an error of OCSP has the HTTP status 200, but few octets
+    is_true "$requests && !$errors && $octets > 0.99 * ${size[$case]} && $octets < 1.01 * ${size[$case]}" ||
+        die "$case: errors, or not ${size[$case]} octets an answer: $(cat "$work/wrk")"
+    rate[$case]+=$per_s$'\n' p50[$case]+=$middle$'\n' p99[$case]+=$high$'\n'
+    cpu[$case]+=$(compute "($after - $before) / $requests")$'\n'
 }
-for _ in $(seq "$ROUNDS"); do
-    start_peer
-    # shellcheck disable=SC2046 # a list of pids
-    measure "openssl ocsp -multi 2, nonce" "http://127.0.0.1:$port/" "$dir/nonce.lua" $peer $(pgrep -P $peer)
-    stop_peer
-    measure "annuld, nonce" "http://$public/ocsp" "$dir/nonce.lua" "$daemon" "$signer"
-    measure "annuld, POST" "http://$public/ocsp" "$dir/plain.lua" "$daemon" "$signer"
-    measure "annuld, GET" "http://$public/ocsp/$(base64 -w0 "$dir/plain.der")" "" "$daemon" "$signer"
-done
 
-base="openssl ocsp -multi 2, nonce"
-base_rate=$(median <<<"${rate[$base]%$'\n'}") base_cpu=$(median <<<"${cpu[$base]%$'\n'}")
-printf '\n| ECDSA P-256, %d rounds of %d s, medians | answers/s | ratio | CPU µs each | ratio | p99 |\n|---|---|---|---|---|---|\n' "$ROUNDS" "$SECONDS_EACH"
-for label in "$base" "annuld, nonce" "annuld, POST" "annuld, GET"; do
-    r=$(median <<<"${rate[$label]%$'\n'}") c=$(median <<<"${cpu[$label]%$'\n'}")
-    printf '| %s | %.0f | %s | %.1f | %s | %s |\n' "$label" "$r" "$(ratio "$r" "$base_rate")" "$c" "$(ratio "$c" "$base_cpu")" \
-        "$(sort -V <<<"${p99[$label]%$'\n'}" | sed -n "$(((ROUNDS + 1) / 2))p")"
+# How fast this CPU signs at all, one signature after the other on one core.
+measure_signature() { # CASE ALGORITHM
+    local per_s
+    per_s=$(openssl speed -seconds 1 "$2" 2>/dev/null | awk 'END { print $(NF - 1) }')
+    rate[$1]+=$per_s$'\n' cpu[$1]+=$(compute "1e6 / $per_s")$'\n'
+}
+
+measure_round() {
+    measure nginx nginx "${url[nginx]}"
+    measure get few "$get"
+    measure post few "${url[few]}" "$work/plain.der"
+    measure nonce few "${url[few]}" "$work/nonce.der" "$work/nonces"
+    measure few few "${url[few]}" "$work/few.der" "$work/few/serials"
+    measure many many "${url[many]}" "$work/many.der" "$work/many/serials"
+    measure rsa few "${url[few]}" "$work/rsa.der" "$work/nonces"
+    [ -z "$presign" ] || measure presigned few "${url[few]}" "$work/presigned.der" "$work/few/serials"
+    start_peer
+    measure openssl openssl "${url[openssl]}" "$work/nonce.der" "$work/nonces"
+    stop_peer
+    measure_signature p256 ecdsap256
+    measure_signature rsa2048 rsa2048
+}
+
+# --- what came out -------------------------------------------------------------------------------------
+
+mid() { # FIGURE CASE
+    local -n figure=$1
+    printf %s "${figure[$2]}" | median
+}
+
+row() { # CASE TEXT
+    local latency='| |'
+    [ -z "${p50[$1]:-}" ] || latency="$(compute "$(mid p50 "$1") / 1000" %.2f) ms | $(compute "$(mid p99 "$1") / 1000" %.2f) ms |"
+    printf '| %s | %.0f | %s | %s %.1f | %s |\n' "$2" "$(mid rate "$1")" "$(ratio "$(mid rate "$1")" "$(mid rate nginx)")" \
+        "$latency" "$(mid cpu "$1")" "$(ratio "$(mid cpu "$1")" "$(mid cpu nginx)")"
+}
+
+target() { # TEXT "at least"|"at most" LIMIT UNIT MEASURED
+    local than='>='
+    [ "$2" = "at least" ] || than='<='
+    printf '| %s | %s %s %s | %s | %s |\n' "$1" "$2" "$3" "$4" "$(compute "$5" %.2f)" \
+        "$(is_true "$5 $than $3" && echo yes || echo no)"
+}
+
+memory_kb() { # FIELD: of the daemon with the large database
+    awk -v field="$1:" '$1 == field { print $2 }' "/proc/${daemons[many]}/status"
+}
+
+print_cases() {
+    printf '\n| %d rounds of %d s, medians | requests/s | × nginx | p50 | p99 | server CPU µs a request | × nginx |\n' \
+        "$ROUNDS" "$SECONDS_EACH"
+    echo '|---|---|---|---|---|---|---|'
+    row nginx "nginx, the same octets in a file"
+    row get "annuld, cached, GET"
+    row post "annuld, cached, POST"
+    row nonce "annuld, P-256, a nonce each"
+    row few "annuld, P-256, another serial each, of $few"
+    row many "annuld, P-256, another serial each, of $CERTIFICATES"
+    row rsa "annuld, RSA-2048, a nonce each"
+    [ -z "$presign" ] || row presigned "annuld, RSA-2048, another serial each, signed ahead"
+    row openssl "openssl ocsp -multi 2, P-256"
+    row p256 "openssl speed, P-256, the signature alone on one core"
+    row rsa2048 "openssl speed, RSA-2048, the same"
+}
+
+print_targets() {
+    local case
+    printf '\n| target | limit | measured | met |\n|---|---|---|---|\n'
+    for case in get post; do
+        target "cached ${case^^}, requests/s" "at least" 1.05 "× nginx" "$(mid rate $case) / $(mid rate nginx)"
+        target "cached ${case^^}, CPU" "at most" 0.85 "× nginx" "$(mid cpu $case) / $(mid cpu nginx)"
+        target "cached ${case^^}, requests/s" "at least" 7 "× openssl ocsp" "$(mid rate $case) / $(mid rate openssl)"
+    done
+    target "P-256 with a nonce, requests/s" "at least" 3 "× openssl ocsp" "$(mid rate nonce) / $(mid rate openssl)"
+    target "P-256 with a nonce, CPU" "at most" 1.35 "× (signature + nginx)" \
+        "$(mid cpu nonce) / ($(mid cpu p256) + $(mid cpu nginx))"
+    target "CPU with $CERTIFICATES certificates" "at most" 1.3 "× that with $few" "$(mid cpu many) / $(mid cpu few)"
+    target "memory with $CERTIFICATES certificates, beside the cache" "at most" 64 MB \
+        "$(memory_kb VmRSS) / 1024 - $cache_mb"
+    printf '\nAt its peak, the import included, the memory was %d MB beside the cache.\n' \
+        $(($(memory_kb VmHWM) / 1024 - cache_mb))
+}
+
+make_rsa_delegate
+echo "setting up, with $CERTIFICATES certificates" >&2
+start_annuld few $few
+start_annuld many "$CERTIFICATES"
+make_requests
+start_nginx
+for ((round = 1; round <= ROUNDS; round++)); do
+    echo "round $round of $ROUNDS" >&2
+    begin=$(compute "($round - 1) / $ROUNDS") # of the way through serials and nonces: not the same in every round
+    measure_round
 done
+! grep -hE 'level=(warn|error)' "$work"/*/annuld.log || die "annuld complained"
+print_cases
+print_targets

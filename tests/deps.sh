@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing: `deps.sh build`, `deps.sh build test`.
+# Installs what is missing: `deps.sh build`, `deps.sh build test`, `deps.sh build bench`.
 # With apt-get as root or through sudo; elsewhere it prints what is needed and stops.
 set -eu
 
@@ -8,13 +8,15 @@ build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libconfus
 test="libcmocka-dev jq sqlite3 xxd procps gdb clang-format cppcheck shellcheck clang libclang-rt-dev python3
       python3-cryptography gnutls-bin default-jre-headless nodejs npm nginx haproxy softhsm2
       libengine-pkcs11-openssl swtpm tpm2-openssl tpm2-tools"
+bench="wrk nginx sqlite3 procps python3"
 
 wanted=
 for group in "$@"; do
     case $group in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
-    *) echo "deps.sh: no group named $group (build, test)" >&2; exit 2 ;;
+    bench) wanted="$wanted $bench" ;;
+    *) echo "deps.sh: no group named $group (build, test, bench)" >&2; exit 2 ;;
     esac
 done
 

@@ -1,0 +1,47 @@
+-- wrk -t2 ... -s ocsp.lua URL -- BEGIN [REQUEST [VALUES]]: GET, or POST of the file REQUEST. VALUES is a file of 16-octet
+-- serials or nonces: each request gets another one, in place of its last 16 octets. Each of the two threads goes round
+-- and round in a half of them, so that none comes again before all others have; it begins at BEGIN (0 to 1) of that.
+local threads = 0
+
+function setup(thread)
+    thread:set("number", threads)
+    threads = threads + 1
+end
+
+local function read(path)
+    local file = assert(io.open(path, "rb"))
+    local content = file:read("*a")
+    file:close()
+    return content
+end
+
+local function vary(values, begin)
+    local head = wrk.format():sub(1, -17) -- made once: building headers is dear
+    local half = math.floor(#values / 32)
+    local first, at = number * half, math.floor(begin * half)
+    function request()
+        at = (at + 1) % half
+        local octet = 16 * (first + at)
+        return head .. values:sub(octet + 1, octet + 16)
+    end
+end
+
+function init(args)
+    if not args[2] then
+        return
+    end
+    wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/ocsp-request"
+    wrk.body = read(args[2])
+    if args[3] then
+        vary(read(args[3]), tonumber(args[1]))
+    end
+end
+
+-- The last line that wrk prints: requests, requests/s, p50 and p99 in µs, octets an answer, errors.
+function done(summary, latency)
+    local errors = summary.errors
+    print(string.format("%d %f %d %d %f %d", summary.requests, summary.requests * 1e6 / summary.duration,
+        latency:percentile(50), latency:percentile(99), summary.bytes / summary.requests,
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end
