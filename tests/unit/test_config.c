@@ -147,8 +147,8 @@ static void check_signers(const struct config_issuer *one)
     assert_string_equal(one->signers[1].certificate.text, "/ca/rsa.crt");
     snprintf(wanted, sizeof wanted, "%s/rsa.key", folder);
     assert_string_equal(one->signers[1].key.text, wanted);
-    assert_int_equal(one->signers[1].certificate.line, 19);
-    assert_int_equal(one->signers[1].key.line, 20);
+    assert_int_equal(one->signers[1].certificate.line, 20);
+    assert_int_equal(one->signers[1].key.line, 21);
 }
 
 static void check_delegates(const struct config_issuer *two)
@@ -157,7 +157,7 @@ static void check_delegates(const struct config_issuer *two)
     assert_int_equal(two->signer_count, 0);
     assert_int_equal(two->delegate_count, 2);
     assert_string_equal(two->delegates[0].kind.text, "P-256");
-    assert_int_equal(two->delegates[0].kind.line, 35);
+    assert_int_equal(two->delegates[0].kind.line, 36);
     assert_int_equal(two->delegates[0].lifetime_s, 3600);
     snprintf(wanted, sizeof wanted, "%s/chain.pem", folder);
     assert_string_equal(two->delegates[0].chain.text, wanted);
@@ -215,7 +215,7 @@ static void everything_is_read_with_its_lines(void **state)
     assert_int_equal(config->issuers[1].nonce, NONCE_IGNORE);
     check_delegates(&config->issuers[1]);
     assert_int_equal(config->issuers[2].unlisted, UNLISTED_UNAUTHORIZED);
-    assert_int_equal(config->issuers[2].certificate.line, 38);
+    assert_int_equal(config->issuers[2].certificate.line, 39);
     config_free(config);
 }
 
@@ -293,7 +293,7 @@ static void secrets_are_files_or_uris(void **state)
     snprintf(wanted, sizeof wanted, "%s/pin", folder);
     assert_string_equal(issuer->key_passphrase.text, wanted);
     snprintf(wanted, sizeof wanted, "%s/x:1", folder);
-    assert_string_equal(issuer->ocsp_key.text, wanted);
+    assert_string_equal(issuer->signers[0].key.text, wanted);
     assert_string_equal(issuer->ocsp_key_passphrase.text, "credential:pin");
     assert_int_equal(issuer->ocsp_key_passphrase.line, 7);
     snprintf(wanted, sizeof wanted, "%s/openssl.cnf", folder);

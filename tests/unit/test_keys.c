@@ -500,7 +500,7 @@ static const struct {
              {"RSA", 2048, "sha256WithRSAEncryption"},
              {"RSA", 3072, "sha256WithRSAEncryption"},
              {"RSA", 4096, "sha256WithRSAEncryption"},
-             {"ED25519", 253, "Ed25519"}};
+             {"ED25519", 256, "Ed25519"}};
 
 static void delegates_may_sign_ocsp_and_nothing_else(void **state)
 {
@@ -554,8 +554,9 @@ static bool same_key(const struct ocsp_key *a, const struct ocsp_key *b)
 static void delegates_are_renewed_in_time(void **state)
 {
     (void)state;
-    struct loaded l = load_good(
-        OWN("ca", "delegate \"P-256\" { lifetime = \"10d\" }\n delegate \"P-384\" { lifetime = \"4d\" }\n"));
+    struct loaded l =
+        load_good(OWN("ca", "delegate \"P-256\" { lifetime = \"10d\" }\n delegate \"P-384\" { lifetime = "
+                            "\"4d\" }\n delegate \"Ed25519\" { lifetime = \"6d\" }\n"));
     struct ocsp_keys *held[4] = {signer_keys_hold(l.keys, 0)};
     int64_t now = signer_of(&l, 0, 0)->certificate.not_before + 300;
     for (size_t i = 1; i < COUNT(held); i++) {
@@ -564,7 +565,7 @@ static void delegates_are_renewed_in_time(void **state)
         assert_false(signer_keys_refresh(l.keys, 0, now - 1));
         assert_true(signer_keys_refresh(l.keys, 0, now));
         held[i] = signer_keys_hold(l.keys, 0);
-        for (size_t k = 0; k < 2; k++) {
+        for (size_t k = 0; k < 3; k++) {
             check_delegate(&l, k, now);
             const struct ocsp_key *fresh = &held[i]->list[k], *old = &held[i - 1]->list[k];
             assert_false(same_key(fresh, old));
