@@ -91,7 +91,9 @@ static const struct {
     {"acceptable responses, critical",
      WHOLE(LIST EXTENSIONS(EXTENSION(RESPONSE_TYPES, CRITICAL "04{ 30{ 06{2b0601050507300101} } }"))), true},
     {"preferred algorithms, critical",
-     WHOLE(LIST EXTENSIONS(EXTENSION(PREFERRED_ALGORITHMS, CRITICAL "04{ 3000 }"))), true},
+     WHOLE(LIST EXTENSIONS(
+         EXTENSION(PREFERRED_ALGORITHMS, CRITICAL "04{ 30{ 30{ 30{ 06{ 2a8648ce3d040302 } } } } }"))),
+     true},
     {"a service locator, critical, in a single request",
      WHOLE("30{ 30{ " CERTID SINGLE_EXTENSIONS(EXTENSION(SERVICE_LOCATOR, CRITICAL "04{ 3000 }")) " } }"),
      true},
