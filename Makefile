@@ -115,7 +115,7 @@ bench: ## both benchmarks, one after the other
 	$(Q)$(MAKE) --no-print-directory bench-crl
 
 # Tables with peers in the same run, for the README; bench/ocsp.sh says what ROUNDS, SECONDS_EACH and CERTIFICATES are.
-bench-ocsp: bench-deps ## OCSP beside nginx and openssl, up to ten million certificates: ten minutes
+bench-ocsp: bench-deps ## OCSP beside nginx and openssl, up to ten million certificates: seven minutes
 bench-crl: bench-deps ## import, and CRLs beside openssl
 bench-ocsp bench-crl:
 	$(Q)$(MAKE) --no-print-directory all

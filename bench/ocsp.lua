@@ -1,6 +1,7 @@
--- wrk -t2 ... -s ocsp.lua URL -- BEGIN [REQUEST [VALUES]]: GET, or POST of the file REQUEST. VALUES is a file of 16-octet
--- serials or nonces: each request gets another one, in place of its last 16 octets. Each of the two threads goes round
--- and round in a half of them, so that none comes again before all others have; it begins at BEGIN (0 to 1) of that.
+-- wrk -t2 ... -s ocsp.lua URL -- BEGIN [REQUEST [VALUES]]: GET, or POST of the file REQUEST. VALUES is a file of
+-- serials or nonces of 16 octets: each request gets another one, in place of its last 16 octets. Each of the two threads
+-- goes round and round in a half of them, so that none comes again before all others have, and begins at BEGIN (0 to 1)
+-- of that half.
 local threads = 0
 
 function setup(thread)
