@@ -86,13 +86,19 @@ static unsigned http_status(const struct request *request, enum ocsp_status stat
                                            : MHD_HTTP_OK;
 }
 
+static void release(void *answer)
+{
+    ocsp_answer_release(answer);
+}
+
 /* For one client: an answer with a nonce, or an error. Nothing may cache it; but no-store would be wrong on a
  * definitive answer (RFC 5019 section 6.2). */
 static enum MHD_Result queue_own(struct request *request, struct ocsp_answer *answer)
 {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(answer->len, answer->der, MHD_RESPMEM_MUST_COPY);
+        MHD_create_response_from_buffer_with_free_callback_cls(answer->len, answer->der, release, answer);
     if (response) {
+        ocsp_answer_hold(answer);
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
                                 answer->status == OCSP_SUCCESSFUL ? "no-cache" : "no-store");
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type_response);

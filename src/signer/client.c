@@ -54,19 +54,28 @@ bool signer_sign_ocsp(struct signer *signer, const struct ocsp_signer *by, const
                       struct bytes response_data, signer_done *done, void *arg)
 {
     struct ring *ring = &signer->connection.requests;
-    uint64_t id = response_data.len <= SIGNER_DATA_MAX
-                      ? pending_begin(&signer->pending, done, arg, OCSP_TIMEOUT_MS)
-                      : 0;
-    if (!id)
-        return false;
-    struct ring_request head = {id, clock_monotonic_ms() + OCSP_TIMEOUT_MS, by->id, sigalg_number(sigalg)};
+    struct ring_request head = {.until_ms = clock_monotonic_ms() + OCSP_TIMEOUT_MS,
+                                .signer = by->id,
+                                .sigalg = sigalg_number(sigalg)};
+    bool put = false;
     pthread_mutex_lock(&signer->mutex);
-    bool put =
-        signer->up && ring_put(ring, (struct bytes){(const uint8_t *)&head, sizeof head}, response_data);
-    if (put)
-        ring_notify(ring);
+    if (signer->up && response_data.len <= SIGNER_DATA_MAX &&
+        (head.id = pending_begin(&signer->pending, done, arg, OCSP_TIMEOUT_MS))) {
+        put = ring_put(ring, (struct bytes){(const uint8_t *)&head, sizeof head}, response_data);
+        if (put)
+            ring_notify(ring);
+        else
+            pending_cancel(&signer->pending, head.id);
+    }
     pthread_mutex_unlock(&signer->mutex);
-    return put || !pending_cancel(&signer->pending, id); /* it may have ended with the signer just now */
+    return put;
+}
+
+/* Before a request ends, and with it what it was made of: whoever is submitting it has done so. */
+static void await_submitters(struct signer *signer)
+{
+    pthread_mutex_lock(&signer->mutex);
+    pthread_mutex_unlock(&signer->mutex);
 }
 
 static int send_request(int socket, const struct signer_request *request, const int *fds, size_t count)
@@ -124,11 +133,15 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
     struct signer_request request = {
         .version = SIGNER_VERSION, .kind = SIGNER_CRL, .offset = offset, .len = len};
     memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
-    request.id = pending_begin(&signer->pending, crl_signed, &wait, CRL_TIMEOUT_MS);
+    bool sent = false;
     pthread_mutex_lock(&signer->mutex);
-    bool sent = request.id && signer->up && send_request(signer->connection.socket, &request, &fd, 1) == 0;
+    if (signer->up && (request.id = pending_begin(&signer->pending, crl_signed, &wait, CRL_TIMEOUT_MS))) {
+        sent = send_request(signer->connection.socket, &request, &fd, 1) == 0;
+        if (!sent)
+            pending_cancel(&signer->pending, request.id);
+    }
     pthread_mutex_unlock(&signer->mutex);
-    if (!sent && (!request.id || pending_cancel(&signer->pending, request.id)))
+    if (!sent)
         return error_set(err, "annul-signer is down or busy");
     pthread_mutex_lock(&wait.mutex);
     while (!wait.over) /* every request ends: by an answer, its deadline, or the signer's end */
@@ -203,6 +216,7 @@ static void take_announcement(struct signer *signer, const struct signer_message
 /* A signature, or the reason why there is none: text with a NUL behind it. */
 static void take_answer(struct signer *signer, uint64_t id, struct bytes payload, bool refused)
 {
+    await_submitters(signer);
     if (!refused && payload.len) {
         pending_end(&signer->pending, id, payload, NULL);
         return;
@@ -314,6 +328,7 @@ static void follow(struct signer *signer)
             return;
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= tick_ms) {
+            await_submitters(signer);
             pending_fail_until(&signer->pending, now_ms, "no answer in time");
             tick_ms = now_ms + TICK_MS;
         }

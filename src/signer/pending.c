@@ -47,10 +47,10 @@ static bool take_out(struct pending *pending, uint64_t id, struct pending_slot *
     return found;
 }
 
-bool pending_cancel(struct pending *pending, uint64_t id)
+void pending_cancel(struct pending *pending, uint64_t id)
 {
     struct pending_slot ended;
-    return take_out(pending, id, &ended);
+    take_out(pending, id, &ended);
 }
 
 void pending_end(struct pending *pending, uint64_t id, struct bytes signature, const char *failure)

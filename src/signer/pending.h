@@ -27,8 +27,8 @@ void pending_destroy(struct pending *pending);
 /* The id under which the request ends; 0: too many are under way. */
 uint64_t pending_begin(struct pending *pending, signer_done *done, void *arg, int64_t timeout_ms);
 
-/* It was not sent after all: `done` is not called. False where it has ended already. */
-bool pending_cancel(struct pending *pending, uint64_t id);
+/* It was not sent after all: `done` is not called. */
+void pending_cancel(struct pending *pending, uint64_t id);
 
 /* Ends it with a signature, or without and with the reason. Nothing where it has ended already. */
 void pending_end(struct pending *pending, uint64_t id, struct bytes signature, const char *failure);

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #define SIGNER_VERSION 2
-#define SIGNER_BATCH 8 /* signatures between two looks at whether the other side sleeps */
 
 /* --- the socket ---------------------------------------------------------------------------------------- */
 
