@@ -2,7 +2,7 @@
 #ifndef ANNUL_CERTID_H
 #define ANNUL_CERTID_H
 
-#include <annul/bytes.h>
+#include <annul/der.h>
 #include <annul/serial.h>
 
 enum certid_hash {
@@ -33,5 +33,10 @@ bool certid_digest(enum certid_hash hash, struct bytes data, uint8_t out[CERTID_
 /* Takes a CertID off the front; parameters of the hash may be absent or NULL. The views live as long as the
  * input does. False where it is malformed. */
 bool certid_take(struct bytes *in, struct certid *id);
+
+/* Writes one in front as OpenSSL, GnuTLS, Java and most others do: the parameters of the hash are NULL. */
+#define CERTID_DER_MAX (32 + 2 * (2 + CERTID_HASH_MAX) + SERIAL_MAX + 3)
+void certid_put(struct der_writer *w, enum certid_hash hash, struct bytes name_hash, struct bytes key_hash,
+                const struct serial *serial);
 
 #endif

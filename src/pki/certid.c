@@ -1,5 +1,4 @@
 #include <annul/certid.h>
-#include <annul/der.h>
 
 #include <openssl/evp.h>
 
@@ -55,4 +54,19 @@ bool certid_take(struct bytes *in, struct certid *id)
     if (id->hash == CERTID_OTHER)
         return true;
     return id->name_hash.len == hashes[id->hash].len && id->key_hash.len == hashes[id->hash].len;
+}
+
+void certid_put(struct der_writer *w, enum certid_hash hash, struct bytes name_hash, struct bytes key_hash,
+                const struct serial *serial)
+{
+    uint8_t integer[SERIAL_MAX + 3];
+    size_t whole = der_mark(w);
+    der_put(w, integer, serial_to_der(serial_bytes(serial), integer));
+    der_put_tlv(w, DER_OCTET_STRING, key_hash);
+    der_put_tlv(w, DER_OCTET_STRING, name_hash);
+    size_t algorithm = der_mark(w);
+    der_put_tlv(w, DER_NULL, (struct bytes){0});
+    der_put_tlv(w, DER_OID, hashes[hash].oid);
+    der_wrap(w, DER_SEQUENCE, algorithm);
+    der_wrap(w, DER_SEQUENCE, whole);
 }

@@ -123,6 +123,12 @@ static void openssl_hashes_the_same(void **state)
         assert_int_equal(id.serial.len, 4);
         assert_memory_equal(id.serial.octets, "\xc0\xff\xee\x00", 4);
 
+        uint8_t room[CERTID_DER_MAX];
+        struct der_writer w;
+        der_writer_init(&w, room, sizeof room);
+        certid_put(&w, id.hash, id.name_hash, id.key_hash, &id.serial);
+        assert_true(bytes_equal((struct bytes){w.at, der_mark(&w)}, (struct bytes){der, (size_t)len}));
+
         const unsigned char *name;
         size_t name_len;
         uint8_t out[CERTID_HASH_MAX];
