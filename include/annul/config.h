@@ -58,6 +58,9 @@ struct config_issuer {
     bool responder_by_name;
     struct config_value crl_reference; /* URL of the CRL that revoked answers refer to, or none */
     int64_t archive_cutoff_s;          /* 0: not said */
+    bool presign;                      /* OCSP answers are signed ahead … */
+    unsigned presign_rate;             /* … so many a second at the most … */
+    unsigned presign_hashes;           /* … by these hashes of the CertID: 1 << enum certid_hash */
     int64_t crl_lifetime_s, crl_refresh_s, ocsp_validity_s;
     struct config_alias *aliases;
     size_t alias_count;
@@ -76,10 +79,11 @@ struct config {
         size_t listen_count;
         struct config_value socket;
     } admin;
-    size_t ocsp_cache_octets;     /* bound of the signed answers that are kept */
-    int64_t ocsp_max_age_s;       /* how long an HTTP cache may keep one */
-    bool ocsp_errors_as_5xx;      /* tryLater and internalError, by their HTTP status too */
-    struct config_value database; /* path of the file */
+    size_t ocsp_cache_octets;      /* bound of the signed answers that are kept */
+    int64_t ocsp_max_age_s;        /* how long an HTTP cache may keep one */
+    bool ocsp_errors_as_5xx;       /* tryLater and internalError, by their HTTP status too */
+    struct config_value database;  /* path of the file */
+    struct config_value presigned; /* path of the file of answers that were signed ahead */
     struct config_value crl_directory;
     int64_t crl_delay_ms; /* how long changes are gathered before a CRL is built */
     struct config_value signer_program, signer_socket;

@@ -52,6 +52,7 @@ static cfg_opt_t ocsp_keys[] = {
     CFG_INT("cache_mb", 64, CFGF_NONE),
     CFG_STR("max_age", "30s", CFGF_NONE),
     CFG_STR("error_status", "200", CFGF_NONE),
+    CFG_STR("presigned", NULL, CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t log_keys[] = {
@@ -84,6 +85,9 @@ static cfg_opt_t issuer_keys[] = {
     CFG_STR("crl_lifetime", "7d", CFGF_NONE),
     CFG_STR("crl_refresh", "1d", CFGF_NONE),
     CFG_STR("ocsp_validity", "1d", CFGF_NONE),
+    CFG_STR("presign", "none", CFGF_NONE),
+    CFG_INT("presign_rate", 200, CFGF_NONE),
+    CFG_STR_LIST("presign_hashes", NULL, CFGF_NONE),
     CFG_SEC("alias", alias_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
     CFG_END(),
 };
@@ -269,10 +273,11 @@ static int duration_of(const struct config *config, cfg_t *section, const char *
     return 0;
 }
 
-static int choice_of(const struct config *config, cfg_t *section, const char *key, const char *const *choices,
-                     struct error *err)
+/* Of a list: its value number `at`. */
+static int choice_at(const struct config *config, cfg_t *section, const char *key, unsigned at,
+                     const char *const *choices, struct error *err)
 {
-    const char *text = cfg_getstr(section, key);
+    const char *text = cfg_getnstr(section, key, at);
     char known[128] = "";
     for (int i = 0; choices[i]; i++) {
         if (strcmp(text, choices[i]) == 0)
@@ -282,6 +287,12 @@ static int choice_of(const struct config *config, cfg_t *section, const char *ke
     }
     return config_error(config, line_of(section, key), err, "%s = \"%s\": must be one of %s", key, text,
                         known);
+}
+
+static int choice_of(const struct config *config, cfg_t *section, const char *key, const char *const *choices,
+                     struct error *err)
+{
+    return choice_at(config, section, key, 0, choices, err);
 }
 
 /* Names stand in URLs and in file names. */
@@ -419,6 +430,26 @@ static int check_secrets(const struct config *config, const struct config_issuer
                             err);
 }
 
+static int read_presigning(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                           struct error *err)
+{
+    static const char *const extents[] = {"none", "all", NULL};
+    static const char *const hashes[] = {"sha1", "sha256", "sha384", "sha512", NULL};
+    int extent = choice_of(config, section, "presign", extents, err);
+    if (extent < 0 || number_of(config, section, "presign_rate", 1, 100000, &issuer->presign_rate, err) < 0)
+        return -1;
+    issuer->presign = extent == 1;
+    for (unsigned i = 0; i < cfg_size(section, "presign_hashes"); i++) {
+        int hash = choice_at(config, section, "presign_hashes", i, hashes, err);
+        if (hash < 0)
+            return -1;
+        issuer->presign_hashes |= 1u << hash;
+    }
+    if (!issuer->presign_hashes)
+        issuer->presign_hashes = 1; /* SHA-1 */
+    return 0;
+}
+
 static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)
 {
     int line = issuer->name.line;
@@ -480,7 +511,8 @@ static int read_issuer(const struct config *config, cfg_t *section, struct confi
     issuer->unlisted = (enum unlisted)unlisted;
     issuer->nonce = (enum nonce_policy)nonce;
     issuer->responder_by_name = responder_id == 1;
-    if (read_signers(config, section, issuer, err) < 0 || read_delegates(config, section, issuer, err) < 0)
+    if (read_signers(config, section, issuer, err) < 0 || read_delegates(config, section, issuer, err) < 0 ||
+        read_presigning(config, section, issuer, err) < 0)
         return -1;
     issuer->alias_count = cfg_size(section, "alias");
     issuer->aliases = calloc(issuer->alias_count ? issuer->alias_count : 1, sizeof *issuer->aliases);
@@ -539,6 +571,10 @@ static int read_ocsp(struct config *config, cfg_t *ocsp, struct error *err)
         return -1;
     config->ocsp_cache_octets = (size_t)cache_mb << 20;
     config->ocsp_errors_as_5xx = status == 1;
+    config->presigned = file_of(config, ocsp, "presigned");
+    if (!config->presigned.text &&
+        asprintf(&config->presigned.text, "%s-presigned", config->database.text) < 0)
+        return error_set(err, "out of memory");
     return 0;
 }
 
@@ -680,6 +716,7 @@ void config_free(struct config *config)
     free_list(config->admin.listen, config->admin.listen_count);
     free(config->admin.socket.text);
     free(config->database.text);
+    free(config->presigned.text);
     free(config->crl_directory.text);
     free(config->signer_program.text);
     free(config->signer_socket.text);

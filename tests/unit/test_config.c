@@ -85,6 +85,10 @@ static void the_least_there_is_has_defaults(void **state)
     assert_int_equal(issuer->crl_refresh_s, 86400);
     assert_int_equal(issuer->ocsp_validity_s, 86400);
     assert_int_equal(issuer->alias_count, 0);
+    assert_false(issuer->presign);
+    assert_int_equal(issuer->presign_rate, 200);
+    assert_int_equal(issuer->presign_hashes, 1); /* SHA-1 */
+    assert_string_equal(config->presigned.text, "/var/lib/annul/annul.db-presigned");
     /* relative names are taken from the folder of the file, not from where the daemon was started */
     snprintf(wanted, sizeof wanted, "%s/one.crt", folder);
     assert_string_equal(issuer->certificate.text, wanted);
@@ -110,7 +114,7 @@ static const char everything[] =
     "crl { directory = \"crls\" delay_ms = 0 }\n"
     "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" openssl_config = \"/openssl.cnf\"\n"
     "  threads = 4 }\n"
-    "ocsp { cache_mb = 7 max_age = \"1d\" error_status = \"5xx\" }\n"
+    "ocsp { cache_mb = 7 max_age = \"1d\" error_status = \"5xx\" presigned = \"ahead.db\" }\n"
     "log { level = \"debug\" }\n"
     "issuer \"one\" {\n"
     "    certificate = \"/ca/one.crt\"\n"
@@ -132,6 +136,7 @@ static const char everything[] =
     "    certificate = \"two.crt\" key = \"two.key\" unlisted = \"good\" nonce = \"ignore\"\n"
     "    delegate \"P-256\" { lifetime = \"1h\" chain = \"chain.pem\" }\n"
     "    delegate \"RSA-2048\" { }\n"
+    "    presign = \"all\" presign_rate = 100000 presign_hashes = {\"sha256\", \"sha512\", \"sha256\"}\n"
     "}\n"
     "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" }\n";
 
@@ -214,8 +219,14 @@ static void everything_is_read_with_its_lines(void **state)
     assert_int_equal(config->issuers[1].unlisted, UNLISTED_GOOD);
     assert_int_equal(config->issuers[1].nonce, NONCE_IGNORE);
     check_delegates(&config->issuers[1]);
+    assert_true(config->issuers[1].presign);
+    assert_int_equal(config->issuers[1].presign_rate, 100000);
+    assert_int_equal(config->issuers[1].presign_hashes, 2 | 8);
+    char ahead[300];
+    snprintf(ahead, sizeof ahead, "%s/ahead.db", folder);
+    assert_string_equal(config->presigned.text, ahead);
     assert_int_equal(config->issuers[2].unlisted, UNLISTED_UNAUTHORIZED);
-    assert_int_equal(config->issuers[2].certificate.line, 39);
+    assert_int_equal(config->issuers[2].certificate.line, 40);
     config_free(config);
 }
 
@@ -436,6 +447,13 @@ static const struct {
      "600"},
     {"a validity of 59 seconds", BAD_ISSUER("one", PAIR "\nocsp_validity = \"59\""), 5, "ocsp_validity",
      "60"},
+    {"a presign that is none", BAD_ISSUER("one", PAIR "\npresign = \"some\""), 5, "\"some\"", "none, all"},
+    {"presigning nothing a second", BAD_ISSUER("one", PAIR "\npresign_rate = 0"), 5, "presign_rate",
+     "from 1 to 100000"},
+    {"presigning too much a second", BAD_ISSUER("one", PAIR "\npresign_rate = 100001"), 5, "presign_rate",
+     "from 1 to 100000"},
+    {"a hash that is none", BAD_ISSUER("one", PAIR "\npresign_hashes = {\"sha1\", \"md5\"}"), 5, "\"md5\"",
+     "sha1, sha256, sha384, sha512"},
     {"a validity of more than a year", BAD_ISSUER("one", PAIR "\nocsp_validity = \"367d\""), 5,
      "ocsp_validity", "60"},
 
