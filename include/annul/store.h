@@ -71,6 +71,9 @@ int store_list(struct store *store, int64_t issuer, const struct store_filter *f
 /* The number of the last committed change. No database access; any thread. */
 int64_t store_change(const struct store *store);
 
+/* How many certificates were registered since the database was opened. The same. */
+int64_t store_registrations(const struct store *store);
+
 /* --- one transaction of changes ------------------------------------------------------------------------ */
 
 /* What happened, for the audit table. */

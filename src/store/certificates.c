@@ -58,11 +58,11 @@ static enum outcome status_by(struct db *db, int64_t issuer, const struct serial
 enum outcome store_status(struct store *store, int64_t issuer, const struct serial *serial,
                           struct cert_record *record, struct error *err)
 {
-    struct reader *reader = store_reader_take(store, err);
+    struct reader *reader = readers_take(&store->readers, err);
     if (!reader)
         return FAILED;
     enum outcome outcome = status_by(reader->db, issuer, serial, record, err);
-    store_reader_give(store, reader);
+    readers_give(&store->readers, reader);
     return outcome;
 }
 
@@ -107,11 +107,11 @@ static enum outcome certificate_by(struct db *db, int64_t issuer, const struct s
 enum outcome store_certificate(struct store *store, int64_t issuer, const struct serial *serial,
                                struct cert_record *record, struct error *err)
 {
-    struct reader *reader = store_reader_take(store, err);
+    struct reader *reader = readers_take(&store->readers, err);
     if (!reader)
         return FAILED;
     enum outcome outcome = certificate_by(reader->db, issuer, serial, record, err);
-    store_reader_give(store, reader);
+    readers_give(&store->readers, reader);
     return outcome;
 }
 
@@ -159,7 +159,7 @@ static struct db_statement *list_statement(struct db *db, int64_t issuer, const 
 int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each,
                void *arg, struct error *err)
 {
-    struct reader *reader = store_reader_take(store, err);
+    struct reader *reader = readers_take(&store->readers, err);
     struct serial_key after = filter->after ? serial_key(filter->after) : (struct serial_key){0};
     struct db_statement *s = reader ? list_statement(reader->db, issuer, filter, &after, err) : NULL;
     enum outcome outcome = s ? FOUND : FAILED;
@@ -176,7 +176,7 @@ int store_list(struct store *store, int64_t issuer, const struct store_filter *f
     }
     if (s)
         db_reset(s);
-    store_reader_give(store, reader);
+    readers_give(&store->readers, reader);
     return outcome == FAILED ? -1 : 0;
 }
 
@@ -204,8 +204,10 @@ enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct
     db_bind_time(add, 4, record->not_after);
     db_bind_text(add, 5, record->subject);
     enum outcome added = db_step(add, err);
-    if (added == FOUND)
+    if (added == FOUND) {
         db_reset(add);
+        tx->registrations++;
+    }
     if (added != ABSENT)
         return added == FOUND ? ABSENT : FAILED;
     db_bind_time(fill, 1, record->not_before);

@@ -59,7 +59,7 @@ int store_crl_published(struct store *store, int64_t issuer, const struct store_
 enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_crl *crl, int64_t *changed,
                             struct error *err)
 {
-    struct reader *reader = store_reader_take(store, err);
+    struct reader *reader = readers_take(&store->readers, err);
     struct db_statement *s =
         reader ? db_prepare(reader->db, Q_CRL_LAST,
                             "SELECT i.changed, c.published, c.covers, c.this_update, c.next_update, "
@@ -86,7 +86,7 @@ enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_cr
             outcome = ABSENT;
         db_reset(s);
     }
-    store_reader_give(store, reader);
+    readers_give(&store->readers, reader);
     return outcome;
 }
 
@@ -130,10 +130,10 @@ static int scan(struct db *db, int64_t issuer, store_each *each, void *arg, int6
 int store_crl_scan(struct store *store, int64_t issuer, store_each *each, void *arg, int64_t *covers,
                    struct error *err)
 {
-    struct reader *reader = store_reader_take(store, err);
+    struct reader *reader = readers_take(&store->readers, err);
     if (!reader)
         return -1;
     int result = scan(reader->db, issuer, each, arg, covers, err);
-    store_reader_give(store, reader);
+    readers_give(&store->readers, reader);
     return result;
 }

@@ -24,6 +24,12 @@ void db_close(struct db *db); /* NULL-safe */
  */
 int db_make_durable(struct db *db, struct error *err);
 
+/* The same, but the last commits may be lost to a power cut; those before, and the file, are not. */
+int db_make_quick(struct db *db, struct error *err);
+
+/* Whether something failed because the file is damaged, or is no database. */
+bool db_is_corrupt(const struct db *db);
+
 int db_version_get(struct db *db, int64_t *version, struct error *err);
 int db_version_set(struct db *db, int64_t version, struct error *err);
 

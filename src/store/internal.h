@@ -11,14 +11,11 @@
 
 #define READERS 64 /* connections kept; more readers at once open and close their own */
 
-struct store {
-    char *path;
-    int lock; /* descriptor of the lock file */
-    pthread_mutex_t write_mutex;
-    struct db *writer;
-    _Atomic int64_t change;
-    pthread_mutex_t reader_mutex; /* for what follows */
-    uint64_t commits;             /* so far, in this process: nobody else writes */
+/* The read connections of one file. */
+struct readers {
+    const char *path;
+    pthread_mutex_t mutex;
+    uint64_t commits; /* so far, in this process: nobody else writes */
     bool committing;
     struct reader *idle[READERS]; /* with a snapshot that is current, or none */
     size_t idle_count;
@@ -29,23 +26,36 @@ struct reader {
     uint64_t commits; /* at least so many its snapshot shows */
 };
 
+void readers_init(struct readers *readers, const char *path); /* keeps the pointer */
+void readers_close(struct readers *readers);                  /* those that are idle */
+
+/* A read connection, and for as long as it is held one snapshot with all that was committed before. NULL with the
+ * reason. */
+struct reader *readers_take(struct readers *readers, struct error *err);
+void readers_give(struct readers *readers, struct reader *reader); /* NULL-safe */
+
+/* Around each commit, whether it succeeds or not. */
+void readers_before_commit(struct readers *readers);
+void readers_after_commit(struct readers *readers);
+
+struct store {
+    char *path;
+    int lock; /* descriptor of the lock file */
+    pthread_mutex_t write_mutex;
+    struct db *writer;
+    _Atomic int64_t change;
+    _Atomic int64_t registrations;
+    struct readers readers;
+};
+
 struct store_tx {
     struct store *store;
     struct db *db;
     struct store_actor actor;
     int64_t change; /* counter of this transaction's changes; 0 until there is one */
     int64_t issuer; /* whose row was marked as changed last */
+    int64_t registrations;
 };
-
-/* A read connection, and for as long as it is held one snapshot with all that was committed before. NULL with the
- * reason. */
-struct reader *store_reader_take(struct store *store, struct error *err);
-void store_reader_give(struct store *store, struct reader *reader); /* NULL-safe */
-void store_readers_close(struct store *store);
-
-/* Around each commit, whether it succeeds or not. */
-void store_readers_before_commit(struct store *store);
-void store_readers_after_commit(struct store *store);
 
 /* Brings the schema up to date, or refuses a newer one. */
 int store_migrate(struct db *db, struct error *err);

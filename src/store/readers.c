@@ -24,15 +24,21 @@ static void reader_close(struct reader *reader)
     free(reader);
 }
 
-struct reader *store_reader_take(struct store *store, struct error *err)
+void readers_init(struct readers *readers, const char *path)
+{
+    *readers = (struct readers){.path = path};
+    pthread_mutex_init(&readers->mutex, NULL);
+}
+
+struct reader *readers_take(struct readers *readers, struct error *err)
 {
     struct reader *reader = NULL;
-    pthread_mutex_lock(&store->reader_mutex);
-    uint64_t commits = store->commits;
-    if (store->idle_count)
-        reader = store->idle[--store->idle_count];
-    pthread_mutex_unlock(&store->reader_mutex);
-    if (!reader && !(reader = reader_open(store->path, err)))
+    pthread_mutex_lock(&readers->mutex);
+    uint64_t commits = readers->commits;
+    if (readers->idle_count)
+        reader = readers->idle[--readers->idle_count];
+    pthread_mutex_unlock(&readers->mutex);
+    if (!reader && !(reader = reader_open(readers->path, err)))
         return NULL;
     reader->commits = commits;
     if (!db_in_transaction(reader->db) && db_begin(reader->db, err) < 0) {
@@ -42,42 +48,42 @@ struct reader *store_reader_take(struct store *store, struct error *err)
     return reader;
 }
 
-void store_reader_give(struct store *store, struct reader *reader)
+void readers_give(struct readers *readers, struct reader *reader)
 {
     if (!reader)
         return;
-    pthread_mutex_lock(&store->reader_mutex);
-    if (store->committing || reader->commits != store->commits)
+    pthread_mutex_lock(&readers->mutex);
+    if (readers->committing || reader->commits != readers->commits)
         db_rollback(reader->db);
-    if (store->idle_count < READERS) {
-        store->idle[store->idle_count++] = reader;
+    if (readers->idle_count < READERS) {
+        readers->idle[readers->idle_count++] = reader;
         reader = NULL;
     }
-    pthread_mutex_unlock(&store->reader_mutex);
+    pthread_mutex_unlock(&readers->mutex);
     reader_close(reader);
 }
 
 /* A commit also folds a long log into the database, as far as no snapshot is in the way: so none is kept through it.
  * One that is begun when all is folded reads the database alone, and does not hinder the log from being begun anew. */
-void store_readers_before_commit(struct store *store)
+void readers_before_commit(struct readers *readers)
 {
-    pthread_mutex_lock(&store->reader_mutex);
-    store->committing = true;
-    for (size_t i = 0; i < store->idle_count; i++)
-        db_rollback(store->idle[i]->db);
-    pthread_mutex_unlock(&store->reader_mutex);
+    pthread_mutex_lock(&readers->mutex);
+    readers->committing = true;
+    for (size_t i = 0; i < readers->idle_count; i++)
+        db_rollback(readers->idle[i]->db);
+    pthread_mutex_unlock(&readers->mutex);
 }
 
-void store_readers_after_commit(struct store *store)
+void readers_after_commit(struct readers *readers)
 {
-    pthread_mutex_lock(&store->reader_mutex);
-    store->committing = false;
-    store->commits++;
-    pthread_mutex_unlock(&store->reader_mutex);
+    pthread_mutex_lock(&readers->mutex);
+    readers->committing = false;
+    readers->commits++;
+    pthread_mutex_unlock(&readers->mutex);
 }
 
-void store_readers_close(struct store *store)
+void readers_close(struct readers *readers)
 {
-    while (store->idle_count)
-        reader_close(store->idle[--store->idle_count]);
+    while (readers->idle_count)
+        reader_close(readers->idle[--readers->idle_count]);
 }

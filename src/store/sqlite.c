@@ -15,6 +15,7 @@ struct db_statement {
 
 struct db {
     sqlite3 *sqlite;
+    bool corrupt;
     enum db_mode mode;
     struct db_statement begin, rollback;
     struct db_statement statements[DB_STATEMENTS];
@@ -22,6 +23,8 @@ struct db {
 
 static int failed(struct db *db, struct error *err)
 {
+    int code = sqlite3_errcode(db->sqlite) & 0xff;
+    db->corrupt |= code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
     return error_set(err, "database: %s", sqlite3_errmsg(db->sqlite));
 }
 
@@ -71,6 +74,16 @@ int db_make_durable(struct db *db, struct error *err)
 {
     return db_run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000",
                   err);
+}
+
+int db_make_quick(struct db *db, struct error *err)
+{
+    return db_run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err);
+}
+
+bool db_is_corrupt(const struct db *db)
+{
+    return db->corrupt;
 }
 
 void db_close(struct db *db)

@@ -46,7 +46,7 @@ struct store *store_open(const char *path, struct error *err)
     }
     store->lock = -1;
     pthread_mutex_init(&store->write_mutex, NULL);
-    pthread_mutex_init(&store->reader_mutex, NULL);
+    readers_init(&store->readers, store->path);
     mode_t mask = umask(0077); /* whoever reads it knows every device */
     int failed = take_lock(store, err) < 0 || !(store->writer = db_open(path, DB_WRITER, err));
     if (!failed && (store_migrate(store->writer, err) < 0 || read_change(store, err) < 0))
@@ -127,12 +127,12 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
-    store_readers_close(store);
+    readers_close(&store->readers);
     db_close(store->writer); /* last: SQLite then folds the log into the database */
     if (store->lock >= 0)
         close(store->lock);
     pthread_mutex_destroy(&store->write_mutex);
-    pthread_mutex_destroy(&store->reader_mutex);
+    pthread_mutex_destroy(&store->readers.mutex);
     free(store->path);
     free(store);
 }
@@ -140,6 +140,11 @@ void store_close(struct store *store)
 int64_t store_change(const struct store *store)
 {
     return atomic_load(&store->change);
+}
+
+int64_t store_registrations(const struct store *store)
+{
+    return atomic_load(&store->registrations);
 }
 
 struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err)
@@ -167,12 +172,14 @@ static void finish(struct store_tx *tx)
 
 int store_commit(struct store_tx *tx, struct error *err)
 {
-    store_readers_before_commit(tx->store);
+    readers_before_commit(&tx->store->readers);
     int result = db_commit(tx->db, err);
-    store_readers_after_commit(tx->store);
+    readers_after_commit(&tx->store->readers);
     /* Before another writer can commit; and after the readers know, or an old answer would pass for a new one. */
     if (result == 0 && tx->change)
         atomic_store(&tx->store->change, tx->change);
+    if (result == 0)
+        atomic_fetch_add(&tx->store->registrations, tx->registrations);
     finish(tx);
     return result;
 }

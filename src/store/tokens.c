@@ -40,7 +40,7 @@ enum outcome store_tx_token_revoke(struct store_tx *tx, int64_t id, struct error
 
 enum outcome store_token_find(struct store *store, const uint8_t hash[32], char name[64], struct error *err)
 {
-    struct reader *reader = store_reader_take(store, err);
+    struct reader *reader = readers_take(&store->readers, err);
     /* The index compares hashes of what the client sent: their timing tells nothing of any token. */
     struct db_statement *s =
         reader ? db_prepare(reader->db, Q_TOKEN_FIND,
@@ -55,13 +55,13 @@ enum outcome store_token_find(struct store *store, const uint8_t hash[32], char 
         snprintf(name, 64, "%s", db_text(s, 0));
         db_reset(s);
     }
-    store_reader_give(store, reader);
+    readers_give(&store->readers, reader);
     return outcome;
 }
 
 int store_token_list(struct store *store, store_each_token *each, void *arg, struct error *err)
 {
-    struct reader *reader = store_reader_take(store, err);
+    struct reader *reader = readers_take(&store->readers, err);
     struct db_statement *s =
         reader ? db_prepare(reader->db, Q_TOKEN_LIST,
                             "SELECT id, name, created_at, revoked_at FROM token ORDER BY id", err)
@@ -74,6 +74,6 @@ int store_token_list(struct store *store, store_each_token *each, void *arg, str
             break;
         }
     }
-    store_reader_give(store, reader);
+    readers_give(&store->readers, reader);
     return outcome == FAILED ? -1 : 0;
 }
