@@ -88,6 +88,11 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
         !(publisher = publisher_start(config, issuers, store, signer, err)) ||
         !(responder = responder_new(issuers, store, signer, config->ocsp_cache_octets, clock_now)))
         goto out;
+    struct error why;
+    if (responder_presign(responder, config->presigned.text, &why) < 0) {
+        config_error(config, config->presigned.line, err, "presigned %s", why.text);
+        goto out;
+    }
     struct admin admin = {issuers, store, publisher};
     struct http_services services = {config, issuers, store, signer, responder, publisher, &admin};
     if (!(http = http_start(&services, err)))
@@ -106,6 +111,7 @@ out:
     publisher_halt(
         publisher); /* whoever waits for a CRL or a signature hears now: then nothing sleeps any more */
     http_halt(http);
+    responder_presign_stop(responder);
     signer_halt(signer);
     http_stop(http);
     publisher_stop(publisher);

@@ -7,6 +7,9 @@
  * Answers about one certificate, without nonce, are kept and given again for as long as the row that they
  * speak of has not changed: whoever asks after a revocation was acknowledged never gets an answer from before
  * it.
+ *
+ * For issuers that are configured so, every registered certificate's answer is signed ahead, and kept in a file: a
+ * restart, or a slow key, then means no storm of signatures. They are given by the same rules.
  */
 #ifndef ANNUL_RESPONDER_H
 #define ANNUL_RESPONDER_H
@@ -62,10 +65,28 @@ typedef void responder_done(void *arg, struct ocsp_answer *answer);
  * (tryLater). The job is gone with the call. */
 void responder_sign(struct responder_job *job, responder_done *done, void *arg);
 
+/* --- signing ahead ------------------------------------------------------------------------------------- */
+
+/* Starts it where an issuer wants it, with the file `path`. Before the first request. -1 with the reason. */
+int responder_presign(struct responder *responder, const char *path, struct error *err);
+
+/* Ends it, before signer_halt; what is signed is on disk then. */
+void responder_presign_stop(struct responder *responder);
+
+/* How far it is with an issuer. False where nothing is signed ahead for it. Any thread. */
+struct presign_progress {
+    int64_t entries; /* answers on disk that held when it last was through … */
+    int64_t at;      /* … which was then; TIME_NONE: not yet */
+};
+bool responder_presign_progress(const struct responder *responder, const struct issuer *issuer,
+                                struct presign_progress *progress);
+
 /* Since the start, for metrics. Any thread. */
 struct responder_counts {
-    uint64_t given_again,
-        signed_anew; /* successful answers: from the cache, and with a signature of their own */
+    uint64_t given_again;     /* successful answers: from the cache, */
+    uint64_t given_presigned; /* from the file of those that were signed ahead, */
+    uint64_t signed_anew;     /* and with a signature of their own */
+    uint64_t signed_ahead;    /* signatures for the file */
     uint64_t errors[OCSP_STATUSES];
 };
 void responder_count(struct responder *responder, struct responder_counts *counts);

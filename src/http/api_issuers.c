@@ -30,6 +30,15 @@ static json_t *describe_signers(const struct issuer *issuer)
     return list;
 }
 
+static json_t *describe_presigned(const struct request *request, const struct issuer *issuer)
+{
+    struct presign_progress progress;
+    if (!responder_presign_progress(request->services->responder, issuer, &progress))
+        return json_null();
+    return json_pack("{s:I, s:o}", "entries", (json_int_t)progress.entries, "checked_at",
+                     json_time(progress.at));
+}
+
 static json_t *describe_issuer(struct request *request, const struct issuer *issuer)
 {
     struct buffer pem = {0};
@@ -38,9 +47,10 @@ static json_t *describe_issuer(struct request *request, const struct issuer *iss
     json_t *object = NULL;
     if (subject && certificate_to_pem((struct bytes){issuer->ca.der.at, issuer->ca.der.len}, &pem) &&
         buffer_add(&pem, "", 1))
-        object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", issuer->config->name.text, "subject",
-                           subject, "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL, "crl",
-                           describe_crl(p), "ocsp_signers", describe_signers(issuer));
+        object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", issuer->config->name.text,
+                           "subject", subject, "certificate", (char *)pem.at, "key",
+                           issuer->crl_sigalg != NULL, "crl", describe_crl(p), "ocsp_signers",
+                           describe_signers(issuer), "presigned", describe_presigned(request, issuer));
     publication_release(p);
     buffer_free(&pem);
     free(subject);

@@ -21,6 +21,10 @@ struct responder_job {
     size_t room;                /* octets of answer->room */
     struct bytes response_data; /* within `buffer` */
     bool in_flight;             /* others may wait for it in the cache */
+    bool ahead;                 /* nobody has asked yet */
+    bool keep;                  /* on disk, too, by this hash and serial */
+    enum certid_hash hash;
+    struct serial serial;
     struct cache_stamp stamp;
     struct bytes key; /* within `key_octets`; empty: it is for one client */
     uint8_t key_octets[CACHE_KEY_MAX];
@@ -80,6 +84,10 @@ static struct responder_job *make_job(struct responder *responder, const struct 
     job->room = room;
     job->response_data = (struct bytes){w.at, der_mark(&w)};
     job->in_flight = false;
+    job->ahead = q->ahead;
+    job->keep = q->presign && q->request.preferred.len == 0; /* what nobody has wished otherwise */
+    job->hash = q->request.certs[0].hash;
+    job->serial = q->request.certs[0].serial;
     job->key = (struct bytes){job->key_octets, q->key.len};
     memcpy(job->key_octets, q->key_octets, q->key.len);
     return job;
@@ -102,6 +110,7 @@ enum ocsp_status job_prepare(struct responder *responder, const struct question 
     if (!*job)
         return OCSP_INTERNAL_ERROR;
     (*job)->stamp = stamp;
+    (*job)->keep &= stamp.version != NOT_LISTED;
     return OCSP_SUCCESSFUL;
 }
 
@@ -161,6 +170,20 @@ static void finish(struct responder_job *job)
     free(job);
 }
 
+static void keep(const struct responder_job *job, struct bytes signature)
+{
+    struct presigned_entry entry = {.issuer = job->issuer->id,
+                                    .hash = (int)job->hash,
+                                    .serial = job->serial,
+                                    .lineage = job->signer->lineage,
+                                    .sigalg = sigalg_number(job->sigalg),
+                                    .next_update = job->answer->next_update,
+                                    .response_data = job->response_data,
+                                    .signature = signature,
+                                    .certs = {job->signer->certs.at, job->signer->certs.len}};
+    presigner_keep(job->responder->presigner, &entry);
+}
+
 static void signed_or_not(void *arg, struct bytes signature, const char *failure)
 {
     struct responder_job *job = arg;
@@ -168,8 +191,11 @@ static void signed_or_not(void *arg, struct bytes signature, const char *failure
         write_failure(job, failure);
     else if (!write_response(job, signature))
         write_failure(job, "the response is too large");
-    else
-        count_up(&job->responder->counters.signed_anew);
+    else {
+        count_up(job->ahead ? &job->responder->counters.signed_ahead : &job->responder->counters.signed_anew);
+        if (job->keep)
+            keep(job, signature);
+    }
     finish(job);
 }
 

@@ -46,6 +46,7 @@ void responder_free(struct responder *responder)
         return;
     for (int status = 0; status < OCSP_STATUSES; status++)
         ocsp_answer_release(responder->errors[status]);
+    presigner_free(responder->presigner);
     cache_free(responder->cache);
     free(responder);
 }
@@ -120,6 +121,7 @@ static enum ocsp_status take_question(struct responder *responder, struct bytes 
     q->now = responder->now();
     q->len = der.len;
     q->key.len = 0;
+    q->presign = q->ahead = false;
     enum ocsp_status status = ocsp_request_parse(der, &q->request, &err);
     if (status != OCSP_SUCCESSFUL) {
         log_debug("responder", "malformed request: %s", err.text);
@@ -132,6 +134,7 @@ static enum ocsp_status take_question(struct responder *responder, struct bytes 
         (status = apply_nonce_policy(q)) != OCSP_SUCCESSFUL || (status = choose_signer(q)) != OCSP_SUCCESSFUL)
         return status;
     make_key(q);
+    q->presign = responder->presigner && q->key.len && presign_concerns(q);
     return OCSP_SUCCESSFUL;
 }
 
@@ -154,21 +157,30 @@ static bool is_still_true(struct responder *responder, const struct question *q,
     return true;
 }
 
-/* Given again for three quarters of its life, so that whoever gets it can use it for a while; from half of it
- * on, whoever asks has it signed anew in the background. */
-static struct ocsp_answer *find_cached(struct responder *responder, const struct question *q, bool *ageing)
+static struct ocsp_answer *find_cached(struct responder *responder, const struct question *q)
 {
     struct cache_stamp stamp;
     struct ocsp_answer *answer = cache_find(responder->cache, q->key, &stamp);
     if (!answer)
         return NULL;
-    int64_t age_s = q->now - answer->this_update, life_s = answer->next_update - answer->this_update;
-    if (age_s < 0 || age_s >= life_s / 4 * 3 || stamp.lineage != q->signer->lineage ||
-        !is_still_true(responder, q, answer, stamp)) {
-        ocsp_answer_release(answer);
-        return NULL;
+    if (age_of(q->now, answer->this_update, answer->next_update) != AGE_OVER &&
+        stamp.lineage == q->signer->lineage && is_still_true(responder, q, answer, stamp)) {
+        count_up(&responder->counters.given_again);
+        return answer;
     }
-    *ageing = age_s >= life_s / 2;
+    ocsp_answer_release(answer);
+    return NULL;
+}
+
+/* From the file into the cache. */
+static struct ocsp_answer *find_presigned(struct responder *responder, const struct question *q)
+{
+    struct cache_stamp stamp;
+    struct ocsp_answer *answer = q->presign ? presign_find(responder, q, &stamp) : NULL;
+    if (answer) {
+        cache_put(responder->cache, q->key, answer, stamp);
+        count_up(&responder->counters.given_presigned);
+    }
     return answer;
 }
 
@@ -191,13 +203,11 @@ static enum ocsp_status answer(struct responder *responder, struct bytes der, st
                                struct responder_job **job)
 {
     struct question q;
-    bool ageing = false;
     enum ocsp_status status = take_question(responder, der, &q);
     if (status != OCSP_SUCCESSFUL)
         return status;
-    if (q.key.len && (*cached = find_cached(responder, &q, &ageing))) {
-        count_up(&responder->counters.given_again);
-        if (ageing)
+    if (q.key.len && ((*cached = find_cached(responder, &q)) || (*cached = find_presigned(responder, &q)))) {
+        if (age_of(q.now, (*cached)->this_update, (*cached)->next_update) == AGE_RENEW)
             sign_in_background(responder, &q);
         return OCSP_SUCCESSFUL;
     }
@@ -218,6 +228,8 @@ void responder_count(struct responder *responder, struct responder_counts *count
 {
     const struct responder_counters *c = &responder->counters;
     counts->given_again = atomic_load_explicit(&c->given_again, memory_order_relaxed);
+    counts->given_presigned = atomic_load_explicit(&c->given_presigned, memory_order_relaxed);
+    counts->signed_ahead = atomic_load_explicit(&c->signed_ahead, memory_order_relaxed);
     counts->signed_anew = atomic_load_explicit(&c->signed_anew, memory_order_relaxed);
     for (int status = 0; status < OCSP_STATUSES; status++)
         counts->errors[status] = atomic_load_explicit(&c->errors[status], memory_order_relaxed);
