@@ -78,7 +78,7 @@ bool ocsp_responder_by_name(struct buffer *out, struct bytes name);
 
 /* Room for the ResponseData of `count` CertIDs that came in a request of `request_len` octets. */
 #define OCSP_RESPONSE_DATA_ROOM(count, request_len, data)                                                    \
-    ((request_len) + (count) * (176 + (data)->crl_url.len) + (data)->responder_id.len + 256)
+    ((request_len) + (count) * (200 + (data)->crl_url.len) + (data)->responder_id.len + 256)
 
 /* Writes a ResponseData in front of what `w` has. False on overflow. */
 bool ocsp_response_data_put(struct der_writer *w, const struct ocsp_response_data *data);

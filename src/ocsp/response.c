@@ -14,7 +14,7 @@ static const uint8_t oid_archive_cutoff[] = {0x06, 0x09, 0x2b, 0x06, 0x01, 0x05,
                                              0x05, 0x07, 0x30, 0x01, 0x06};
 static const uint8_t oid_invalidity[] = {0x06, 0x03, 0x55, 0x1d, 0x18};
 
-#define IS(octets, known) bytes_equal(octets, (struct bytes){known, sizeof known})
+#define OCTETS(known) ((struct bytes){known, sizeof known})
 
 static void put_generalized(struct der_writer *w, int64_t at)
 {
@@ -229,47 +229,65 @@ static bool take_status(struct bytes *in, struct ocsp_single *single)
     return reason_name(single->reason) != NULL;
 }
 
-static bool take_crl_id(struct bytes *in, struct ocsp_response_data *data, struct ocsp_single *single)
+/* The value of the extension `oid`, a TLV, where that is the next one, not critical and not empty; else nothing. */
+static struct bytes take_extension(struct bytes *list, struct bytes oid)
 {
-    struct bytes crl_id, part, url, number;
-    if (single->crl_number || !der_take(in, DER_SEQUENCE, &crl_id) ||
-        !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(0), &part) || !der_take(&part, DER_IA5STRING, &url) ||
-        part.len || !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(1), &part) ||
-        !der_take(&part, DER_INTEGER, &number) || part.len || number.len == 0 || number.len > 8 ||
-        number.at[0] & 0x80 || !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(2), &part) ||
-        !take_generalized(&part, &single->crl_at) || part.len || crl_id.len)
-        return false;
-    for (size_t i = 0; i < number.len; i++)
-        single->crl_number = single->crl_number << 8 | number.at[i];
-    data->crl_url = url;
-    return single->crl_number > 0;
+    struct bytes rest = *list, extension, its_oid, value;
+    if (!der_take(&rest, DER_SEQUENCE, &extension) || !der_take_whole(&extension, DER_OID, &its_oid) ||
+        !bytes_equal(its_oid, oid) || !der_take(&extension, DER_OCTET_STRING, &value) || extension.len ||
+        value.len == 0)
+        return (struct bytes){0};
+    *list = rest;
+    return value;
 }
 
-/* Those that put_single_extensions writes; each at most once. */
+/* Absent leaves TIME_NONE. */
+static bool take_time_extension(struct bytes *list, struct bytes oid, int64_t *at)
+{
+    struct bytes value = take_extension(list, oid);
+    return value.len == 0 || (take_generalized(&value, at) && value.len == 0);
+}
+
+/* A positive INTEGER of at most 63 bits. */
+static bool take_crl_number(struct bytes *in, int64_t *number)
+{
+    struct bytes value;
+    if (!der_take(in, DER_INTEGER, &value) || value.len == 0 || value.len > 8 || value.at[0] & 0x80 ||
+        (value.at[0] == 0 && (value.len == 1 || !(value.at[1] & 0x80))))
+        return false;
+    for (size_t i = 0; i < value.len; i++)
+        *number = *number << 8 | value.at[i];
+    return true;
+}
+
+static bool take_crl_id(struct bytes *list, struct ocsp_response_data *data, struct ocsp_single *single)
+{
+    struct bytes value = take_extension(list, OCTETS(oid_crl)), crl_id, part, url;
+    if (value.len == 0)
+        return true;
+    if (!der_take(&value, DER_SEQUENCE, &crl_id) || value.len ||
+        !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(0), &part) || !der_take(&part, DER_IA5STRING, &url) ||
+        part.len || !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(1), &part) ||
+        !take_crl_number(&part, &single->crl_number) || part.len ||
+        !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(2), &part) || !take_generalized(&part, &single->crl_at) ||
+        part.len || crl_id.len || (data->crl_url.at && !bytes_equal(data->crl_url, url)))
+        return false;
+    data->crl_url = url;
+    return true;
+}
+
+/* Those that put_single_extensions writes, in its order. */
 static bool take_single_extensions(struct bytes *in, struct ocsp_response_data *data,
                                    struct ocsp_single *single, int64_t *archive_cutoff_at)
 {
-    struct bytes explicit, list, extension, value;
-    if (!der_take(in, DER_CONTEXT_CONSTRUCTED(1), &explicit) || !der_take(&explicit, DER_SEQUENCE, &list) ||
-        explicit.len || list.len == 0)
-        return false;
-    while (list.len) {
-        bool revoked = single->status == OCSP_CERT_REVOKED, good;
-        struct bytes oid;
-        if (!der_take(&list, DER_SEQUENCE, &extension) || !der_take_whole(&extension, DER_OID, &oid) ||
-            !der_take(&extension, DER_OCTET_STRING, &value) || extension.len)
-            return false;
-        if (IS(oid, oid_archive_cutoff))
-            good = *archive_cutoff_at == TIME_NONE && take_generalized(&value, archive_cutoff_at);
-        else if (IS(oid, oid_crl))
-            good = revoked && take_crl_id(&value, data, single);
-        else
-            good = IS(oid, oid_invalidity) && revoked && single->invalidity_at == TIME_NONE &&
-                   take_generalized(&value, &single->invalidity_at);
-        if (!good || value.len)
-            return false;
-    }
-    return true;
+    struct bytes explicit, list;
+    return der_take(in, DER_CONTEXT_CONSTRUCTED(1), &explicit) && der_take(&explicit, DER_SEQUENCE, &list) &&
+           explicit.len == 0 && list.len &&
+           take_time_extension(&list, OCTETS(oid_archive_cutoff), archive_cutoff_at) &&
+           (single->status != OCSP_CERT_REVOKED ||
+            (take_crl_id(&list, data, single) &&
+             take_time_extension(&list, OCTETS(oid_invalidity), &single->invalidity_at))) &&
+           list.len == 0;
 }
 
 static bool take_single(struct bytes *in, struct ocsp_response_data *data, struct ocsp_single *single,
@@ -294,26 +312,16 @@ static bool take_single(struct bytes *in, struct ocsp_response_data *data, struc
            archive_cutoff_at == data->archive_cutoff_at;
 }
 
-/* Those that put_extensions writes, in any order. */
+/* Those that put_extensions writes, in its order. */
 static bool take_extensions(struct bytes *in, struct ocsp_response_data *data)
 {
-    struct bytes explicit, list, whole, extension, oid;
+    struct bytes explicit, list;
     if (!der_take(in, DER_CONTEXT_CONSTRUCTED(1), &explicit) || !der_take(&explicit, DER_SEQUENCE, &list) ||
         explicit.len || list.len == 0)
         return false;
-    while (list.len) {
-        if (!der_take_whole(&list, DER_SEQUENCE, &whole))
-            return false;
-        if (!data->extended_revoke && IS(whole, extended_revoke)) {
-            data->extended_revoke = true;
-            continue;
-        }
-        if (!der_take(&whole, DER_SEQUENCE, &extension) || !der_take_whole(&extension, DER_OID, &oid) ||
-            !IS(oid, oid_nonce) || data->nonce.len || !der_take(&extension, DER_OCTET_STRING, &data->nonce) ||
-            extension.len || data->nonce.len == 0 || data->nonce.len > OCSP_NONCE_MAX + 3)
-            return false;
-    }
-    return true;
+    data->nonce = take_extension(&list, OCTETS(oid_nonce));
+    data->extended_revoke = bytes_equal(list, OCTETS(extended_revoke));
+    return data->nonce.len <= OCSP_NONCE_MAX + 3 && (list.len == 0 || data->extended_revoke);
 }
 
 bool ocsp_response_data_parse(struct bytes der, struct ocsp_response_data *data,
