@@ -157,7 +157,6 @@ static OCSP_BASICRESP *accepted(const struct buffer *der)
     {                                                                                                        \
         .status = OCSP_CERT_REVOKED, .revoked_at = (at), .reason = (why), .invalidity_at = (invalid_since)   \
     }
-#define LISTED(number, at) .crl_number = (number), .crl_at = (at)
 
 static const struct {
     const char *spoken;
@@ -174,22 +173,79 @@ static const struct {
     {"revoked with invalidityDate, no reason", REVOKED_ON(1700000000, -1, 1600000000)},
     {"never issued: revoked in 1970", REVOKED_ON(0, REASON_CERTIFICATE_HOLD, TIME_NONE)},
     {"revoked after 2049", REVOKED_ON(2524608000, REASON_SUPERSEDED, TIME_NONE)},
+    {"revoked, with the first CRL",
+     {.status = OCSP_CERT_REVOKED,
+      .revoked_at = 1700000000,
+      .reason = -1,
+      .invalidity_at = TIME_NONE,
+      .crl_number = 1,
+      .crl_at = 1700000001}},
+    {"revoked, with a CRL whose number needs a zero before it",
+     {.status = OCSP_CERT_REVOKED,
+      .revoked_at = 1700000000,
+      .reason = REASON_KEY_COMPROMISE,
+      .invalidity_at = TIME_NONE,
+      .crl_number = 128,
+      .crl_at = 1700000001}},
+    {"revoked, with invalidityDate and the last CRL that there can be",
+     {.status = OCSP_CERT_REVOKED,
+      .revoked_at = 1700000000,
+      .reason = REASON_KEY_COMPROMISE,
+      .invalidity_at = 1600000000,
+      .crl_number = INT64_MAX,
+      .crl_at = 2524608000}},
 };
-enum { WITH_EVERYTHING = 7 };
+enum { WITH_EVERYTHING = COUNT(singles) - 1 };
 
-static void check_invalidity(const char *spoken, OCSP_SINGLERESP *theirs, int64_t wanted)
+/* Present, not critical, and this time; or absent where TIME_NONE is wanted. */
+static void check_time(const char *spoken, OCSP_SINGLERESP *theirs, int nid, int64_t wanted)
 {
     int critical = 0;
-    ASN1_GENERALIZEDTIME *at = OCSP_SINGLERESP_get1_ext_d2i(theirs, NID_invalidity_date, &critical, NULL);
+    ASN1_GENERALIZEDTIME *at = OCSP_SINGLERESP_get1_ext_d2i(theirs, nid, &critical, NULL);
     check_row(spoken, (at != NULL) == (wanted != TIME_NONE));
-    check_row(spoken, OCSP_SINGLERESP_get_ext_count(theirs) == (wanted != TIME_NONE));
     if (at)
         check_row(spoken, asn1_time(at) == wanted && critical == 0);
     ASN1_GENERALIZEDTIME_free(at);
 }
 
+/* As OpenSSL would write it: its type says nothing of what is inside. */
+static void check_crl_id(const char *spoken, OCSP_SINGLERESP *theirs, const struct ocsp_single *wanted)
+{
+    int critical = 0;
+    OCSP_CRLID *ours = OCSP_SINGLERESP_get1_ext_d2i(theirs, NID_id_pkix_OCSP_CrlID, &critical, NULL);
+    check_row(spoken, (ours != NULL) == (wanted->crl_number != 0));
+    if (!ours)
+        return;
+    long number = (long)wanted->crl_number;
+    unsigned char *a = NULL, *b = NULL;
+    uint8_t time[DER_TIME_MAX + 1] = {0};
+    time_to_generalized(wanted->crl_at, time);
+    X509_EXTENSION *made = OCSP_crlID_new(CRL_URL, &number, (char *)time + 2);
+    OCSP_CRLID *their_own = made ? X509V3_EXT_d2i(made) : NULL;
+    check_row(spoken, their_own && critical == 0);
+    int a_len = i2d_OCSP_CRLID(ours, &a), b_len = i2d_OCSP_CRLID(their_own, &b);
+    check_row(spoken, a_len > 0 && a_len == b_len && memcmp(a, b, (size_t)a_len) == 0);
+    OPENSSL_free(a);
+    OPENSSL_free(b);
+    OCSP_CRLID_free(ours);
+    OCSP_CRLID_free(their_own);
+    X509_EXTENSION_free(made);
+}
+
+static void check_single_extensions(const char *spoken, OCSP_SINGLERESP *theirs,
+                                    const struct ocsp_single *wanted, int64_t archive_cutoff_at)
+{
+    int64_t invalidity_at = wanted->status == OCSP_CERT_REVOKED ? wanted->invalidity_at : TIME_NONE;
+    check_time(spoken, theirs, NID_invalidity_date, invalidity_at);
+    check_time(spoken, theirs, NID_id_pkix_OCSP_archiveCutoff, archive_cutoff_at);
+    check_crl_id(spoken, theirs, wanted);
+    check_row(spoken, OCSP_SINGLERESP_get_ext_count(theirs) == (invalidity_at != TIME_NONE) +
+                                                                   (archive_cutoff_at != TIME_NONE) +
+                                                                   (wanted->crl_number != 0));
+}
+
 static void check_single(const char *spoken, OCSP_BASICRESP *basic, int index,
-                         const struct ocsp_single *wanted)
+                         const struct ocsp_single *wanted, int64_t archive_cutoff_at)
 {
     static const int statuses[] = {V_OCSP_CERTSTATUS_GOOD, V_OCSP_CERTSTATUS_REVOKED,
                                    V_OCSP_CERTSTATUS_UNKNOWN};
@@ -204,26 +260,69 @@ static void check_single(const char *spoken, OCSP_BASICRESP *basic, int index,
     check_row(spoken, (revoked_at != NULL) == revoked);
     if (revoked)
         check_row(spoken, asn1_time(revoked_at) == wanted->revoked_at && reason == wanted->reason);
-    check_invalidity(spoken, theirs, revoked ? wanted->invalidity_at : TIME_NONE);
+    check_single_extensions(spoken, theirs, wanted, archive_cutoff_at);
+}
+
+static void check_accepted(const char *spoken, const struct ocsp_single *single,
+                           const struct buffer *responder_id, int64_t archive_cutoff_at)
+{
+    struct buffer id = certid_der(EVP_sha256(), 42);
+    struct ocsp_response_data data = data_by(responder_id);
+    data.archive_cutoff_at = archive_cutoff_at;
+    data.count = 1;
+    data.singles[0] = *single;
+    data.singles[0].certid = bytes_of(&id);
+    struct buffer der = response(&data, f.ca_key, (struct bytes){0});
+    OCSP_BASICRESP *basic = accepted(&der);
+    check_row(spoken, OCSP_resp_count(basic) == 1);
+    check_single(spoken, basic, 0, single, archive_cutoff_at);
+    check_row(spoken, asn1_time(OCSP_resp_get0_produced_at(basic)) == at_text(PRODUCED));
+    check_row(spoken, OCSP_BASICRESP_get_ext_count(basic) == 0);
+    OCSP_BASICRESP_free(basic);
+    buffer_free(&der);
+    buffer_free(&id);
 }
 
 static void openssl_accepts_every_status(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(singles); i++) {
-        struct buffer id = certid_der(EVP_sha256(), 42);
-        struct ocsp_response_data data = data_by(&f.by_key);
+        check_accepted(singles[i].spoken, &singles[i].single, &f.by_key, TIME_NONE);
+        check_accepted(singles[i].spoken, &singles[i].single, &f.by_name, 0);
+        check_accepted(singles[i].spoken, &singles[i].single, &f.by_key, at_text("1996-11-21T09:00:00Z"));
+        check_accepted(singles[i].spoken, &singles[i].single, &f.by_key, at_text("2050-01-01T00:00:00Z"));
+    }
+}
+
+/* The Name itself, not a hash of it; OpenSSL verifies by it. */
+static void responders_are_named_by_key_or_by_name(void **state)
+{
+    (void)state;
+    const struct {
+        const struct buffer *id;
+        X509 *responder;
+        EVP_PKEY *key;
+        bool by_name;
+    } rows[] = {{&f.by_key, f.ca, f.ca_key, false},
+                {&f.by_name, f.ca, f.ca_key, true},
+                {&f.by_delegate, f.delegate, f.delegate_key, false}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buffer id = certid_der(EVP_sha1(), 42), certificate = x509_der(rows[i].responder);
+        struct ocsp_response_data data = data_by(rows[i].id);
+        const ASN1_OCTET_STRING *hash = NULL;
+        const X509_NAME *name = NULL;
         data.count = 1;
-        data.singles[0] = singles[i].single;
+        data.singles[0] = singles[0].single;
         data.singles[0].certid = bytes_of(&id);
-        struct buffer der = response(&data, f.ca_key, (struct bytes){0});
+        struct buffer der = response(&data, rows[i].key, bytes_of(&certificate));
         OCSP_BASICRESP *basic = accepted(&der);
-        check_row(singles[i].spoken, OCSP_resp_count(basic) == 1);
-        check_single(singles[i].spoken, basic, 0, &singles[i].single);
-        check_row(singles[i].spoken, asn1_time(OCSP_resp_get0_produced_at(basic)) == at_text(PRODUCED));
-        check_row(singles[i].spoken, OCSP_BASICRESP_get_ext_count(basic) == 0);
+        assert_int_equal(OCSP_resp_get0_id(basic, &hash, &name), 1);
+        assert_true((name != NULL) == rows[i].by_name && (hash == NULL) == rows[i].by_name);
+        if (name)
+            assert_int_equal(X509_NAME_cmp(name, X509_get_subject_name(rows[i].responder)), 0);
         OCSP_BASICRESP_free(basic);
         buffer_free(&der);
+        buffer_free(&certificate);
         buffer_free(&id);
     }
 }
@@ -236,6 +335,7 @@ static void several_are_answered_in_order(void **state)
     struct buffer ids[OCSP_CERTIDS_MAX];
     struct ocsp_response_data data = data_by(&f.by_key);
     data.count = OCSP_CERTIDS_MAX;
+    data.archive_cutoff_at = at_text("2020-01-01T00:00:00Z");
     for (unsigned i = 0; i < OCSP_CERTIDS_MAX; i++) {
         ids[i] = certid_der(digests[i % 4], i + 100);
         data.singles[i] = singles[i % COUNT(singles)].single;
@@ -247,7 +347,7 @@ static void several_are_answered_in_order(void **state)
     for (unsigned i = 0; i < OCSP_CERTIDS_MAX; i++) {
         OCSP_CERTID *id = certid_make(digests[i % 4], i + 100);
         assert_int_equal(OCSP_resp_find(basic, id, -1), i);
-        check_single("in order", basic, (int)i, &singles[i % COUNT(singles)].single);
+        check_single("in order", basic, (int)i, &singles[i % COUNT(singles)].single, data.archive_cutoff_at);
         OCSP_CERTID_free(id);
         buffer_free(&ids[i]);
     }
@@ -340,6 +440,7 @@ static void a_delegate_brings_its_certificates(void **state)
 static void the_promised_room_is_enough(void **state)
 {
     (void)state;
+    struct buffer url = octets("68*255");
     for (size_t count = 1; count <= OCSP_CERTIDS_MAX; count++) {
         struct buffer ids[OCSP_CERTIDS_MAX], nonce = octets("04{00*128}");
         struct ocsp_response_data data = data_by(&f.by_key);
@@ -347,6 +448,8 @@ static void the_promised_room_is_enough(void **state)
         data.count = count;
         data.nonce = bytes_of(&nonce);
         data.extended_revoke = true;
+        data.archive_cutoff_at = 0;
+        data.crl_url = bytes_of(&url);
         for (size_t i = 0; i < count; i++) {
             ids[i] = certid_der(EVP_sha512(), 0xffffffff);
             data.singles[i] = singles[WITH_EVERYTHING].single;
@@ -365,6 +468,7 @@ static void the_promised_room_is_enough(void **state)
             buffer_free(&ids[i]);
         buffer_free(&nonce);
     }
+    buffer_free(&url);
 }
 
 static void errors_are_five_octets(void **state)
@@ -414,10 +518,13 @@ static void check_read(const struct buffer *der, const struct ocsp_response_data
     assert_int_equal(back.count, data->count);
     assert_int_equal(back.extended_revoke, data->extended_revoke);
     assert_true(bytes_equal(back.nonce, data->nonce));
+    assert_true(bytes_equal(back.crl_url, data->crl_url));
     for (unsigned i = 0; i < data->count; i++) {
         const struct ocsp_single *ours = &back.singles[i], *wanted = &data->singles[i];
         check_row(singles[i].spoken, ours->status == wanted->status && ours->reason == wanted->reason);
         check_row(singles[i].spoken, ours->invalidity_at == wanted->invalidity_at);
+        check_row(singles[i].spoken,
+                  ours->crl_number == wanted->crl_number && ours->crl_at == wanted->crl_at);
         if (wanted->status == OCSP_CERT_REVOKED)
             check_row(singles[i].spoken, ours->revoked_at == wanted->revoked_at);
         check_row(singles[i].spoken, bytes_equal(ids_read[i].whole, wanted->certid));
@@ -436,8 +543,10 @@ static void what_is_written_is_read(void **state)
         data.singles[i] = singles[i].single;
         data.singles[i].certid = bytes_of(&ids[i]);
     }
-    for (int extras = 0; extras < 4; extras++) {
+    for (int extras = 0; extras < 16; extras++) {
         data.extended_revoke = extras & 1;
+        data.archive_cutoff_at = extras & 4 ? at_text("2016-11-21T09:00:00Z") : TIME_NONE;
+        data.responder_id = bytes_of(extras & 8 ? &f.by_name : &f.by_key);
         data.nonce = extras & 2 ? bytes_of(&nonce) : (struct bytes){0};
         struct buffer der = response_data(&data);
         check_read(&der, &data);
@@ -467,6 +576,13 @@ static void what_is_written_is_read(void **state)
 #define ONE SINGLE(GOOD TIMES)
 #define REVOKED(reason) "a1{ " T1 reason " }"
 #define INVALIDITY "30{ 06{551d18} 04{ " T1 " } }"
+#define ARCHIVE(time) "30{ 06{2b0601050507300106} 04{ " time " } }"
+#define URL "a0{ 16{6162} }"
+#define NUMBER(hex) "a1{ 02{" hex "} }"
+#define CRL_TIME "a2{ " T1 " }"
+#define CRL_ID(parts) "30{ 06{2b0601050507300103} 04{ 30{ " parts " } } }"
+#define SOME_CRL CRL_ID(URL NUMBER("07") CRL_TIME)
+#define LISTED(extensions) SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS(extensions))
 #define SINGLE_EXTENSIONS(list) "a1{ 30{ " list " } }"
 #define DATA(responses, extensions) "30{ " RESPONDER T1 "30{ " responses " } " extensions " }"
 #define NONCE(value) "30{ 06{2b0601050507300102} " value " }"
@@ -485,6 +601,12 @@ static const struct {
     {"revoked, with all there is",
      DATA(SINGLE(REVOKED("a0{ 0a{01} }") TIMES SINGLE_EXTENSIONS(INVALIDITY)), ""), true},
     {"unknown", DATA(SINGLE("8200" TIMES), ""), true},
+    {"archiveCutoff", DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T1))), ""), true},
+    {"archiveCutoff of an unknown one", DATA(SINGLE("8200" TIMES SINGLE_EXTENSIONS(ARCHIVE(T1))), ""), true},
+    {"CrlID", DATA(LISTED(SOME_CRL), ""), true},
+    {"all three", DATA(LISTED(ARCHIVE(T1) SOME_CRL INVALIDITY), ""), true},
+    {"two CrlIDs of one URL", DATA(LISTED(SOME_CRL) LISTED(CRL_ID(URL NUMBER("08") CRL_TIME)), ""), true},
+    {"the largest number", DATA(LISTED(CRL_ID(URL NUMBER("7fffffffffffffff") CRL_TIME)), ""), true},
     {"a responder by name", "30{ a1{ 30{ 31{ 30{ 06{550403} 0c{61} } } } } " T1 "30{ " ONE " } }", true},
 
     {"a version", "30{ a0{ 02{00} } " RESPONDER T1 "30{ " ONE " } }", false},
@@ -528,6 +650,45 @@ static const struct {
      DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS("30{ 06{551d18} 04{ " T1 " 0500 } }")), ""), false},
     {"another single extension",
      DATA(SINGLE(REVOKED("") TIMES SINGLE_EXTENSIONS("30{ 06{551d15} 04{ 0a{01} } }")), ""), false},
+
+    {"two archiveCutoffs", DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T1) ARCHIVE(T1))), ""), false},
+    {"archiveCutoff as UTCTime", DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T1_UTC))), ""), false},
+    {"octets behind archiveCutoff's time", DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T1 "0500"))), ""),
+     false},
+    {"the second's archiveCutoff is another",
+     DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T1))) SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T2))),
+          ""),
+     false},
+    {"the second has no archiveCutoff", DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T1))) ONE, ""),
+     false},
+    {"the first has no archiveCutoff", DATA(ONE SINGLE(GOOD TIMES SINGLE_EXTENSIONS(ARCHIVE(T1))), ""),
+     false},
+    {"a critical archiveCutoff",
+     DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS("30{ 06{2b0601050507300106} 01{ff} 04{ " T1 " } }")), ""),
+     false},
+    {"good with CrlID", DATA(SINGLE(GOOD TIMES SINGLE_EXTENSIONS(SOME_CRL)), ""), false},
+    {"two CrlIDs", DATA(LISTED(SOME_CRL SOME_CRL), ""), false},
+    {"the second's CrlID of another URL",
+     DATA(LISTED(SOME_CRL) LISTED(CRL_ID("a0{ 16{6163} }" NUMBER("08") CRL_TIME)), ""), false},
+    {"CrlID without URL", DATA(LISTED(CRL_ID(NUMBER("07") CRL_TIME)), ""), false},
+    {"CrlID without number", DATA(LISTED(CRL_ID(URL CRL_TIME)), ""), false},
+    {"CrlID without time", DATA(LISTED(CRL_ID(URL NUMBER("07"))), ""), false},
+    {"CrlID of nothing", DATA(LISTED(CRL_ID("")), ""), false},
+    {"CrlID with octets behind", DATA(LISTED(CRL_ID(URL NUMBER("07") CRL_TIME "0500")), ""), false},
+    {"CrlID with octets behind the URL",
+     DATA(LISTED(CRL_ID("a0{ 16{6162} 0500 }" NUMBER("07") CRL_TIME)), ""), false},
+    {"CrlID with octets behind the number", DATA(LISTED(CRL_ID(URL "a1{ 02{07} 0500 }" CRL_TIME)), ""),
+     false},
+    {"CrlID with octets behind the time", DATA(LISTED(CRL_ID(URL NUMBER("07") "a2{ " T1 " 0500 }")), ""),
+     false},
+    {"CrlID number 0", DATA(LISTED(CRL_ID(URL NUMBER("00") CRL_TIME)), ""), false},
+    {"a negative CrlID number", DATA(LISTED(CRL_ID(URL NUMBER("80") CRL_TIME)), ""), false},
+    {"a CrlID number with a zero before it", DATA(LISTED(CRL_ID(URL NUMBER("0007") CRL_TIME)), ""), false},
+    {"a CrlID number of no octets", DATA(LISTED(CRL_ID(URL NUMBER("") CRL_TIME)), ""), false},
+    {"a CrlID number of 64 bits", DATA(LISTED(CRL_ID(URL NUMBER("008000000000000000") CRL_TIME)), ""), false},
+    {"invalidityDate before CrlID", DATA(LISTED(INVALIDITY SOME_CRL), ""), false},
+    {"CrlID before archiveCutoff", DATA(LISTED(SOME_CRL ARCHIVE(T1)), ""), false},
+    {"extended revoke before the nonce", DATA(ONE, EXTENSIONS(EXTENDED SOME_NONCE)), false},
 
     {"an empty list of extensions", DATA(ONE, EXTENSIONS("")), false},
     {"another extension", DATA(ONE, EXTENSIONS("30{ 06{2b0601050507300106} 04{ " T1 " } }")), false},
@@ -625,6 +786,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openssl_accepts_every_status),
+        cmocka_unit_test(responders_are_named_by_key_or_by_name),
         cmocka_unit_test(several_are_answered_in_order),
         cmocka_unit_test(nonce_and_extended_revoke_stand_where_they_belong),
         cmocka_unit_test(a_delegate_brings_its_certificates),
