@@ -144,8 +144,7 @@ static struct raw raw_start(const char *file)
     return raw;
 }
 
-/* Ends with the socket, soon, and with status 0: so its leak check passed, too. */
-static void raw_stop(struct raw *raw)
+static void raw_end(struct raw *raw, int wanted)
 {
     int status = -1;
     pid_t ended = 0;
@@ -165,7 +164,19 @@ static void raw_stop(struct raw *raw)
         munmap(raw->memory, SIGNER_MEMORY);
     assert_int_equal(ended, raw->child);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(WEXITSTATUS(status), wanted);
+}
+
+/* Ends with the socket, soon, and with status 0: so its leak check passed, too. */
+static void raw_stop(struct raw *raw)
+{
+    raw_end(raw, 0);
+}
+
+/* The same after what it calls an error of the socket. */
+static void raw_stop_failed(struct raw *raw)
+{
+    raw_end(raw, 1);
 }
 
 #define FDS_MAX 4
@@ -539,6 +550,319 @@ static void signs_tbs_cert_list(void **state)
     raw_stop(&raw);
 }
 
+/* --- a hostile annuld ---------------------------------------------------------------------------------- */
+
+/* It hung up, soon, and raw_stop sees that it ended well. */
+static bool hung_up(const struct raw *raw)
+{
+    struct pollfd wait = {.fd = raw->fd, .events = POLLIN};
+    uint8_t octet;
+    return poll(&wait, 1, SOON_MS) == 1 && recv(raw->fd, &octet, 1, MSG_DONTWAIT) <= 0;
+}
+
+/* It still does its work. */
+static void assert_signs(struct raw *raw)
+{
+    uint8_t room[1024];
+    struct answer answer;
+    const struct ocsp_signer *by = &raw->signers[0];
+    struct bytes data = response_data(room, direct, by, 5, time(NULL), 3600);
+    assert_true(ask(raw, by->id, sigalg_number(by->sigalg), data, &answer));
+    assert_true(is_signed_by(by, by->sigalg, data, &answer));
+}
+
+static void memory_that_could_be_taken_away_is_refused(void **state)
+{
+    (void)state;
+    enum { ALL = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
+    static const struct {
+        const char *spoken;
+        long more;
+        int seals;
+        const char *path; /* instead of a memfd */
+    } rows[] = {
+        {"not sealed", 0, 0, NULL},
+        {"sealed against growth alone", 0, F_SEAL_GROW, NULL},
+        {"a page too small", -4096, ALL, NULL},
+        {"one octet too small", -1, ALL, NULL},
+        {"one octet too large", 1, ALL, NULL},
+        {"nothing", -(long)SIGNER_MEMORY, ALL, NULL},
+        {"that cannot be written", 0, ALL | F_SEAL_WRITE, NULL},
+        {"a device", 0, 0, "/dev/null"},
+        {"a folder", 0, 0, "/tmp"},
+        {"a file", 0, 0, "/etc/passwd"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct raw raw = raw_start(path);
+        struct signer_request request = request_of(SIGNER_RINGS, NULL);
+        int memory = rows[i].path ? open(rows[i].path, O_RDONLY)
+                                  : memory_of((size_t)((long)SIGNER_MEMORY + rows[i].more), rows[i].seals);
+        const int fds[] = {memory, eventfd(0, 0), eventfd(0, EFD_NONBLOCK)};
+        raw_send(&raw, &request, fds, 3);
+        check_row(rows[i].spoken, hung_up(&raw));
+        for (int k = 0; k < 3; k++)
+            close(fds[k]);
+        raw_stop(&raw);
+    }
+}
+
+/* Refused; and every descriptor that came along is closed, which the reading end of a pipe tells. */
+static void check_refused(struct raw *raw, struct signer_request request, size_t count)
+{
+    int pair[2], fds[FDS_MAX];
+    char text[600];
+    static union packet packet;
+    assert_int_equal(pipe(pair), 0);
+    for (size_t i = 0; i < count; i++)
+        fds[i] = pair[1];
+    raw_send(raw, &request, fds, count);
+    size_t len = receive(raw, &packet);
+    assert_int_equal(packet.head.id, request.id);
+    assert_true(packet.head.refused);
+    memcpy(text, packet.head.payload, len + 1);
+    assert_non_null(strstr(text, "not a request"));
+    close(pair[1]);
+    struct pollfd wait = {.fd = pair[0], .events = POLLIN};
+    assert_int_equal(poll(&wait, 1, SOON_MS), 1);
+    assert_int_equal(read(pair[0], text, 1), 0);
+    close(pair[0]);
+}
+
+static void requests_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    struct raw raw = raw_start(path);
+    static const uint32_t kinds[] = {0, SIGNER_READY, SIGNER_ANNOUNCE, SIGNER_CRL + 1, UINT32_MAX};
+    for (size_t count = 0; count <= FDS_MAX; count++) {
+        for (size_t i = 0; i < COUNT(kinds); i++)
+            check_refused(&raw, request_of(kinds[i], direct), count);
+        struct signer_request request = request_of(SIGNER_CRL, direct);
+        request.version = SIGNER_VERSION - 1;
+        check_refused(&raw, request, count);
+        request = request_of(SIGNER_RINGS, NULL);
+        request.version = SIGNER_VERSION + 1;
+        check_refused(&raw, request, count);
+        if (count > 1)
+            check_refused(&raw, request_of(SIGNER_CRL, direct), count);
+        if (count < 3)
+            check_refused(&raw, request_of(SIGNER_RINGS, NULL), count);
+    }
+    raw_share(&raw);
+    assert_signs(&raw);
+    for (size_t count = 0; count <= FDS_MAX; count++) /* once is enough */
+        check_refused(&raw, request_of(SIGNER_RINGS, NULL), count);
+    assert_signs(&raw);
+    raw_stop(&raw);
+}
+
+static void messages_of_another_size_end_it(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {1, 8, sizeof(struct signer_request) - 1, sizeof(struct signer_request) + 1,
+                                  65536};
+    static uint8_t octets[65536];
+    for (size_t i = 0; i < COUNT(lens); i++) {
+        struct raw raw = raw_start_with_rings(path);
+        struct signer_request request = request_of(SIGNER_CRL, direct);
+        memcpy(octets, &request, sizeof request);
+        assert_int_equal(send(raw.fd, octets, lens[i], 0), lens[i]);
+        assert_true(hung_up(&raw));
+        raw_stop_failed(&raw);
+    }
+}
+
+/* What stands in the rings is nonsense: it hangs up. */
+static void nonsense_in_the_rings_ends_it(void **state)
+{
+    (void)state;
+    enum { WHOLE = sizeof(uint64_t) + sizeof(struct ring_request) };
+    static const struct {
+        const char *spoken;
+        uint64_t put, len;
+    } rows[] = {
+        {"less than a length", 4, 100},
+        {"a length and no more", 8, 32},
+        {"more than the ring holds", SIGNER_REQUESTS_SIZE + 8, 64},
+        {"put before taken", (uint64_t)-8, 64},
+        {"put far away", UINT64_C(1) << 63, 64},
+        {"a record of nothing", 64, 0},
+        {"a record without a head", 64, sizeof(struct ring_request) - 1},
+        {"a record that goes beyond put", WHOLE, sizeof(struct ring_request) + 1},
+        {"a record that is too long", SIGNER_REQUESTS_SIZE,
+         sizeof(struct ring_request) + SIGNER_DATA_MAX + 1},
+        {"a record of all there is", SIGNER_REQUESTS_SIZE, UINT64_MAX},
+        {"a record of almost all there is", SIGNER_REQUESTS_SIZE, UINT64_MAX - 15},
+    };
+    for (size_t i = 0; i < 2 * COUNT(rows); i++) { /* before it has signed anything, and after */
+        const char *spoken = rows[i / 2].spoken;
+        struct raw raw = raw_start_with_rings(path);
+        if (i % 2)
+            assert_signs(&raw);
+        struct ring_shared *shared = raw.requests.shared;
+        memcpy(shared->octets + raw.requests.at, &rows[i / 2].len, sizeof rows[i / 2].len);
+        atomic_store(&shared->put, raw.requests.at + rows[i / 2].put);
+        eventfd_write(raw.doorbells[0], 1);
+        check_row(spoken, hung_up(&raw));
+        raw_stop(&raw);
+    }
+}
+
+/* What it says of its own and nobody believes: it goes on. */
+static void nonsense_of_the_taker_is_survived(void **state)
+{
+    (void)state;
+    struct raw raw = raw_start_with_rings(path);
+    uint8_t room[1024];
+    struct answer answer;
+    assert_signs(&raw);
+    const struct ocsp_signer *by = &raw.signers[0];
+    struct bytes data = response_data(room, direct, by, 5, time(NULL), 3600);
+    static const uint64_t lies[] = {8, SIGNER_REPLIES_SIZE, UINT64_C(1) << 63,
+                                    (uint64_t) - (SIGNER_REPLIES_SIZE + 64)};
+    for (size_t i = 0; i < COUNT(lies); i++) {
+        struct ring_request head = {.id = 7, .signer = by->id, .sigalg = sigalg_number(by->sigalg)};
+        uint64_t taken = atomic_load(&raw.replies.shared->taken);
+        atomic_store(&raw.replies.shared->taken, taken + lies[i]);
+        assert_true(raw_put(&raw, head, data));
+        ring_notify(&raw.requests);
+        assert_false(raw_take(&raw, &answer, 100)); /* dropped */
+        atomic_store(&raw.replies.shared->taken, taken);
+        assert_signs(&raw);
+    }
+    eventfd_write(raw.doorbells[0], UINT64_MAX - 2); /* rings without reason */
+    assert_signs(&raw);
+    raw_stop(&raw);
+}
+
+struct flipper {
+    _Atomic uint8_t *octet;
+    _Atomic bool over;
+};
+
+static void *flip(void *arg)
+{
+    struct flipper *flipper = arg;
+    while (!atomic_load(&flipper->over))
+        atomic_fetch_xor(flipper->octet, 1);
+    return NULL;
+}
+
+/* The ResponderID changes while the signer works: what it signs is what it has checked, so the true one. */
+static void what_is_signed_is_what_was_checked(void **state)
+{
+    (void)state;
+    struct raw raw = raw_start_with_rings(path);
+    uint8_t room[1024];
+    struct answer answer;
+    const struct ocsp_signer *by = &raw.signers[0];
+    struct bytes data = response_data(room, direct, by, 5, time(NULL), 3600);
+    const uint8_t *id = memmem(data.at, data.len, by->responder_id.at, by->responder_id.len);
+    assert_non_null(id);
+    size_t into =
+        sizeof(uint64_t) + sizeof(struct ring_request) + (size_t)(id - data.at) + by->responder_id.len - 1;
+    unsigned outcomes[2] = {0};
+    for (int i = 0; i < 400; i++) {
+        size_t at = (raw.requests.at + into) % SIGNER_REQUESTS_SIZE;
+        struct flipper flipper = {.octet = (_Atomic uint8_t *)(raw.requests.shared->octets + at)};
+        struct ring_request head = {.id = 9, .signer = by->id, .sigalg = sigalg_number(by->sigalg)};
+        pthread_t thread;
+        assert_true(raw_put(&raw, head, data));
+        assert_int_equal(pthread_create(&thread, NULL, flip, &flipper), 0);
+        ring_notify(&raw.requests);
+        bool taken = raw_take(&raw, &answer, SOON_MS);
+        atomic_store(&flipper.over, true);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(taken);
+        outcomes[answer.head.refused]++;
+        if (!answer.head.refused)
+            assert_true(is_signed_by(by, by->sigalg, data, &answer));
+    }
+    assert_int_equal(outcomes[0] + outcomes[1], 400);
+    raw_stop(&raw);
+}
+
+/* --- many ---------------------------------------------------------------------------------------------- */
+
+#define MANY 3000
+
+/* Each about a serial of its own, by each signer in turn; the answers come in any order, each once. */
+static void every_thread_answers_once(void **state)
+{
+    (void)state;
+    struct raw raw = raw_start_with_rings(threads_path);
+    static uint8_t rooms[SIGNERS][1024], seen[MANY];
+    struct bytes datas[SIGNERS];
+    const struct issuer *const of[SIGNERS] = {direct, delegated, own, own};
+    for (int i = 0; i < SIGNERS; i++)
+        datas[i] = response_data(rooms[i], of[i], &raw.signers[i], 5, time(NULL), 3600);
+    memset(seen, 0, sizeof seen);
+    int put = 0;
+    for (int taken = 0; taken < MANY; taken++) {
+        struct answer answer;
+        while (put < MANY) {
+            const struct ocsp_signer *by = &raw.signers[put % SIGNERS];
+            struct ring_request head = {
+                .id = (uint64_t)put + 1, .signer = by->id, .sigalg = sigalg_number(by->sigalg)};
+            if (!raw_put(&raw, head, datas[put % SIGNERS]))
+                break;
+            put++;
+        }
+        ring_notify(&raw.requests);
+        assert_true(raw_take(&raw, &answer, SOON_MS));
+        assert_true(answer.head.id >= 1 && answer.head.id <= MANY);
+        size_t index = (size_t)answer.head.id - 1;
+        const struct ocsp_signer *by = &raw.signers[index % SIGNERS];
+        assert_int_equal(seen[index]++, 0);
+        assert_false(answer.head.refused);
+        assert_true(is_signed_by(by, by->sigalg, datas[index % SIGNERS], &answer));
+    }
+    struct answer none;
+    assert_false(raw_take(&raw, &none, 50));
+    raw_stop(&raw);
+}
+
+static void what_nobody_waits_for_is_dropped(void **state)
+{
+    (void)state;
+    struct raw raw = raw_start_with_rings(path);
+    uint8_t room[1024];
+    struct answer answer;
+    const struct ocsp_signer *by = &raw.signers[0];
+    struct bytes data = response_data(room, direct, by, 5, time(NULL), 3600);
+    for (uint64_t id = 1; id <= 20; id++) {
+        struct ring_request head = {.id = id,
+                                    .signer = by->id,
+                                    .sigalg = sigalg_number(by->sigalg),
+                                    .until_ms = clock_monotonic_ms() + (id % 5 ? -1 : 60000)};
+        assert_true(raw_put(&raw, head, data));
+    }
+    ring_notify(&raw.requests);
+    for (uint64_t id = 5; id <= 20; id += 5) {
+        assert_true(raw_take(&raw, &answer, SOON_MS));
+        assert_int_equal(answer.head.id, id);
+        assert_false(answer.head.refused);
+    }
+    raw_stop(&raw);
+}
+
+/* With all that is under way unanswered, at any moment. */
+static void it_ends_with_annuld(void **state)
+{
+    (void)state;
+    uint8_t room[1024];
+    for (int i = 0; i < 6; i++) {
+        struct raw raw = raw_start_with_rings(i % 2 ? threads_path : path);
+        const struct ocsp_signer *by = &raw.signers[0];
+        struct bytes data = response_data(room, direct, by, 5, time(NULL), 3600);
+        struct ring_request head = {.id = 1, .signer = by->id, .sigalg = sigalg_number(by->sigalg)};
+        for (int k = 0; k < i * 100; k++)
+            assert_true(raw_put(&raw, head, data));
+        if (i)
+            ring_notify(&raw.requests);
+        raw_stop(&raw);
+    }
+}
+
 /* --- the client ---------------------------------------------------------------------------------------- */
 
 struct counts {
@@ -646,6 +970,15 @@ int main(void)
         cmocka_unit_test(signs_by_algorithms_of_the_key),
         cmocka_unit_test(refuses_certificates),
         cmocka_unit_test(signs_tbs_cert_list),
+        cmocka_unit_test(memory_that_could_be_taken_away_is_refused),
+        cmocka_unit_test(requests_that_are_none_are_refused),
+        cmocka_unit_test(messages_of_another_size_end_it),
+        cmocka_unit_test(nonsense_in_the_rings_ends_it),
+        cmocka_unit_test(nonsense_of_the_taker_is_survived),
+        cmocka_unit_test(what_is_signed_is_what_was_checked),
+        cmocka_unit_test(every_thread_answers_once),
+        cmocka_unit_test(what_nobody_waits_for_is_dropped),
+        cmocka_unit_test(it_ends_with_annuld),
         cmocka_unit_test(every_request_ends_once),
         cmocka_unit_test(a_missing_key_is_reported),
     };
