@@ -22,6 +22,7 @@
 /* Signatures between two looks at whether annuld sleeps, unless a millisecond goes by: to wake it costs as much as a
  * tenth of a signature by P-256. */
 #define BATCH 32
+#define CLOSE_S 5 /* to close a desk in */
 
 struct desk {
     struct signer_keys *keys;
@@ -165,7 +166,7 @@ static void *work(void *arg)
     unsigned count;
     while (batch && (count = take(desk, batch)) > 0) {
         int64_t told_ms = clock_monotonic_ms();
-        for (unsigned i = 0; i < count; i++) {
+        for (unsigned i = 0; i < count && !atomic_load(&desk->over); i++) {
             int64_t now_ms = clock_monotonic_ms();
             if (now_ms != told_ms)
                 ring_notify(&desk->replies);
@@ -241,12 +242,15 @@ void desk_close(struct desk *desk)
 {
     if (!desk)
         return;
+    /* A doorbell that is none could hold a thread for ever: then we end by this, and are started anew. */
+    alarm(CLOSE_S);
     atomic_store(&desk->over, true);
     eventfd_write(desk->doorbells[0], 1);
     for (unsigned i = 0; i < desk->started; i++) {
         pthread_join(desk->workers[i].id, NULL);
         EVP_MD_CTX_free(desk->workers[i].thread.digest);
     }
+    alarm(0);
     munmap(desk->memory, SIGNER_MEMORY);
     close(desk->doorbells[0]);
     close(desk->doorbells[1]);

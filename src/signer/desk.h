@@ -11,7 +11,7 @@ struct desk;
 struct desk *desk_open(struct signer_keys *keys, int socket, int memory, int requests, int replies,
                        struct error *err);
 
-/* Waits until its threads have ended. NULL-safe. */
+/* Waits until its threads have ended; where one does not, ends the process by SIGALRM. NULL-safe. */
 void desk_close(struct desk *desk);
 
 #endif
