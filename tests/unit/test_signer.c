@@ -144,7 +144,8 @@ static struct raw raw_start(const char *file)
     return raw;
 }
 
-static void raw_end(struct raw *raw, int wanted)
+/* The status of its end, which must come soon. */
+static int raw_wait(struct raw *raw)
 {
     int status = -1;
     pid_t ended = 0;
@@ -163,6 +164,12 @@ static void raw_end(struct raw *raw, int wanted)
     if (raw->memory)
         munmap(raw->memory, SIGNER_MEMORY);
     assert_int_equal(ended, raw->child);
+    return status;
+}
+
+static void raw_end(struct raw *raw, int wanted)
+{
+    int status = raw_wait(raw);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), wanted);
 }
@@ -232,19 +239,23 @@ static int memory_of(size_t size, int seals)
     return fd;
 }
 
-static void raw_share(struct raw *raw)
+static void raw_share_with(struct raw *raw, int requests, int replies)
 {
     struct signer_request request = request_of(SIGNER_RINGS, NULL);
     int memory = memory_of(SIGNER_MEMORY, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    raw->doorbells[0] = eventfd(0, 0);
-    raw->doorbells[1] = eventfd(0, EFD_NONBLOCK);
-    raw_send(raw, &request, (const int[]){memory, raw->doorbells[0], raw->doorbells[1]}, 3);
+    raw_send(raw, &request, (const int[]){memory, requests, replies}, 3);
     raw->memory = mmap(NULL, SIGNER_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     assert_ptr_not_equal(raw->memory, MAP_FAILED);
     close(memory);
-    ring_init(&raw->requests, raw->memory, SIGNER_REQUESTS_SIZE, raw->doorbells[0]);
-    ring_init(&raw->replies, raw->memory + RING_MEMORY(SIGNER_REQUESTS_SIZE), SIGNER_REPLIES_SIZE,
-              raw->doorbells[1]);
+    ring_init(&raw->requests, raw->memory, SIGNER_REQUESTS_SIZE, requests);
+    ring_init(&raw->replies, raw->memory + RING_MEMORY(SIGNER_REQUESTS_SIZE), SIGNER_REPLIES_SIZE, replies);
+}
+
+static void raw_share(struct raw *raw)
+{
+    raw->doorbells[0] = eventfd(0, 0);
+    raw->doorbells[1] = eventfd(0, EFD_NONBLOCK);
+    raw_share_with(raw, raw->doorbells[0], raw->doorbells[1]);
 }
 
 static struct raw raw_start_with_rings(const char *file)
@@ -734,6 +745,56 @@ static void nonsense_of_the_taker_is_survived(void **state)
     raw_stop(&raw);
 }
 
+/* A doorbell that never rings, or that stays full: it ends with annuld all the same, or the next annuld could not be
+ * served. */
+static void doorbells_that_are_none_do_not_hold_it(void **state)
+{
+    (void)state;
+    int pipes[2], others[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(pipe(others), 0);
+    int full = eventfd(0, 0), quiet = eventfd(0, EFD_NONBLOCK), null = open("/dev/null", O_RDWR);
+    assert_int_equal(eventfd_write(full, UINT64_MAX - 1), 0);
+    const struct {
+        const char *spoken;
+        int requests, replies;
+        enum { NOBODY, WHO_SLEEPS, WHO_RINGS } held; /* for ever */
+    } rows[] = {
+        {"a pipe that holds nothing", pipes[0], quiet, WHO_SLEEPS},
+        {"the end of a pipe that is written to", others[1], quiet, NOBODY},
+        {"an eventfd that does not wait", quiet, quiet, NOBODY},
+        {"a device", null, null, NOBODY},
+        {"a full doorbell of replies", eventfd(0, 0), full, WHO_RINGS},
+    };
+    struct raw raws[COUNT(rows)];
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct raw raw = raw_start(path);
+        uint8_t room[1024];
+        const struct ocsp_signer *by = &raw.signers[0];
+        raw_share_with(&raw, rows[i].requests, rows[i].replies);
+        struct bytes data = response_data(room, direct, by, 5, time(NULL), 3600);
+        struct ring_request head = {.id = 1, .signer = by->id, .sigalg = sigalg_number(by->sigalg)};
+        assert_true(raw_put(&raw, head, data));
+        atomic_store(&raw.replies.shared->asleep, 1); /* so that it rings */
+        eventfd_write(rows[i].requests, 1);
+        for (int k = 0; rows[i].held && k < 4000; k++) {
+            if (rows[i].held == WHO_SLEEPS ? raw.requests.shared->asleep : !raw.replies.shared->asleep)
+                break;
+            poll(NULL, 0, 5);
+        }
+        shutdown(raw.fd, SHUT_RDWR);
+        raws[i] = raw;
+    }
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int status = raw_wait(&raws[i]);
+        check_row(rows[i].spoken, rows[i].held ? WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
+                                               : WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    const int fds[] = {pipes[0], pipes[1], others[0], others[1], full, quiet, null, rows[4].requests};
+    for (size_t i = 0; i < COUNT(fds); i++)
+        close(fds[i]);
+}
+
 struct flipper {
     _Atomic uint8_t *octet;
     _Atomic bool over;
@@ -975,6 +1036,7 @@ int main(void)
         cmocka_unit_test(messages_of_another_size_end_it),
         cmocka_unit_test(nonsense_in_the_rings_ends_it),
         cmocka_unit_test(nonsense_of_the_taker_is_survived),
+        cmocka_unit_test(doorbells_that_are_none_do_not_hold_it),
         cmocka_unit_test(what_is_signed_is_what_was_checked),
         cmocka_unit_test(every_thread_answers_once),
         cmocka_unit_test(what_nobody_waits_for_is_dropped),
