@@ -54,7 +54,7 @@ bool ocsp_take_preferred(struct bytes *preferred, struct bytes *oid)
 static bool preferred_is_legal(struct bytes value, struct bytes *preferred)
 {
     struct bytes oid;
-    if (!der_take(&value, DER_SEQUENCE, preferred) || value.len || preferred->len == 0)
+    if (!der_take(&value, DER_SEQUENCE, preferred) || value.len)
         return false;
     struct bytes rest = *preferred;
     while (rest.len)
@@ -81,7 +81,7 @@ static int parse_extensions(struct bytes *in, struct ocsp_request *request, stru
                 return error_set(err, "nonce: one of 1 to 128 octets (RFC 9654 section 2.1)");
             request->nonce = extension.value;
         } else if (request && IS(extension.oid, oid_preferred)) {
-            if (request->preferred.len || !preferred_is_legal(extension.value, &request->preferred))
+            if (request->preferred.at || !preferred_is_legal(extension.value, &request->preferred))
                 return error_set(err, "preferred signature algorithms: one list (RFC 6960 section 4.4.7.1)");
         } else if (extension.critical && !IS(extension.oid, oid_response) &&
                    !IS(extension.oid, oid_preferred) && !IS(extension.oid, oid_locator)) {
