@@ -238,6 +238,108 @@ static void one_nonce_only(void **state)
     buffer_free(&made);
 }
 
+/* --- preferred signature algorithms -------------------------------------------------------------------- */
+
+#define OID_RSA_SHA256 "06{2a864886f70d01010b}"
+#define OID_ECDSA_SHA384 "06{2a8648ce3d040303}"
+#define WISH(algorithm) "30{ 30{ " algorithm " } }"
+#define RSA_WISH WISH(OID_RSA_SHA256 "0500")
+#define ECDSA_WISH WISH(OID_ECDSA_SHA384)
+#define WISH_WITH_KEY "30{ 30{ " OID_ECDSA_SHA384 " } 30{ 06{2a8648ce3d0201} 06{2a8648ce3d030107} } }"
+#define PREFERRED(value) EXTENSION(PREFERRED_ALGORITHMS, "04{ " value " }")
+#define WISHES(list) WHOLE(LIST EXTENSIONS(PREFERRED("30{ " list " }")))
+
+static const struct {
+    const char *spoken, *text;
+    bool good;
+    const char *oids[3]; /* in hex */
+} wishes[] = {
+    {"none at all", WHOLE(LIST), true, {NULL}},
+    {"a list of nothing", WISHES(""), true, {NULL}},
+    {"one", WISHES(RSA_WISH), true, {"2a864886f70d01010b"}},
+    {"two, in their order", WISHES(ECDSA_WISH RSA_WISH), true, {"2a8648ce3d040303", "2a864886f70d01010b"}},
+    {"one that we do not know",
+     WISHES(WISH("06{2a0304} 3000") ECDSA_WISH),
+     true,
+     {"2a0304", "2a8648ce3d040303"}},
+    {"one with a kind of key",
+     WISHES(WISH_WITH_KEY RSA_WISH),
+     true,
+     {"2a8648ce3d040303", "2a864886f70d01010b"}},
+    {"critical",
+     WHOLE(LIST EXTENSIONS(EXTENSION(PREFERRED_ALGORITHMS, CRITICAL "04{ 30{ " RSA_WISH " } }"))),
+     true,
+     {"2a864886f70d01010b"}},
+    {"beside a nonce",
+     WHOLE(LIST EXTENSIONS(SOME_NONCE PREFERRED("30{ " RSA_WISH " }"))),
+     true,
+     {"2a864886f70d01010b"}},
+    {"twice",
+     WHOLE(LIST EXTENSIONS(PREFERRED("30{ " RSA_WISH " }") PREFERRED("30{ " RSA_WISH " }"))),
+     false,
+     {NULL}},
+    {"twice, empty", WHOLE(LIST EXTENSIONS(PREFERRED("3000") PREFERRED("3000"))), false, {NULL}},
+    {"no octets", WHOLE(LIST EXTENSIONS(PREFERRED(""))), false, {NULL}},
+    {"not a list", WHOLE(LIST EXTENSIONS(PREFERRED(OID_RSA_SHA256))), false, {NULL}},
+    {"octets behind the list", WHOLE(LIST EXTENSIONS(PREFERRED("30{ " RSA_WISH " } 0500"))), false, {NULL}},
+    {"octets in the list", WISHES(RSA_WISH "0500"), false, {NULL}},
+    {"octets behind a wish", WISHES("30{ 30{ " OID_RSA_SHA256 " } 0500 }"), false, {NULL}},
+    {"octets behind a kind of key", WISHES("30{ 30{ " OID_RSA_SHA256 " } 3000 3000 }"), false, {NULL}},
+    {"an algorithm without sequence", WISHES("30{ " OID_RSA_SHA256 " }"), false, {NULL}},
+    {"an algorithm without OID", WISHES("30{ 30{ 0500 } }"), false, {NULL}},
+    {"a wish for nothing", WISHES("3000"), false, {NULL}},
+    {"a wish that goes beyond the list",
+     WHOLE(LIST EXTENSIONS(PREFERRED("30{ 30 0d 30{ " OID_RSA_SHA256 " } }"))),
+     false,
+     {NULL}},
+};
+
+static void check_wishes(const char *spoken, struct bytes preferred, const char *const oids[3])
+{
+    struct bytes oid;
+    size_t count = 0;
+    for (; ocsp_take_preferred(&preferred, &oid); count++) {
+        check_row(spoken, count < 3 && oids[count]);
+        struct buffer wanted = octets("%s", oids[count]);
+        check_row(spoken, bytes_equal(oid, bytes_of(&wanted)));
+        buffer_free(&wanted);
+    }
+    check_row(spoken, preferred.len == 0 && (count == 3 || !oids[count]));
+}
+
+static void wishes_for_algorithms_are_taken_in_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(wishes); i++) {
+        struct buffer made = octets("%s", wishes[i].text);
+        struct bytes copy = exact_copy(bytes_of(&made));
+        struct ocsp_request request;
+        struct error err = {""};
+        bool good = ocsp_request_parse(copy, &request, &err) == OCSP_SUCCESSFUL;
+        if (good != wishes[i].good)
+            fail_row(wishes[i].spoken, "%s", good ? "was accepted" : err.text);
+        if (good)
+            check_wishes(wishes[i].spoken, request.preferred, wishes[i].oids);
+        else
+            assert_says(err, "preferred signature algorithms");
+        exact_free(copy);
+        buffer_free(&made);
+    }
+}
+
+/* In a single request's extensions they are somebody else's, and not looked at. */
+static void wishes_of_one_certid_are_passed_over(void **state)
+{
+    (void)state;
+    struct ocsp_request request;
+    struct error err;
+    struct buffer made =
+        octets("%s", WHOLE("30{ 30{ " CERTID SINGLE_EXTENSIONS(PREFERRED("30{ " RSA_WISH " }")) " } }"));
+    assert_int_equal(ocsp_request_parse(bytes_of(&made), &request, &err), OCSP_SUCCESSFUL);
+    assert_int_equal(request.preferred.len, 0);
+    buffer_free(&made);
+}
+
 /* --- the number of CertIDs ----------------------------------------------------------------------------- */
 
 static void at_most_32_certids(void **state)
@@ -415,6 +517,8 @@ int main(void)
         cmocka_unit_test(every_changed_octet_is_survived),
         cmocka_unit_test(nonces_have_1_to_128_octets),
         cmocka_unit_test(one_nonce_only),
+        cmocka_unit_test(wishes_for_algorithms_are_taken_in_order),
+        cmocka_unit_test(wishes_of_one_certid_are_passed_over),
         cmocka_unit_test(at_most_32_certids),
         cmocka_unit_test(requests_of_openssl_are_understood),
         cmocka_unit_test(signed_requests_are_understood_and_verified),
