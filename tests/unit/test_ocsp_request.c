@@ -289,7 +289,7 @@ static const struct {
     {"an algorithm without OID", WISHES("30{ 30{ 0500 } }"), false, {NULL}},
     {"a wish for nothing", WISHES("3000"), false, {NULL}},
     {"a wish that goes beyond the list",
-     WHOLE(LIST EXTENSIONS(PREFERRED("30{ 30 0d 30{ " OID_RSA_SHA256 " } }"))),
+     WHOLE(LIST EXTENSIONS(PREFERRED("30{ 30 0e 30{ " OID_RSA_SHA256 " } }"))),
      false,
      {NULL}},
 };
