@@ -195,8 +195,10 @@ static void take_announcement(struct signer *signer, const struct signer_message
 {
     struct issuer *issuer = issuers_by_fingerprint(signer->issuers, head->issuer);
     struct error err = {"out of turn"};
-    if (head->index == 0 && !signer->arrived)
+    if (head->index == 0) {
+        ocsp_signers_free(signer->arrived); /* left by a signer that ended in between */
         signer->arrived = calloc(1, sizeof *signer->arrived);
+    }
     struct ocsp_signers *arrived = signer->arrived;
     bool good = issuer && arrived && head->index == arrived->count && head->count <= CONFIG_SIGNERS_MAX &&
                 ocsp_signer_init(&arrived->list[arrived->count++], issuer, certs, head->is_ours, &err) == 0;
