@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -1008,6 +1009,67 @@ static void every_request_ends_once(void **state)
     signer_stop(signer);
 }
 
+/* --- a signer that is none ----------------------------------------------------------------------------- */
+
+static void say(int fd, struct signer_message head, struct bytes payload)
+{
+    struct iovec parts[] = {{&head, sizeof head}, {(void *)(uintptr_t)payload.at, payload.len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    head.version = SIGNER_VERSION;
+    memcpy(head.issuer, direct->fingerprint, sizeof head.issuer);
+    sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* Ends while it says who signs; in its next life it says all of it. */
+static void *say_half(void *arg)
+{
+    static uint8_t octets[SIGNER_MESSAGE_MAX];
+    const int *listener = arg;
+    struct bytes certificate = bytes_of(&direct->ca.der);
+    const struct signer_message ready = {.kind = SIGNER_READY};
+    int fd = accept(*listener, NULL, NULL);
+    say(fd, ready, (struct bytes){0});
+    recv(fd, octets, sizeof octets, 0); /* the rings */
+    say(fd, (struct signer_message){.kind = SIGNER_ANNOUNCE, .id = 1, .index = 0, .count = 2}, certificate);
+    close(fd);
+    fd = accept(*listener, NULL, NULL);
+    say(fd, (struct signer_message){.kind = SIGNER_ANNOUNCE, .id = 2, .index = 0, .count = 2}, certificate);
+    say(fd, (struct signer_message){.kind = SIGNER_ANNOUNCE, .id = 3, .index = 1, .count = 2}, certificate);
+    say(fd, ready, (struct bytes){0});
+    while (recv(fd, octets, sizeof octets, 0) > 0)
+        ;
+    close(fd);
+    return NULL;
+}
+
+static void half_of_an_announcement_is_forgotten(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    pthread_t thread;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/sock", folder);
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, say_half, &listener), 0);
+    config->signer_socket.text = address.sun_path;
+    struct signer *signer = signer_start(issuers, &err);
+    assert_non_null(signer);
+    const struct ocsp_signers *said = NULL;
+    for (int i = 0; i < 2000 && !(said && said->count == 2); i++) {
+        poll(NULL, 0, 5);
+        said = issuer_ocsp_signers(direct);
+    }
+    signer_stop(signer);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(listener);
+    config->signer_socket.text = NULL;
+    assert_int_equal(said->count, 2);
+    assert_int_equal(said->list[0].id, 2);
+    assert_int_equal(said->list[1].id, 3);
+}
+
 static void a_missing_key_is_reported(void **state)
 {
     (void)state;
@@ -1042,6 +1104,7 @@ int main(void)
         cmocka_unit_test(what_nobody_waits_for_is_dropped),
         cmocka_unit_test(it_ends_with_annuld),
         cmocka_unit_test(every_request_ends_once),
+        cmocka_unit_test(half_of_an_announcement_is_forgotten),
         cmocka_unit_test(a_missing_key_is_reported),
     };
     signal(SIGPIPE, SIG_IGN);
