@@ -35,8 +35,12 @@ static bool add_answers(struct buffer *out, const struct http_services *services
                       "Successful OCSP answers, by how they were made.") &&
                 buffer_printf(out,
                               "annul_ocsp_answers_total{made=\"signed\"} %" PRIu64 "\n"
-                              "annul_ocsp_answers_total{made=\"cached\"} %" PRIu64 "\n",
-                              counts.signed_anew, counts.given_again) &&
+                              "annul_ocsp_answers_total{made=\"cached\"} %" PRIu64 "\n"
+                              "annul_ocsp_answers_total{made=\"presigned\"} %" PRIu64 "\n",
+                              counts.signed_anew, counts.given_again, counts.given_presigned) &&
+                begin(out, "annul_ocsp_presigned_total", "counter",
+                      "OCSP answers signed ahead, before anybody asked.") &&
+                buffer_printf(out, "annul_ocsp_presigned_total %" PRIu64 "\n", counts.signed_ahead) &&
                 begin(out, "annul_ocsp_errors_total", "counter", "OCSP error responses, by status.");
     for (int status = OCSP_MALFORMED_REQUEST; good && status < OCSP_STATUSES; status++)
         if (status != 4)
