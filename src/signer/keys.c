@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 
 #include <errno.h>
@@ -270,6 +271,11 @@ static int load_issuer(struct signer_keys *keys, size_t index, int64_t now, stru
     struct ocsp_keys *made = make_keys(keys, index, now, err);
     if (!made)
         return -1;
+    /* Whoever still speaks of a key from before our start must not mean one of ours. */
+    if (RAND_bytes((unsigned char *)&at->used_ids, sizeof at->used_ids) != 1) {
+        ocsp_keys_release(made);
+        return error_set(err, "OpenSSL has no random numbers");
+    }
     install(keys, index, made);
     return 0;
 }
