@@ -315,12 +315,25 @@ static void replaced_files_are_taken_up(void **state)
     assert_int_equal(EVP_PKEY_eq(held->list[0].key, generation[0]), 1);
     ocsp_keys_release(held);
     ocsp_keys_release(NULL);
-    static const uint32_t nobody[] = {0, 1, 0xffff, 0x30000, 0x2ffff, UINT32_MAX};
+    const uint32_t nobody[] = {0, 1, 0xffff, 0x30000, UINT32_MAX, ids[3] ^ 0x8000, other ^ 0x8000};
     for (size_t i = 0; i < COUNT(nobody); i++)
         assert_false(finds(l.keys, nobody[i], NULL, NULL));
     unload(&l);
     for (size_t i = 0; i < COUNT(generation); i++)
         EVP_PKEY_free(generation[i]);
+}
+
+/* Delegates of the same name sign under other keys after each start: annuld must not take one for another. */
+static void names_are_others_after_a_start(void **state)
+{
+    (void)state;
+    uint32_t ids[3];
+    for (int i = 0; i < 3; i++) {
+        struct loaded l = load_good(OWN("ca", "delegate \"P-256\" { }\n"));
+        ids[i] = signer_of(&l, 0, 0)->id;
+        unload(&l);
+    }
+    assert_false(ids[0] == ids[1] && ids[1] == ids[2]);
 }
 
 /* What is there stays until what is new is whole. */
@@ -620,6 +633,7 @@ int main(void)
         cmocka_unit_test(a_ca_signs_by_itself),
         cmocka_unit_test(a_delegate_and_its_chain),
         cmocka_unit_test(replaced_files_are_taken_up),
+        cmocka_unit_test(names_are_others_after_a_start),
         cmocka_unit_test(bad_files_change_nothing),
         cmocka_unit_test(links_are_followed),
         cmocka_unit_test(delegates_may_sign_ocsp_and_nothing_else),

@@ -467,8 +467,9 @@ static void signs_by_algorithms_of_the_key(void **state)
         assert_false(ask(&raw, by->id, UINT32_MAX, data, &answer));
     }
     struct bytes data = response_data(room, direct, &raw.signers[0], 5, time(NULL), 3600);
-    const uint32_t ids[] = {0,          1,          UINT32_MAX, raw.signers[0].id + 1, raw.signers[3].id + 1,
-                            0x7fffffff, 0xffff0000, 0x50000};
+    const uint32_t ids[] = {
+        0,          1,          UINT32_MAX, raw.signers[0].id ^ 0x8000, raw.signers[3].id ^ 0x8000,
+        0x7fffffff, 0xffff0000, 0x50000};
     for (size_t i = 0; i < COUNT(ids); i++) {
         assert_false(ask(&raw, ids[i], sigalg_number(raw.signers[0].sigalg), data, &answer));
         assert_non_null(strstr(answer.text, "no such signer"));
