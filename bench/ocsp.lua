@@ -1,14 +1,6 @@
--- wrk -t2 ... -s ocsp.lua URL -- BEGIN [REQUEST [VALUES]]: GET, or POST of the file REQUEST. VALUES is a file of
--- serials or nonces of 16 octets: each request gets another one, in place of its last 16 octets. Each of the two threads
--- goes round and round in a half of them, so that none comes again before all others have, and begins at BEGIN (0 to 1)
--- of that half.
-local threads = 0
-
-function setup(thread)
-    thread:set("number", threads)
-    threads = threads + 1
-end
-
+-- wrk -t1 ... -s ocsp.lua URL -- BEGIN [REQUEST [VALUES]]: GET, or POST of the file REQUEST. VALUES is a file of
+-- serials or nonces of 16 octets: each request gets another one, in place of its last 16 octets, round and round from
+-- BEGIN (0 to 1) of it, so that none comes again before all others have.
 local function read(path)
     local file = assert(io.open(path, "rb"))
     local content = file:read("*a")
@@ -18,11 +10,11 @@ end
 
 local function vary(values, begin)
     local head = wrk.format():sub(1, -17) -- made once: building headers is dear
-    local half = math.floor(#values / 32)
-    local first, at = number * half, math.floor(begin * half)
+    local count = #values / 16
+    local at = math.floor(begin * count)
     function request()
-        at = (at + 1) % half
-        local octet = 16 * (first + at)
+        at = (at + 1) % count
+        local octet = 16 * at
         return head .. values:sub(octet + 1, octet + 16)
     end
 end

@@ -193,7 +193,7 @@ measure() { # CASE SERVER URL [REQUEST [VALUES]]
     fi
     read -ra pids <<<"${processes[$2]}"
     before=$(cpu_us "${pids[@]}")
-    wrk -t2 -c32 -d"$SECONDS_EACH" -s "$top/bench/ocsp.lua" "$at" -- "$begin" "${@:4}" >"$work/wrk"
+    wrk -t1 -c32 -d"$SECONDS_EACH" -s "$top/bench/ocsp.lua" "$at" -- "$begin" "${@:4}" >"$work/wrk"
     after=$(cpu_us "${pids[@]}")
     read -r requests per_s middle high octets errors < <(tail -n 1 "$work/wrk")
     # an error of OCSP has the HTTP status 200, but few octets
