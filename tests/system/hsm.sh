@@ -30,19 +30,7 @@ secret pin-wrong 161803
 softhsm2-util --init-token --free --label annul --so-pin 99999999 --pin 271828 >/dev/null
 softhsm2-util --init-token --free --label two --so-pin 99999999 --pin 314159 >/dev/null
 
-cat >"$dir/ext.cnf" <<'CNF'
-[req]
-distinguished_name = dn
-[dn]
-[ca]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[ocsp]
-extendedKeyUsage = critical, OCSPSigning
-[leaf]
-basicConstraints = CA:FALSE
-CNF
+write_extensions
 id=10
 make_cert() { # NAME SECTION KIND [ISSUER]
     local ca=()

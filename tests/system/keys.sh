@@ -8,20 +8,7 @@ declare -A make=(
     [p256]="-newkey ec -pkeyopt ec_paramgen_curve:P-256" [p384]="-newkey ec -pkeyopt ec_paramgen_curve:P-384"
     [p521]="-newkey ec -pkeyopt ec_paramgen_curve:P-521" [ed25519]="-newkey ed25519"
 )
-cat >"$dir/ext.cnf" <<'CNF'
-[req]
-distinguished_name = dn
-[dn]
-[ca]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[ocsp]
-extendedKeyUsage = critical, OCSPSigning
-noCheck = ignored
-[leaf]
-basicConstraints = CA:FALSE
-CNF
+write_extensions
 sections=
 for kind in "${!make[@]}"; do
     # shellcheck disable=SC2086 # a list of words

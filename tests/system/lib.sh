@@ -138,6 +138,24 @@ CNF
     echo 01 >"$dir/crlnumber"
 }
 
+# $dir/ext.cnf for `openssl req`: what a CA, a delegate and a leaf hold.
+write_extensions() {
+    cat >"$dir/ext.cnf" <<'CNF'
+[req]
+distinguished_name = dn
+[dn]
+[ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[ocsp]
+extendedKeyUsage = critical, OCSPSigning
+noCheck = yes
+[leaf]
+basicConstraints = CA:FALSE
+CNF
+}
+
 start_daemon() {
     "$BUILD/annuld" -c "$dir/annuld.conf" >>"$dir/annuld.log" 2>&1 &
     daemon=$!

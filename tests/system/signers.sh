@@ -10,11 +10,11 @@ for part in crt key; do cp "$pki/ocsp-issuing-server.$part" "$dir/delegate.$part
 issue_delegate() { # NAME KEY...: another delegate of the server CA
     local name=$1
     shift
-    printf '[req]\ndistinguished_name = dn\n[dn]\n[ocsp]\nextendedKeyUsage = OCSPSigning\nnoCheck = yes\n' >"$dir/ocsp.cnf"
-    openssl req -x509 -config "$dir/ocsp.cnf" -extensions ocsp "$@" -noenc -keyout "$dir/$name.key" -out "$dir/$name.crt" \
+    openssl req -x509 -config "$dir/ext.cnf" -extensions ocsp "$@" -noenc -keyout "$dir/$name.key" -out "$dir/$name.crt" \
         -days 30 -subj "/CN=$name" -CA "$pki/issuing-server.crt" -CAkey "$pki/issuing-server.key" 2>/dev/null
     chmod 600 "$dir/$name.key"
 }
+write_extensions
 issue_delegate second -newkey rsa:2048
 issue_delegate third -newkey ec -pkeyopt ec_paramgen_curve:P-384
 

@@ -38,17 +38,7 @@ in_tpm tpm2_createprimary -C o -c "$dir/primary.ctx"
 in_tpm tpm2_create -C "$dir/primary.ctx" -G ecc -p 271828 -u "$dir/ca.tpm" -r "$dir/ca.priv" -a 'sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
 in_tpm tpm2_load -C "$dir/primary.ctx" -u "$dir/ca.tpm" -r "$dir/ca.priv" -c "$dir/ca.ctx"
 in_tpm tpm2_evictcontrol -C o -c "$dir/ca.ctx" 0x81000001
-cat >"$dir/ext.cnf" <<'CNF'
-[req]
-distinguished_name = dn
-[dn]
-[ca]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[ocsp]
-extendedKeyUsage = critical, OCSPSigning
-CNF
+write_extensions
 tpm() {
     openssl "$@" -provider tpm2 -provider default -propquery '?provider=tpm2' -passin "file:$dir/words"
 }
