@@ -1,0 +1,291 @@
+/* The issuer sections of annuld.conf. */
+#include "config_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static cfg_opt_t alias_keys[] = {
+    CFG_STR("format", "der", CFGF_NONE),
+    CFG_END(),
+};
+static cfg_opt_t delegate_keys[] = {
+    CFG_STR("lifetime", "14d", CFGF_NONE),
+    CFG_STR("chain", NULL, CFGF_NONE),
+    CFG_END(),
+};
+cfg_opt_t config_issuer_keys[] = {
+    CFG_STR("certificate", NULL, CFGF_NONE),
+    CFG_STR("key", NULL, CFGF_NONE),
+    CFG_STR("key_passphrase", NULL, CFGF_NONE),
+    CFG_STR_LIST("ocsp_certificate", NULL, CFGF_NONE),
+    CFG_STR_LIST("ocsp_key", NULL, CFGF_NONE),
+    CFG_STR("ocsp_key_passphrase", NULL, CFGF_NONE),
+    CFG_SEC("delegate", delegate_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_STR("request_signers", NULL, CFGF_NONE),
+    CFG_STR("unlisted", "unknown", CFGF_NONE),
+    CFG_STR("nonce", "echo", CFGF_NONE),
+    CFG_STR("responder_id", "key", CFGF_NONE),
+    CFG_STR("archive_cutoff", "0s", CFGF_NONE),
+    CFG_STR("crl_reference", NULL, CFGF_NONE),
+    CFG_STR("crl_lifetime", "7d", CFGF_NONE),
+    CFG_STR("crl_refresh", "1d", CFGF_NONE),
+    CFG_STR("ocsp_validity", "1d", CFGF_NONE),
+    CFG_STR("presign", "none", CFGF_NONE),
+    CFG_INT("presign_rate", 200, CFGF_NONE),
+    CFG_STR_LIST("presign_hashes", NULL, CFGF_NONE),
+    CFG_SEC("alias", alias_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+    CFG_END(),
+};
+static bool name_is_legal(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len <= 64 && name[0] != '.' && name[0] != '-' && strcmp(name, "bundle") != 0 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len &&
+           !(len > 6 && strcmp(name + len - 6, "-delta") == 0);
+}
+
+static int read_alias(const struct config *config, cfg_t *section, struct config_alias *alias,
+                      struct error *err)
+{
+    static const char *const formats[] = {"der", "pem", NULL};
+    static const char *const taken[] = {"/crl/", "/ca/", "/ocsp", "/M"};
+    const char *path = cfg_title(section);
+    alias->path = (struct config_value){strdup(path), config_line_of_section(section)};
+    if (path[0] != '/' || path[1] == 0 || strpbrk(path, "?#% "))
+        return config_error(config, alias->path.line, err,
+                            "alias \"%s\": must be a URL path such as \"/ca.crl\", without ? # %% or blanks",
+                            path);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strncmp(path, taken[i], strlen(taken[i])) == 0)
+            return config_error(config, alias->path.line, err,
+                                "alias \"%s\": paths that begin with %s have a meaning already", path,
+                                taken[i]);
+    int format = config_choice_of(config, section, "format", formats, err);
+    alias->pem = format == 1;
+    return format < 0 ? -1 : 0;
+}
+
+/* ocsp_certificate and ocsp_key: the first belongs to the first, and so on. */
+static int read_signers(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                        struct error *err)
+{
+    struct config_value *certificates, *keys_of;
+    size_t count = config_list_of(section, "ocsp_certificate", &certificates),
+           key_count = config_list_of(section, "ocsp_key", &keys_of);
+    issuer->signers = calloc(count > key_count ? count : key_count ? key_count : 1, sizeof *issuer->signers);
+    for (size_t i = 0; issuer->signers && (i < count || i < key_count); i++) {
+        struct config_signer *signer = &issuer->signers[issuer->signer_count++];
+        if (i < count)
+            signer->certificate = certificates[i];
+        if (i < key_count)
+            signer->key = keys_of[i];
+        config_make_absolute(config, &signer->certificate);
+        if (signer->key.text && !config_is_uri(signer->key.text))
+            config_make_absolute(config, &signer->key);
+    }
+    free(certificates);
+    free(keys_of);
+    if (count == key_count && count <= CONFIG_SIGNERS_MAX)
+        return 0;
+    if (count == key_count)
+        return config_error(config, issuer->name.line, err, "issuer \"%s\": more than %d ocsp_certificate",
+                            issuer->name.text, CONFIG_SIGNERS_MAX);
+    return config_error(config, issuer->name.line, err,
+                        "issuer \"%s\": ocsp_certificate and ocsp_key go together; %s is missing",
+                        issuer->name.text, count < key_count ? "ocsp_certificate" : "ocsp_key");
+}
+
+static int check_key_kind(const struct config *config, const struct config_value *kind, struct error *err)
+{
+    static const char *const kinds[] = {"P-256",    "P-384",    "P-521",  "RSA-2048",
+                                        "RSA-3072", "RSA-4096", "Ed25519"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i], kind->text) == 0)
+            return 0;
+    return config_error(config, kind->line, err,
+                        "delegate \"%s\": name the kind of its key: P-256, P-384, P-521, RSA-2048, RSA-3072, "
+                        "RSA-4096 or Ed25519",
+                        kind->text);
+}
+
+static int read_delegates(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                          struct error *err)
+{
+    size_t count = cfg_size(section, "delegate");
+    issuer->delegates = calloc(count ? count : 1, sizeof *issuer->delegates);
+    for (size_t i = 0; issuer->delegates && i < count; i++) {
+        cfg_t *at = cfg_getnsec(section, "delegate", (unsigned)i);
+        struct config_delegate *delegate = &issuer->delegates[issuer->delegate_count++];
+        delegate->kind = (struct config_value){strdup(cfg_title(at)), config_line_of_section(at)};
+        delegate->chain = config_file_of(config, at, "chain");
+        if (check_key_kind(config, &delegate->kind, err) < 0 ||
+            config_duration_of(config, at, "lifetime", 3600, 366 * 86400LL, &delegate->lifetime_s, err) < 0)
+            return -1;
+    }
+    if (count && issuer->signer_count)
+        return config_error(
+            config, issuer->name.line, err,
+            "issuer \"%s\": either ocsp_certificate and ocsp_key, or delegate sections, whose "
+            "certificates annul-signer issues by itself",
+            issuer->name.text);
+    if (count && !issuer->key.text)
+        return config_error(config, issuer->name.line, err,
+                            "issuer \"%s\": a delegate is issued with the CA's key; add key = \"FILE\"",
+                            issuer->name.text);
+    return 0;
+}
+
+/* Its text is not told where it may hold a PIN. */
+static int check_pin(const struct config *config, const struct config_issuer *issuer, const char *option,
+                     const struct config_value *key, struct error *err)
+{
+    if (!key->text || !strcasestr(key->text, "pin-value"))
+        return 0;
+    return config_error(
+        config, key->line, err,
+        "issuer \"%s\": %s: a PIN must not stand in this file; put it into one of its own and "
+        "name that with %s_passphrase",
+        issuer->name.text, option, option);
+}
+
+static int check_passphrase(const struct config *config, const struct config_issuer *issuer,
+                            const char *option, const struct config_value *passphrase, bool has_key,
+                            struct error *err)
+{
+    if (!passphrase->text || has_key)
+        return 0;
+    return config_error(config, passphrase->line, err, "issuer \"%s\": %s_passphrase is of no use without %s",
+                        issuer->name.text, option, option);
+}
+
+static int check_secrets(const struct config *config, const struct config_issuer *issuer, struct error *err)
+{
+    for (size_t i = 0; i < issuer->signer_count; i++)
+        if (check_pin(config, issuer, "ocsp_key", &issuer->signers[i].key, err) < 0)
+            return -1;
+    if (check_pin(config, issuer, "key", &issuer->key, err) < 0 ||
+        check_passphrase(config, issuer, "key", &issuer->key_passphrase, issuer->key.text, err) < 0)
+        return -1;
+    return check_passphrase(config, issuer, "ocsp_key", &issuer->ocsp_key_passphrase, issuer->signer_count,
+                            err);
+}
+
+static int read_presigning(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                           struct error *err)
+{
+    static const char *const extents[] = {"none", "all", NULL};
+    static const char *const hashes[] = {"sha1", "sha256", "sha384", "sha512", NULL};
+    int extent = config_choice_of(config, section, "presign", extents, err);
+    if (extent < 0 ||
+        config_number_of(config, section, "presign_rate", 1, 100000, &issuer->presign_rate, err) < 0)
+        return -1;
+    issuer->presign = extent == 1;
+    for (unsigned i = 0; i < cfg_size(section, "presign_hashes"); i++) {
+        int hash = config_choice_at(config, section, "presign_hashes", i, hashes, err);
+        if (hash < 0)
+            return -1;
+        issuer->presign_hashes |= 1u << hash;
+    }
+    if (!issuer->presign_hashes)
+        issuer->presign_hashes = 1; /* SHA-1 */
+    return 0;
+}
+
+static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)
+{
+    int line = issuer->name.line;
+    const char *name = issuer->name.text;
+    if (!name_is_legal(name))
+        return config_error(config, line, err,
+                            "issuer \"%s\": the name stands in URLs: use 1 to 64 of a-z A-Z 0-9 . _ -, not "
+                            "\"bundle\", and no \"-delta\" at the end",
+                            name);
+    if (!issuer->certificate.text)
+        return config_error(config, line, err, "issuer \"%s\": no CA certificate; add certificate = \"FILE\"",
+                            name);
+    if (!issuer->key.text && !issuer->signer_count)
+        return config_error(config, line, err,
+                            "issuer \"%s\": nothing can be signed for it; add key = \"FILE\" (the CA's), or "
+                            "ocsp_certificate and ocsp_key (a delegate's)",
+                            name);
+    if (issuer->crl_reference.text && (strncmp(issuer->crl_reference.text, "http://", 7) != 0 ||
+                                       strlen(issuer->crl_reference.text) > CONFIG_URL_MAX))
+        return config_error(config, issuer->crl_reference.line, err,
+                            "issuer \"%s\": crl_reference \"%s\": must be the http:// URL of its CRL, of at "
+                            "most %d octets",
+                            name, issuer->crl_reference.text, CONFIG_URL_MAX);
+    if (check_secrets(config, issuer, err) < 0)
+        return -1;
+    if (issuer->crl_refresh_s * 2 > issuer->crl_lifetime_s)
+        return config_error(
+            config, line, err,
+            "issuer \"%s\": crl_refresh must be at most half of crl_lifetime, or brokers lock "
+            "everyone out when one refresh fails",
+            name);
+    return 0;
+}
+
+int config_read_issuer(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                       struct error *err)
+{
+    static const char *const policies[] = {"unknown", "good", "revoked", "unauthorized", NULL};
+    static const char *const nonce_policies[] = {"echo", "ignore", "require", NULL};
+    static const char *const responder_ids[] = {"key", "name", NULL};
+    issuer->name = (struct config_value){strdup(cfg_title(section)), config_line_of_section(section)};
+    issuer->certificate = config_file_of(config, section, "certificate");
+    issuer->key = config_secret_of(config, section, "key");
+    issuer->key_passphrase = config_secret_of(config, section, "key_passphrase");
+    issuer->ocsp_key_passphrase = config_secret_of(config, section, "ocsp_key_passphrase");
+    issuer->request_signers = config_file_of(config, section, "request_signers");
+    issuer->crl_reference = config_value_of(section, "crl_reference");
+    int unlisted = config_choice_of(config, section, "unlisted", policies, err),
+        nonce = config_choice_of(config, section, "nonce", nonce_policies, err),
+        responder_id = config_choice_of(config, section, "responder_id", responder_ids, err);
+    if (unlisted < 0 || nonce < 0 || responder_id < 0 ||
+        config_duration_of(config, section, "archive_cutoff", 0, 100 * 366 * 86400LL,
+                           &issuer->archive_cutoff_s, err) < 0 ||
+        config_duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s,
+                           err) < 0 ||
+        config_duration_of(config, section, "crl_refresh", 60, 5 * 366 * 86400LL, &issuer->crl_refresh_s,
+                           err) < 0 ||
+        config_duration_of(config, section, "ocsp_validity", 60, 366 * 86400LL, &issuer->ocsp_validity_s,
+                           err) < 0)
+        return -1;
+    issuer->unlisted = (enum unlisted)unlisted;
+    issuer->nonce = (enum nonce_policy)nonce;
+    issuer->responder_by_name = responder_id == 1;
+    if (read_signers(config, section, issuer, err) < 0 || read_delegates(config, section, issuer, err) < 0 ||
+        read_presigning(config, section, issuer, err) < 0)
+        return -1;
+    issuer->alias_count = cfg_size(section, "alias");
+    issuer->aliases = calloc(issuer->alias_count ? issuer->alias_count : 1, sizeof *issuer->aliases);
+    for (size_t i = 0; issuer->aliases && i < issuer->alias_count; i++)
+        if (read_alias(config, cfg_getnsec(section, "alias", (unsigned)i), &issuer->aliases[i], err) < 0)
+            return -1;
+    return check_issuer(config, issuer, err);
+}
+
+void config_free_issuer(struct config_issuer *issuer)
+{
+    for (size_t i = 0; issuer->aliases && i < issuer->alias_count; i++)
+        free(issuer->aliases[i].path.text);
+    free(issuer->aliases);
+    free(issuer->name.text);
+    free(issuer->certificate.text);
+    free(issuer->key.text);
+    for (size_t i = 0; i < issuer->signer_count; i++) {
+        free(issuer->signers[i].certificate.text);
+        free(issuer->signers[i].key.text);
+    }
+    free(issuer->signers);
+    for (size_t i = 0; i < issuer->delegate_count; i++) {
+        free(issuer->delegates[i].kind.text);
+        free(issuer->delegates[i].chain.text);
+    }
+    free(issuer->delegates);
+    free(issuer->crl_reference.text);
+    free(issuer->key_passphrase.text);
+    free(issuer->ocsp_key_passphrase.text);
+    free(issuer->request_signers.text);
+}
