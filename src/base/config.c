@@ -2,7 +2,6 @@
 
 #include <annul/bytes.h>
 
-
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
