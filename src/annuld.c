@@ -10,6 +10,7 @@
 #include <annul/signer.h>
 #include <annul/store.h>
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,9 +36,11 @@ static void prepare_signals(sigset_t *stop)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* As many descriptors as we may have: every connection takes one. */
-static void raise_limits(void)
+/* As many descriptors as we may have: every connection takes one. And one heap for all threads: an answer is made in one
+ * and freed in another, and what each thread's own heap keeps of that would be many times the cache. */
+static void set_limits(void)
 {
+    mallopt(M_ARENA_MAX, 1);
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -151,7 +154,7 @@ int main(int argc, char **argv)
         return 2;
     }
     prepare_signals(&stop);
-    raise_limits();
+    set_limits();
     struct config *config = config_load(path, &err);
     int result = -1;
     if (config) {

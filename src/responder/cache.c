@@ -3,10 +3,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define SHARDS 16
 #define BUCKETS 4096  /* a shard */
-#define OVERHEAD 2048 /* octets that an entry costs beside its answer: itself, the HTTP response, malloc */
+#define OVERHEAD 2048 /* octets that an entry costs beside its answer: itself, the HTTP header, malloc */
 
 struct entry {
     struct entry *next;          /* in its bucket */
@@ -29,6 +30,7 @@ struct shard {
 };
 
 struct cache {
+    uint64_t seed;     /* so that nobody can choose keys of one bucket */
     size_t max_octets; /* a shard */
     struct shard shards[SHARDS];
 };
@@ -39,16 +41,19 @@ struct cache *cache_new(size_t max_octets)
     if (!cache)
         return NULL;
     cache->max_octets = max_octets / SHARDS;
+    if (getrandom(&cache->seed, sizeof cache->seed, 0) != sizeof cache->seed) {
+        free(cache);
+        return NULL;
+    }
     for (int i = 0; i < SHARDS; i++)
         pthread_mutex_init(&cache->shards[i].mutex, NULL);
     return cache;
 }
 
-/* FNV-1a: keys hold hashes and random serials, and a flood of equal buckets costs what a miss costs anyway.
- */
-static uint64_t hash_key(struct bytes key)
+/* FNV-1a from a secret beginning. */
+static uint64_t hash_key(const struct cache *cache, struct bytes key)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = cache->seed;
     for (size_t i = 0; i < key.len; i++)
         hash = (hash ^ key.at[i]) * UINT64_C(0x100000001b3);
     return hash ^ hash >> 32;
@@ -82,6 +87,12 @@ static struct entry *make_entry(struct entry **link, uint64_t hash, struct bytes
     return entry;
 }
 
+/* The HTTP response has a copy of the octets. */
+static size_t cost_of(const struct ocsp_answer *answer)
+{
+    return answer->size + answer->len + OVERHEAD;
+}
+
 static void unuse(struct shard *shard, struct entry *entry)
 {
     *(entry->newer ? &entry->newer->older : &shard->newest) = entry->older;
@@ -100,7 +111,7 @@ static void use(struct shard *shard, struct entry *entry)
 static void drop_answer(struct shard *shard, struct entry *entry)
 {
     unuse(shard, entry);
-    shard->octets -= entry->answer->size + OVERHEAD;
+    shard->octets -= cost_of(entry->answer);
     ocsp_answer_release(entry->answer);
     entry->answer = NULL;
     if (entry->in_flight)
@@ -123,7 +134,7 @@ void cache_free(struct cache *cache)
 
 struct ocsp_answer *cache_find(struct cache *cache, struct bytes key, struct cache_stamp *stamp)
 {
-    uint64_t hash = hash_key(key);
+    uint64_t hash = hash_key(cache, key);
     struct shard *shard = lock_shard(cache, hash);
     struct entry *entry = *find_link(shard, hash, key);
     struct ocsp_answer *answer = entry ? entry->answer : NULL;
@@ -141,7 +152,7 @@ struct ocsp_answer *cache_find(struct cache *cache, struct bytes key, struct cac
 
 void cache_restamp(struct cache *cache, struct bytes key, const struct ocsp_answer *answer, int64_t change)
 {
-    uint64_t hash = hash_key(key);
+    uint64_t hash = hash_key(cache, key);
     struct shard *shard = lock_shard(cache, hash);
     struct entry *entry = *find_link(shard, hash, key);
     if (entry && entry->answer == answer && entry->stamp.change < change)
@@ -151,7 +162,7 @@ void cache_restamp(struct cache *cache, struct bytes key, const struct ocsp_answ
 
 void cache_put(struct cache *cache, struct bytes key, struct ocsp_answer *answer, struct cache_stamp stamp)
 {
-    uint64_t hash = hash_key(key);
+    uint64_t hash = hash_key(cache, key);
     struct shard *shard = lock_shard(cache, hash);
     struct entry **link = find_link(shard, hash, key);
     struct entry *entry = *link ? *link : make_entry(link, hash, key);
@@ -161,12 +172,12 @@ void cache_put(struct cache *cache, struct bytes key, struct ocsp_answer *answer
         ocsp_answer_hold(answer);
         if (entry->answer) {
             unuse(shard, entry);
-            shard->octets -= entry->answer->size + OVERHEAD;
+            shard->octets -= cost_of(entry->answer);
             ocsp_answer_release(entry->answer);
         }
         entry->answer = answer;
         entry->stamp = stamp;
-        shard->octets += answer->size + OVERHEAD;
+        shard->octets += cost_of(answer);
         use(shard, entry);
         while (shard->octets > cache->max_octets && shard->oldest)
             drop_answer(shard, shard->oldest);
@@ -177,7 +188,7 @@ void cache_put(struct cache *cache, struct bytes key, struct ocsp_answer *answer
 bool cache_take_off(struct cache *cache, struct bytes key, struct cache_stamp stamp,
                     struct cache_waiter *waiter, bool *joined)
 {
-    uint64_t hash = hash_key(key);
+    uint64_t hash = hash_key(cache, key);
     struct shard *shard = lock_shard(cache, hash);
     struct entry **link = find_link(shard, hash, key);
     struct entry *entry = *link ? *link : make_entry(link, hash, key);
@@ -197,7 +208,7 @@ bool cache_take_off(struct cache *cache, struct bytes key, struct cache_stamp st
 
 struct cache_waiter *cache_land(struct cache *cache, struct bytes key)
 {
-    uint64_t hash = hash_key(key);
+    uint64_t hash = hash_key(cache, key);
     struct shard *shard = lock_shard(cache, hash);
     struct entry **link = find_link(shard, hash, key), *entry = *link;
     struct cache_waiter *waiters = entry->waiters;

@@ -24,8 +24,9 @@
 #define OCSP_TIMEOUT_MS 3000
 #define CRL_TIMEOUT_MS 120000
 #define TICK_MS 500
-#define PAUSE_MS 50    /* before a signer that ended is started again; doubled each time, to 5 s */
-#define LIVED_MS 10000 /* a life that is no failure to start */
+#define REPLIES_MAX 256 /* in one go */
+#define PAUSE_MS 50     /* before a signer that ended is started again; doubled each time, to 5 s */
+#define LIVED_MS 10000  /* a life that is no failure to start */
 
 /* One life of the signer; touched by the thread alone, but for the ring of requests. */
 struct connection {
@@ -219,7 +220,7 @@ static void take_announcement(struct signer *signer, const struct signer_message
 static void take_answer(struct signer *signer, uint64_t id, struct bytes payload, bool refused)
 {
     await_submitters(signer);
-    if (!refused && payload.len) {
+    if (!refused && payload.len && payload.len <= SIGNATURE_MAX) {
         pending_end(&signer->pending, id, payload, NULL);
         return;
     }
@@ -294,15 +295,18 @@ static bool is_stopping(struct signer *signer)
     return stopping;
 }
 
-/* Takes all replies that are there. False where they are nonsense. */
+/* Takes replies that are there, so many that the socket has its turn. False where they are nonsense. */
 static bool take_replies(struct signer *signer)
 {
     union {
         struct ring_reply head;
         uint8_t octets[sizeof(struct ring_reply) + SIGNATURE_MAX + 1];
     } reply;
-    long len;
-    while ((len = ring_take(&signer->connection.replies, reply.octets, sizeof reply.octets - 1)) > 0) {
+    long len = 0;
+    for (int i = 0; i < REPLIES_MAX; i++) {
+        len = ring_take(&signer->connection.replies, reply.octets, sizeof reply.octets - 1);
+        if (len <= 0)
+            break;
         if (len < (long)sizeof reply.head)
             return false;
         reply.octets[len] = 0; /* a reason is text */
@@ -310,7 +314,7 @@ static bool take_replies(struct signer *signer)
                     (struct bytes){reply.octets + sizeof reply.head, (size_t)len - sizeof reply.head},
                     reply.head.refused != 0);
     }
-    return len == 0;
+    return len >= 0;
 }
 
 /* Serves one life of the signer; returns when it is gone or we stop. */
@@ -323,7 +327,7 @@ static void follow(struct signer *signer)
                             {.fd = signer->wake, .events = POLLIN}};
     eventfd_t rings;
     while (!is_stopping(signer)) {
-        int ready = ring_sleep(&connection->replies) ? poll(wait, 3, TICK_MS) : 0;
+        int ready = poll(wait, 3, ring_sleep(&connection->replies) ? TICK_MS : 0);
         if (ready > 0 && wait[0].revents)
             eventfd_read(connection->doorbells[1], &rings);
         if (!take_replies(signer) || (ready > 0 && wait[1].revents && take_message(signer) == 0))

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #define DAY_S 86400
+#define RETRY_S 60 /* after keys that could not be taken up */
 
 static EVP_PKEY *load_key(const struct config *config, const struct config_issuer *section,
                           const char *option, const struct config_value *source,
@@ -133,20 +134,27 @@ static struct ocsp_keys *make_keys(const struct signer_keys *keys, size_t index,
     return NULL;
 }
 
-/* What stat tells of every file that the OCSP keys come from, in one number that changes with it. Links are
- * followed, so that a link that is moved counts. */
+/* What stat tells of a file, in one number that changes with it. Links are followed, so that a link that is moved
+ * counts. */
+static uint64_t look_at_file(uint64_t hash, const char *path)
+{
+    struct stat status;
+    if (!path || stat(path, &status) < 0)
+        status = (struct stat){0}; /* not there, or not a file */
+    const uint64_t facts[] = {status.st_ino, (uint64_t)status.st_size, (uint64_t)status.st_mtim.tv_sec,
+                              (uint64_t)status.st_mtim.tv_nsec, (uint64_t)status.st_ctim.tv_nsec};
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+        hash = (hash ^ facts[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Every file that the OCSP keys come from. */
 static uint64_t look_at_files(const struct config_issuer *section)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < section->signer_count * 2; i++) {
-        const struct config_signer *from = &section->signers[i / 2];
-        struct stat status;
-        if (stat(i % 2 ? from->key.text : from->certificate.text, &status) < 0)
-            status = (struct stat){0}; /* not there, or not a file */
-        const uint64_t facts[] = {status.st_ino, (uint64_t)status.st_size, (uint64_t)status.st_mtim.tv_sec,
-                                  (uint64_t)status.st_mtim.tv_nsec, (uint64_t)status.st_ctim.tv_nsec};
-        for (size_t k = 0; k < sizeof facts / sizeof *facts; k++)
-            hash = (hash ^ facts[k]) * UINT64_C(0x100000001b3);
+    uint64_t hash = look_at_file(UINT64_C(0xcbf29ce484222325), section->ocsp_key_passphrase.text);
+    for (size_t i = 0; i < section->signer_count; i++) {
+        hash = look_at_file(hash, section->signers[i].certificate.text);
+        hash = look_at_file(hash, section->signers[i].key.text);
     }
     return hash;
 }
@@ -232,25 +240,55 @@ static void warn_of_end(struct signer_keys *keys, size_t index, int64_t now)
     }
 }
 
+static bool one_is_valid(const struct ocsp_keys *keys, int64_t now)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        if (ocsp_signer_is_valid(&keys->list[i].signer, now))
+            return true;
+    return false;
+}
+
+/* Files changed, the end is near, or the clock was set back to before our delegates begin. */
+static bool is_due(const struct issuer_keys *at, const struct config_issuer *section, uint64_t files,
+                   int64_t now)
+{
+    return files != at->files || now >= at->renew_at ||
+           (section->delegate_count && !one_is_valid(at->ocsp, now) && now < at->made_at);
+}
+
+/* A certificate that is not valid yet, or no more, does not replace one that is. */
+static struct ocsp_keys *make_better_keys(const struct signer_keys *keys, size_t index, int64_t now,
+                                          struct error *err)
+{
+    struct ocsp_keys *made = make_keys(keys, index, now, err);
+    if (!made || one_is_valid(made, now) || !one_is_valid(keys->list[index].ocsp, now))
+        return made;
+    error_set(err, "issuer \"%s\": none of the new OCSP signers' certificates is valid now",
+              keys->issuers->list[index].config->name.text);
+    ocsp_keys_release(made);
+    return NULL;
+}
+
 bool signer_keys_refresh(struct signer_keys *keys, size_t index, int64_t now)
 {
     struct issuer_keys *at = &keys->list[index];
     const struct config_issuer *section = keys->issuers->list[index].config;
     uint64_t files = look_at_files(section);
-    if (files == at->files && now < at->renew_at) {
+    if (!is_due(at, section, files, now)) {
         warn_of_end(keys, index, now);
         return false;
     }
     struct error err;
-    struct ocsp_keys *made = make_keys(keys, index, now, &err);
-    at->files = files; /* bad ones are not tried again until they change */
-    if (!made) {
+    struct ocsp_keys *made = make_better_keys(keys, index, now, &err);
+    at->files = files;
+    at->made_at = now;
+    at->warn_at = now;
+    if (!made) { /* it may not be the files: a token that is busy, a passphrase that comes later */
         log_error("signer", "%s; the one before stays", err.text);
-        at->renew_at = section->delegate_count ? now + 60 : INT64_MAX;
+        at->renew_at = now + RETRY_S;
         return false;
     }
     at->renew_at = when_to_renew(section, now);
-    at->warn_at = now;
     install(keys, index, made);
     log_info("signer", "issuer %s: OCSP is signed with another key from now on", section->name.text);
     return true;
@@ -268,6 +306,7 @@ static int load_issuer(struct signer_keys *keys, size_t index, int64_t now, stru
         return -1;
     at->files = look_at_files(section);
     at->renew_at = when_to_renew(section, now);
+    at->made_at = now;
     struct ocsp_keys *made = make_keys(keys, index, now, err);
     if (!made)
         return -1;

@@ -30,7 +30,8 @@ struct issuer_keys {
     struct ocsp_keys *ocsp, *before; /* the present ones, and those that requests under way may still name */
     uint32_t used_ids;
     uint64_t files;   /* what the files of the present ones looked like, in one number */
-    int64_t renew_at; /* where the delegates are ours */
+    int64_t made_at;  /* when they were taken up, or that was tried */
+    int64_t renew_at; /* when to try anew, though the files are the same */
     int64_t warn_at;  /* when to speak next of an end that is near */
 };
 

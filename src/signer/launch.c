@@ -59,7 +59,8 @@ static int connect_to(const char *path, struct error *err)
     if (strlen(path) >= sizeof address.sun_path)
         return error_set(err, "signer socket %s: the path is too long", path);
     strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd =
+        socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* it may listen and not accept */
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         error_set(err, "signer socket %s: %s", path, strerror(errno));
         if (fd >= 0)

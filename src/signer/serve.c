@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Clocks of two processes and a moment in a queue. */
@@ -175,6 +176,7 @@ static void start_crl(struct signer_keys *keys, int socket, const struct signer_
                       struct reply *reply)
 {
     pthread_t thread;
+    struct stat status;
     struct issuer *issuer = issuers_by_fingerprint(keys->issuers, request->issuer);
     EVP_PKEY *key = issuer ? keys->list[issuer - keys->issuers->list].ca : NULL;
     struct crl_job *job = calloc(1, sizeof *job);
@@ -185,6 +187,8 @@ static void start_crl(struct signer_keys *keys, int socket, const struct signer_
         refuse(reply, "no CA key is configured for this issuer's CRLs");
     else if (file < 0 || !job)
         refuse(reply, job ? "no file came along" : "out of memory");
+    else if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) /* to read it must not block */
+        refuse(reply, "what came along is not a file");
     else if (!job_begins(keys))
         refuse(reply, "too many CRLs at one time");
     else {
@@ -267,6 +271,13 @@ static void take_fds(struct msghdr *header, int fds[FDS_MAX])
             memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 }
 
+static void close_fds(const int fds[FDS_MAX])
+{
+    for (int i = 0; i < FDS_MAX; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
 /* One message that is there. Its octets, 0 at the end, -1 on error; a wrong size is an error. */
 static ssize_t take_message(int socket, struct message *message)
 {
@@ -284,17 +295,13 @@ static ssize_t take_message(int socket, struct message *message)
         n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     take_fds(&header, message->fds);
-    if (n <= 0 || (n == sizeof message->request && !(header.msg_flags & MSG_TRUNC)))
+    if (n == sizeof message->request && !(header.msg_flags & MSG_TRUNC))
+        return n;
+    close_fds(message->fds);
+    if (n <= 0)
         return n;
     errno = EPROTO;
     return -1;
-}
-
-static void close_fds(const int fds[FDS_MAX])
-{
-    for (int i = 0; i < FDS_MAX; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
 }
 
 /* False where the other side must be given up. */
@@ -303,12 +310,18 @@ static bool obey(struct signer_keys *keys, int socket, struct message *message, 
     const struct signer_request *request = &message->request;
     struct reply reply = {.head = {.id = request->id, .version = SIGNER_VERSION, .kind = SIGNER_CRL}};
     const int *fds = message->fds;
-    struct error err = {"there is one pair of rings only"};
-    if (request->version == SIGNER_VERSION && request->kind == SIGNER_RINGS && !*desk && fds[2] >= 0) {
-        *desk = desk_open(keys, socket, fds[0], fds[1], fds[2], &err);
-        if (!*desk)
-            log_error("signer", "%s", err.text);
-        return *desk != NULL;
+    struct error err = {"memory and two doorbells make one pair of rings, and there is one only"};
+    if (request->version == SIGNER_VERSION && request->kind == SIGNER_RINGS) {
+        struct desk *opened =
+            !*desk && fds[2] >= 0 ? desk_open(keys, socket, fds[0], fds[1], fds[2], &err) : NULL;
+        if (opened) {
+            *desk = opened;
+            return true;
+        }
+        if (*desk || fds[2] < 0)
+            close_fds(fds);
+        log_error("signer", "no rings: %s; hanging up", err.text);
+        return false;
     }
     if (request->version == SIGNER_VERSION && request->kind == SIGNER_CRL && fds[1] < 0) {
         start_crl(keys, socket, request, fds[0], &reply);
