@@ -223,13 +223,14 @@ static void warn_of_end(struct signer_keys *keys, size_t index, int64_t now)
     struct issuer_keys *at = &keys->list[index];
     if (now < at->warn_at)
         return;
-    at->warn_at = now + DAY_S;
     for (size_t i = 0; i < at->ocsp->count; i++) {
         const struct certificate *own = &at->ocsp->list[i].signer.certificate;
         int64_t near_s = (own->not_after - own->not_before) / 4, left_s = own->not_after - now;
         if (near_s > 30 * DAY_S)
             near_s = 30 * DAY_S;
         char *subject = left_s < near_s ? certificate_subject_text(own) : NULL;
+        if (subject)
+            at->warn_at = now + DAY_S;
         if (subject && left_s > 0)
             log_warn("signer", "issuer %s: the OCSP signer's certificate %s ends in %lld hours; replace it",
                      keys->issuers->list[index].config->name.text, subject, (long long)left_s / 3600);
