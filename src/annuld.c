@@ -105,8 +105,7 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
     sd_notify(0, "READY=1");
     while (sigwait(stop, &received) == 0 &&
            received == SIGHUP) /* a terminal went, or somebody expects a reload */
-        log_warn("annuld",
-                 "SIGHUP: nothing is read anew while running; restart to take up a new configuration");
+        log_warn("annuld", "SIGHUP: the configuration is not read anew; restart to take up another");
     sd_notify(0, "STOPPING=1");
     log_info("annuld", "%s: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
     result = 0;

@@ -83,6 +83,9 @@ bool ocsp_responder_by_name(struct buffer *out, struct bytes name);
 /* Writes a ResponseData in front of what `w` has. False on overflow. */
 bool ocsp_response_data_put(struct der_writer *w, const struct ocsp_response_data *data);
 
+/* Room for what a response has around ResponseData, signature and certificates. */
+#define OCSP_ENVELOPE_MAX 256
+
 /* Writes a whole OCSPResponse around a signed ResponseData. `certificates` are DER one behind the other, the
  * delegate's first, or nothing. */
 bool ocsp_response_put(struct der_writer *w, struct bytes response_data, struct bytes sigalg,

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the response adds around ResponseData, signature and certificate. */
-#define ENVELOPE_MAX 256
-
 /* A ResponseData on its way to the signer. */
 struct responder_job {
     struct responder *responder;
@@ -64,7 +61,7 @@ static struct responder_job *make_job(struct responder *responder, const struct 
                                       const struct ocsp_response_data *data)
 {
     size_t data_room = OCSP_RESPONSE_DATA_ROOM(data->count, q->len, data);
-    size_t room = data_room + SIGNATURE_MAX + q->signer->certs.len + ENVELOPE_MAX;
+    size_t room = data_room + SIGNATURE_MAX + q->signer->certs.len + OCSP_ENVELOPE_MAX;
     struct responder_job *job = malloc(sizeof *job + data_room);
     struct ocsp_answer *answer = answer_new(room);
     struct der_writer w;

@@ -8,9 +8,6 @@
 
 #include <annul/log.h>
 
-/* What a response adds around ResponseData, signature and certificates. */
-#define ENVELOPE_MAX 256
-
 static struct bytes usual_certid(const struct issuer *issuer, enum certid_hash hash,
                                  const struct serial *serial, uint8_t room[CERTID_DER_MAX])
 {
@@ -79,7 +76,7 @@ static bool holds(const struct search *search, const struct presigned_entry *ent
 static struct ocsp_answer *make_answer(const struct search *search, const struct presigned_entry *entry,
                                        const struct ocsp_response_data *data)
 {
-    size_t room = entry->response_data.len + entry->signature.len + entry->certs.len + ENVELOPE_MAX;
+    size_t room = entry->response_data.len + entry->signature.len + entry->certs.len + OCSP_ENVELOPE_MAX;
     struct ocsp_answer *answer = answer_new(room);
     struct der_writer w;
     if (!answer)
