@@ -30,6 +30,7 @@ struct config_alias {
 
 #define CONFIG_SIGNERS_MAX 8 /* ways to sign OCSP responses, an issuer */
 #define CONFIG_URL_MAX 255
+#define CONFIG_SHARDS_MAX 1024
 
 /* A certificate and its key that sign OCSP responses. */
 struct config_signer {
@@ -62,6 +63,13 @@ struct config_issuer {
     unsigned presign_rate;             /* … so many a second at the most … */
     unsigned presign_hashes;           /* … by these hashes of the CertID: 1 << enum certid_hash */
     int64_t crl_lifetime_s, crl_refresh_s, ocsp_validity_s;
+    /* URIs in the CRLs' IssuingDistributionPoint, as they stand in the certificates; or none. Shards are numbered from 0,
+     * and their URI has "{}" for the number. A URI for deltas is what turns them on. */
+    struct config_value distribution_point, shard_distribution_point, delta_distribution_point;
+    unsigned shards;           /* 0: none */
+    int64_t delta_lifetime_s;  /* of a delta CRL */
+    int crl_scope;             /* enum crl_scope */
+    bool keep_expired;         /* on the CRL */
     struct config_alias *aliases;
     size_t alias_count;
 };

@@ -27,6 +27,13 @@ struct issuer {
     _Atomic(struct ocsp_signers *) ocsp_signers; /* the one thing that changes: see annul/ocsp_signer.h */
 };
 
+/* Which CRL of an issuer: one with everything, or a shard; complete, or a delta. */
+#define CRL_WHOLE (-1)
+struct crl_part {
+    int shard; /* or CRL_WHOLE */
+    bool delta;
+};
+
 struct issuers {
     const struct config *config;
     size_t count;
@@ -44,6 +51,19 @@ struct issuer *issuers_by_name(struct issuers *issuers, const char *name);
 struct issuer *issuers_by_certid(struct issuers *issuers, const struct certid *id);
 
 struct issuer *issuers_by_fingerprint(struct issuers *issuers, const uint8_t fingerprint[32]);
+
+/* The URI of a CRL's distribution point, as the configuration says it; "" where it says none. Its length. */
+size_t issuer_point(const struct issuer *issuer, struct crl_part part, char uri[CONFIG_URL_MAX + 1]);
+
+/* The CRL whose distribution point a URI is; octet for octet (RFC 5280 section 5.2.5). False: none of this issuer's. */
+bool issuer_part_of_uri(const struct issuer *issuer, struct bytes uri, struct crl_part *part);
+
+/* The same by the path of the URI alone, "/crl/clients/7.crl". */
+bool issuer_part_of_path(const struct issuer *issuer, const char *path, struct crl_part *part);
+
+/* The shard of a serial whose certificate names none: the same for as long as the number of shards is. CRL_WHOLE where
+ * there are no shards. */
+int issuer_shard_of(const struct issuer *issuer, const struct serial *serial);
 
 /* The CA that signed a certificate; NULL: none of ours. */
 struct issuer *issuers_of_certificate(struct issuers *issuers, const struct certificate *certificate);

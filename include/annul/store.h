@@ -39,6 +39,7 @@ struct cert_record {
     struct serial serial;
     enum cert_status status;
     int64_t not_before, not_after; /* or TIME_NONE */
+    unsigned shard;                /* 1 + the number of the CRL's shard that it belongs to; 0: none */
     char *subject;                 /* or NULL; cert_record_free */
     int64_t version;               /* change counter when the status last changed; 0: never */
     int reason;                    /* the last three only where not good */
@@ -97,11 +98,11 @@ void store_rollback(struct store_tx *tx); /* NULL-safe */
 enum outcome store_tx_certificate(struct store_tx *tx, int64_t issuer, const struct serial *serial,
                                   struct cert_record *record, struct error *err);
 
-/* FOUND: it was there already, and only what was missing of subject and dates is filled in. ABSENT: added. */
+/* FOUND: it was there already, and only what was missing of subject, dates and shard is filled in. ABSENT: added. */
 enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
                                struct error *err);
 
-/* Writes status, reason and times as they are in `record`; the rules are the caller's (see annul/admin.h).
+/* Writes status, reason, times and shard as they are in `record`; the rules are the caller's (see annul/admin.h).
  * CERT_GOOD releases. Gives the new version in `record`. */
 int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err);
 
@@ -110,30 +111,59 @@ int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, 
 
 /* --- CRLs ---------------------------------------------------------------------------------------------- */
 
+/* A CRL that was published. */
 struct store_crl {
-    int64_t number; /* of the last one published */
-    int64_t covers, this_update, next_update, entries;
-    uint8_t digest[32];
+    int64_t number; /* of its files, and its CRLNumber where it was made here */
+    int64_t covers; /* the change counter that it tells of */
+    int64_t this_update, next_update, entries;
+    uint8_t digest[32], shape[32];      /* SHA-256 of the DER, and of what it was configured to be */
+    int64_t regular_at, regular_covers; /* complete: the last one that came by schedule; 0: none yet */
+    int64_t base, base_covers; /* delta: its base; complete: the one published before it, on which deltas build; 0: none */
+    struct serial crl_number;  /* CRLNumber where it was made elsewhere; len 0: it was not */
+};
+
+/* Whose and which. */
+struct store_crl_key {
+    int64_t issuer;
+    int shard; /* -1: all of the issuer's */
+    bool delta;
 };
 
 /* Takes the next CRL number, durably, before anybody can see it: one more than any taken before, and not less
  * than `now`, so that it rises above the numbers of a predecessor that counted from one, and above those of a
- * database that was lost. */
-int store_crl_take_number(struct store *store, int64_t issuer, int64_t now, int64_t *number,
+ * database that was lost. A delta has its number from the sequence of its base. */
+int store_crl_take_number(struct store *store, const struct store_crl_key *key, int64_t now, int64_t *number,
                           struct error *err);
 
 /* Records what was published. */
-int store_crl_published(struct store *store, int64_t issuer, const struct store_crl *crl, struct error *err);
+int store_crl_published(struct store *store, const struct store_crl_key *key, const struct store_crl *crl,
+                        struct error *err);
 
-/* The last one published; `changed` is the change counter of the issuer's last change: the CRL is due where
- * that is above `covers`. ABSENT: none yet. */
-enum outcome store_crl_last(struct store *store, int64_t issuer, struct store_crl *crl, int64_t *changed,
+/* The last one published. ABSENT: none yet. */
+enum outcome store_crl_last(struct store *store, const struct store_crl_key *key, struct store_crl *crl,
                             struct error *err);
 
-/* Gives every revoked or held certificate of an issuer in serial order, from one snapshot whose change
- * counter is `covers`. 0 or -1; `each` stops it with other than 0. */
-int store_crl_scan(struct store *store, int64_t issuer, store_each *each, void *arg, int64_t *covers,
-                   struct error *err);
+/* Gives the change counter at the last change of the whole (shard -1) and of each shard that has changed ever; and when
+ * an entry of it last went to another shard, which store_crl_scan_since does not show. */
+typedef void store_each_changed(void *arg, int shard, int64_t changed, int64_t moved);
+int store_crl_changed(struct store *store, int64_t issuer, store_each_changed *each, void *arg,
+                      struct error *err);
+
+/* Gives every revoked or held certificate of a CRL in serial order, without subject and notBefore, from one snapshot
+ * whose change counter is `covers`. 0 or -1; `each` stops it with other than 0. */
+int store_crl_scan(struct store *store, const struct store_crl_key *key, store_each *each, void *arg,
+                   int64_t *covers, struct error *err);
+
+/* The same of what has changed since the change counter was `since`, those that were released too. */
+int store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since, store_each *each,
+                         void *arg, int64_t *covers, struct error *err);
+
+/* Decides anew which shard lists each revoked certificate, where the number of shards is not what it was: the one that
+ * its certificate names, else `shard_of` its serial. Shards that were published are forgotten, but for their numbers.
+ * Not while anything else is under way. */
+typedef int store_shard_of(const void *arg, const struct serial *serial);
+int store_reshard(struct store *store, int64_t issuer, unsigned shards, store_shard_of *shard_of, const void *arg,
+                  struct error *err);
 
 /* --- tokens -------------------------------------------------------------------------------------------- */
 

@@ -30,6 +30,13 @@ cfg_opt_t config_issuer_keys[] = {
     CFG_STR("crl_reference", NULL, CFGF_NONE),
     CFG_STR("crl_lifetime", "7d", CFGF_NONE),
     CFG_STR("crl_refresh", "1d", CFGF_NONE),
+    CFG_STR("crl_scope", "all", CFGF_NONE),
+    CFG_STR("expired_on_crl", "prune", CFGF_NONE),
+    CFG_STR("distribution_point", NULL, CFGF_NONE),
+    CFG_INT("shards", 0, CFGF_NONE),
+    CFG_STR("shard_distribution_point", NULL, CFGF_NONE),
+    CFG_STR("delta_distribution_point", NULL, CFGF_NONE),
+    CFG_STR("delta_lifetime", "1d", CFGF_NONE),
     CFG_STR("ocsp_validity", "1d", CFGF_NONE),
     CFG_STR("presign", "none", CFGF_NONE),
     CFG_INT("presign_rate", 200, CFGF_NONE),
@@ -192,6 +199,72 @@ static int read_presigning(const struct config *config, cfg_t *section, struct c
     return 0;
 }
 
+static int check_url(const struct config *config, const struct config_issuer *issuer, const char *option,
+                     const struct config_value *url, struct error *err)
+{
+    if (!url->text || (strncmp(url->text, "http://", 7) == 0 && strchr(url->text + 7, '/') &&
+                       !strpbrk(url->text, " \"<>\\^`|") && strlen(url->text) <= CONFIG_URL_MAX))
+        return 0;
+    return config_error(config, url->line, err,
+                        "issuer \"%s\": %s \"%s\": must be an http:// URL with a path, of at most %d octets",
+                        issuer->name.text, option, url->text, CONFIG_URL_MAX);
+}
+
+/* "http://host/crl/name/{}.crl": one place for the number. */
+static bool has_place(const char *url)
+{
+    const char *place = strstr(strchr(url + 7, '/'), "{}"); /* not in the host */
+    return place && !strpbrk(place + 2, "{}") && strcspn(url, "{}") == (size_t)(place - url);
+}
+
+static int check_points(const struct config *config, const struct config_issuer *issuer, struct error *err)
+{
+    const struct config_value *whole = &issuer->distribution_point, *shard = &issuer->shard_distribution_point,
+                              *delta = &issuer->delta_distribution_point;
+    if (check_url(config, issuer, "distribution_point", whole, err) < 0 ||
+        check_url(config, issuer, "shard_distribution_point", shard, err) < 0 ||
+        check_url(config, issuer, "delta_distribution_point", delta, err) < 0)
+        return -1;
+    if (!issuer->shards != !shard->text)
+        return config_error(config, shard->text ? shard->line : issuer->name.line, err,
+                            "issuer \"%s\": shards and shard_distribution_point go together; %s is missing",
+                            issuer->name.text, shard->text ? "shards" : "shard_distribution_point");
+    if (shard->text && (!has_place(shard->text) || strlen(shard->text) > CONFIG_URL_MAX - 2))
+        return config_error(config, shard->line, err,
+                            "issuer \"%s\": shard_distribution_point \"%s\": must have {} once, for the number of the "
+                            "shard, as in \"http://crl.example.org/crl/%s/{}.crl\"",
+                            issuer->name.text, shard->text, issuer->name.text);
+    if (delta->text && whole->text && strcmp(delta->text, whole->text) == 0)
+        return config_error(config, delta->line, err,
+                            "issuer \"%s\": delta_distribution_point is the URL of the whole CRL; deltas need one of "
+                            "their own",
+                            issuer->name.text);
+    return 0;
+}
+
+static int read_crls(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                     struct error *err)
+{
+    static const char *const scopes[] = {"all", "user", "ca", NULL}; /* as enum crl_scope */
+    static const char *const expired[] = {"prune", "keep", NULL};
+    int keep = config_choice_of(config, section, "expired_on_crl", expired, err);
+    issuer->crl_scope = config_choice_of(config, section, "crl_scope", scopes, err);
+    if (keep < 0 || issuer->crl_scope < 0 ||
+        config_number_of(config, section, "shards", 0, CONFIG_SHARDS_MAX, &issuer->shards, err) < 0 ||
+        config_duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s,
+                           err) < 0 ||
+        config_duration_of(config, section, "crl_refresh", 60, 5 * 366 * 86400LL, &issuer->crl_refresh_s,
+                           err) < 0 ||
+        config_duration_of(config, section, "delta_lifetime", 600, 366 * 86400LL, &issuer->delta_lifetime_s,
+                           err) < 0)
+        return -1;
+    issuer->keep_expired = keep == 1;
+    issuer->distribution_point = config_value_of(section, "distribution_point");
+    issuer->shard_distribution_point = config_value_of(section, "shard_distribution_point");
+    issuer->delta_distribution_point = config_value_of(section, "delta_distribution_point");
+    return check_points(config, issuer, err);
+}
+
 static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)
 {
     int line = issuer->name.line;
@@ -209,13 +282,8 @@ static int check_issuer(const struct config *config, const struct config_issuer 
                             "issuer \"%s\": nothing can be signed for it; add key = \"FILE\" (the CA's), or "
                             "ocsp_certificate and ocsp_key (a delegate's)",
                             name);
-    if (issuer->crl_reference.text && (strncmp(issuer->crl_reference.text, "http://", 7) != 0 ||
-                                       strlen(issuer->crl_reference.text) > CONFIG_URL_MAX))
-        return config_error(config, issuer->crl_reference.line, err,
-                            "issuer \"%s\": crl_reference \"%s\": must be the http:// URL of its CRL, of at "
-                            "most %d octets",
-                            name, issuer->crl_reference.text, CONFIG_URL_MAX);
-    if (check_secrets(config, issuer, err) < 0)
+    if (check_url(config, issuer, "crl_reference", &issuer->crl_reference, err) < 0 ||
+        check_secrets(config, issuer, err) < 0)
         return -1;
     if (issuer->crl_refresh_s * 2 > issuer->crl_lifetime_s)
         return config_error(
@@ -245,17 +313,14 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     if (unlisted < 0 || nonce < 0 || responder_id < 0 ||
         config_duration_of(config, section, "archive_cutoff", 0, 100 * 366 * 86400LL,
                            &issuer->archive_cutoff_s, err) < 0 ||
-        config_duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s,
-                           err) < 0 ||
-        config_duration_of(config, section, "crl_refresh", 60, 5 * 366 * 86400LL, &issuer->crl_refresh_s,
-                           err) < 0 ||
         config_duration_of(config, section, "ocsp_validity", 60, 366 * 86400LL, &issuer->ocsp_validity_s,
                            err) < 0)
         return -1;
     issuer->unlisted = (enum unlisted)unlisted;
     issuer->nonce = (enum nonce_policy)nonce;
     issuer->responder_by_name = responder_id == 1;
-    if (read_signers(config, section, issuer, err) < 0 || read_delegates(config, section, issuer, err) < 0 ||
+    if (read_crls(config, section, issuer, err) < 0 || read_signers(config, section, issuer, err) < 0 ||
+        read_delegates(config, section, issuer, err) < 0 ||
         read_presigning(config, section, issuer, err) < 0)
         return -1;
     issuer->alias_count = cfg_size(section, "alias");
@@ -285,6 +350,9 @@ void config_free_issuer(struct config_issuer *issuer)
     }
     free(issuer->delegates);
     free(issuer->crl_reference.text);
+    free(issuer->distribution_point.text);
+    free(issuer->shard_distribution_point.text);
+    free(issuer->delta_distribution_point.text);
     free(issuer->key_passphrase.text);
     free(issuer->ocsp_key_passphrase.text);
     free(issuer->request_signers.text);

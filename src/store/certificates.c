@@ -67,16 +67,17 @@ enum outcome store_status(struct store *store, int64_t issuer, const struct seri
 }
 
 #define RECORD_COLUMNS                                                                                       \
-    "c.serial, c.not_before, c.not_after, c.subject, r.version, r.status, r.reason, r.revoked_at, "          \
+    "c.serial, c.not_before, c.not_after, c.subject, COALESCE(c.shard + 1, 0), r.version, r.status, r.reason, r.revoked_at, "          \
     "r.invalid_at"
 #define RECORD_TABLES "certificate c LEFT JOIN revocation r ON r.issuer = c.issuer AND r.serial = c.serial"
 
 static int read_record(struct db_statement *s, struct cert_record *record, struct error *err)
 {
-    *record = (struct cert_record){.not_before = db_time(s, 1), .not_after = db_time(s, 2)};
+    *record = (struct cert_record){
+        .not_before = db_time(s, 1), .not_after = db_time(s, 2), .shard = (unsigned)db_int(s, 4)};
     const char *subject = db_text(s, 3);
     record->subject = subject ? strdup(subject) : NULL;
-    read_revocation(s, 4, record);
+    read_revocation(s, 5, record);
     if (!serial_from_key(db_blob(s, 0), &record->serial) || (subject && !record->subject)) {
         cert_record_free(record);
         return error_set(err, "database: a row with an illegal serial, or out of memory");
@@ -180,44 +181,6 @@ int store_list(struct store *store, int64_t issuer, const struct store_filter *f
     return outcome == FAILED ? -1 : 0;
 }
 
-enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
-                               struct error *err)
-{
-    struct serial_key key = serial_key(&record->serial);
-    struct db_statement *add =
-        db_prepare(tx->db, Q_REGISTER,
-                   "INSERT INTO certificate (issuer, serial, not_before, not_after, subject) "
-                   "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (issuer, serial) DO NOTHING RETURNING 1",
-                   err);
-    struct db_statement *fill =
-        db_prepare(tx->db, Q_FILL_IN,
-                   "UPDATE certificate SET not_before = COALESCE(not_before, $1), "
-                   "not_after = COALESCE(not_after, $2), subject = COALESCE(subject, $3) "
-                   "WHERE issuer = $4 AND serial = $5 "
-                   "AND (not_before IS NULL OR not_after IS NULL OR subject IS NULL)",
-                   err);
-    if (!add || !fill)
-        return FAILED;
-    db_bind_int(add, 1, issuer);
-    db_bind_blob(add, 2, key.octets, serial_key_len(key));
-    db_bind_time(add, 3, record->not_before);
-    db_bind_time(add, 4, record->not_after);
-    db_bind_text(add, 5, record->subject);
-    enum outcome added = db_step(add, err);
-    if (added == FOUND) {
-        db_reset(add);
-        tx->registrations++;
-    }
-    if (added != ABSENT)
-        return added == FOUND ? ABSENT : FAILED;
-    db_bind_time(fill, 1, record->not_before);
-    db_bind_time(fill, 2, record->not_after);
-    db_bind_text(fill, 3, record->subject);
-    db_bind_int(fill, 4, issuer);
-    db_bind_blob(fill, 5, key.octets, serial_key_len(key));
-    return db_do(fill, err) < 0 ? FAILED : FOUND;
-}
-
 /* All changes of a transaction carry one number. */
 static int take_change(struct store_tx *tx, struct error *err)
 {
@@ -248,18 +211,137 @@ static int mark_issuer(struct store_tx *tx, int64_t issuer, struct error *err)
     return 0;
 }
 
-int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err)
+static int mark_shard(struct store_tx *tx, int64_t issuer, unsigned shard, struct error *err)
 {
-    struct serial_key key = serial_key(&record->serial);
+    struct db_statement *s =
+        db_prepare(tx->db, Q_MARK_SHARD,
+                   "INSERT INTO crl_sequence (issuer, shard, number, changed) VALUES ($1, $2, 0, $3) "
+                   "ON CONFLICT (issuer, shard) DO UPDATE SET changed = excluded.changed",
+                   err);
+    if (!s)
+        return -1;
+    db_bind_int(s, 1, issuer);
+    db_bind_int(s, 2, (int64_t)shard - 1);
+    db_bind_int(s, 3, tx->change);
+    return db_do(s, err);
+}
+
+/* An entry has gone from one shard to another; it is rare, so all of them are made anew. */
+static int mark_moved(struct store_tx *tx, int64_t issuer, struct error *err)
+{
     if (take_change(tx, err) < 0 || mark_issuer(tx, issuer, err) < 0)
         return -1;
     struct db_statement *s =
+        db_prepare(tx->db, Q_MARK_MOVED,
+                   "UPDATE crl_sequence SET changed = $1, moved = $1 WHERE issuer = $2 AND shard >= 0", err);
+    if (!s)
+        return -1;
+    db_bind_int(s, 1, tx->change);
+    db_bind_int(s, 2, issuer);
+    return db_do(s, err);
+}
+
+/* A column that is NULL where there is no shard. */
+static void bind_shard(struct db_statement *s, int at, unsigned shard)
+{
+    db_bind_time(s, at, shard ? (int64_t)shard - 1 : TIME_NONE);
+}
+
+/* What was learned of a certificate that is revoked already. */
+static int fill_in_revocation(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
+                              struct error *err)
+{
+    struct serial_key key = serial_key(&record->serial);
+    struct db_statement *fill = db_prepare(
+        tx->db, Q_FILL_NOT_AFTER,
+        "UPDATE revocation SET not_after = $1 WHERE issuer = $2 AND serial = $3 AND not_after IS NULL", err);
+    struct db_statement *move =
+        db_prepare(tx->db, Q_MOVE_SHARD,
+                   "UPDATE revocation SET shard = $1 WHERE issuer = $2 AND serial = $3 AND shard <> $1 "
+                   "AND $1 < (SELECT shards FROM issuer WHERE id = $2) RETURNING 1",
+                   err);
+    if (!fill || !move)
+        return -1;
+    db_bind_time(fill, 1, record->not_after);
+    db_bind_int(fill, 2, issuer);
+    db_bind_blob(fill, 3, key.octets, serial_key_len(key));
+    if (db_do(fill, err) < 0)
+        return -1;
+    bind_shard(move, 1, record->shard);
+    db_bind_int(move, 2, issuer);
+    db_bind_blob(move, 3, key.octets, serial_key_len(key));
+    enum outcome moved = db_step(move, err);
+    if (moved != FOUND)
+        return moved == ABSENT ? 0 : -1;
+    db_reset(move);
+    return mark_moved(tx, issuer, err);
+}
+
+static int fill_in(struct store_tx *tx, int64_t issuer, const struct cert_record *record, struct error *err)
+{
+    struct serial_key key = serial_key(&record->serial);
+    struct db_statement *fill =
+        db_prepare(tx->db, Q_FILL_IN,
+                   "UPDATE certificate SET not_before = COALESCE(not_before, $1), "
+                   "not_after = COALESCE(not_after, $2), subject = COALESCE(subject, $3), "
+                   "shard = COALESCE(shard, $4) WHERE issuer = $5 AND serial = $6 "
+                   "AND (not_before IS NULL OR not_after IS NULL OR subject IS NULL OR shard IS NULL) RETURNING 1",
+                   err);
+    if (!fill)
+        return -1;
+    db_bind_time(fill, 1, record->not_before);
+    db_bind_time(fill, 2, record->not_after);
+    db_bind_text(fill, 3, record->subject);
+    bind_shard(fill, 4, record->shard);
+    db_bind_int(fill, 5, issuer);
+    db_bind_blob(fill, 6, key.octets, serial_key_len(key));
+    enum outcome filled = db_step(fill, err);
+    if (filled != FOUND)
+        return filled == ABSENT ? 0 : -1;
+    db_reset(fill);
+    return fill_in_revocation(tx, issuer, record, err);
+}
+
+enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
+                               struct error *err)
+{
+    struct serial_key key = serial_key(&record->serial);
+    struct db_statement *add =
+        db_prepare(tx->db, Q_REGISTER,
+                   "INSERT INTO certificate (issuer, serial, not_before, not_after, subject, shard) "
+                   "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (issuer, serial) DO NOTHING RETURNING 1",
+                   err);
+    if (!add)
+        return FAILED;
+    db_bind_int(add, 1, issuer);
+    db_bind_blob(add, 2, key.octets, serial_key_len(key));
+    db_bind_time(add, 3, record->not_before);
+    db_bind_time(add, 4, record->not_after);
+    db_bind_text(add, 5, record->subject);
+    bind_shard(add, 6, record->shard);
+    enum outcome added = db_step(add, err);
+    if (added == FOUND) {
+        db_reset(add);
+        tx->registrations++;
+    }
+    if (added != ABSENT)
+        return added == FOUND ? ABSENT : FAILED;
+    return fill_in(tx, issuer, record, err) < 0 ? FAILED : FOUND;
+}
+
+int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err)
+{
+    struct serial_key key = serial_key(&record->serial);
+    if (take_change(tx, err) < 0 || mark_issuer(tx, issuer, err) < 0 ||
+        (record->shard && mark_shard(tx, issuer, record->shard, err) < 0))
+        return -1;
+    struct db_statement *s =
         db_prepare(tx->db, Q_SET_STATUS,
-                   "INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, invalid_at) "
-                   "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (issuer, serial) DO UPDATE SET version = "
+                   "INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, invalid_at, not_after, "
+                   "shard) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (issuer, serial) DO UPDATE SET version = "
                    "excluded.version, "
                    "status = excluded.status, reason = excluded.reason, revoked_at = excluded.revoked_at, "
-                   "invalid_at = excluded.invalid_at",
+                   "invalid_at = excluded.invalid_at, not_after = excluded.not_after, shard = excluded.shard",
                    err);
     if (!s)
         return -1;
@@ -271,6 +353,8 @@ int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record 
     db_bind_int(s, 5, record->reason);
     db_bind_int(s, 6, record->revoked_at);
     db_bind_time(s, 7, record->invalidity_at);
+    db_bind_time(s, 8, record->not_after);
+    bind_shard(s, 9, record->shard);
     return db_do(s, err);
 }
 

@@ -45,7 +45,7 @@ bool db_in_transaction(struct db *db);
 
 /* The statement `index` of this connection, prepared at first use and ready to bind. NULL with the reason. */
 struct db_statement *db_prepare(struct db *db, size_t index, const char *sql, struct error *err);
-#define DB_STATEMENTS 32
+#define DB_STATEMENTS 64
 
 void db_bind_int(struct db_statement *s, int at, int64_t value);
 void db_bind_time(struct db_statement *s, int at, int64_t value);                /* TIME_NONE: NULL */
