@@ -16,6 +16,7 @@ struct crl_scan {
     uint64_t total;  /* octets that were taken out of the window so far */
     size_t at, have; /* the unread part of the window */
     bool failed;
+    struct error why; /* of the read function */
     uint8_t window[WINDOW];
     size_t kept;
     uint8_t keep[KEEP_MAX]; /* octets that facts point to */
@@ -45,7 +46,7 @@ static struct bytes look(struct crl_scan *scan, size_t wanted)
         scan->at = 0;
     }
     while (scan->have - scan->at < wanted && !scan->failed && wanted <= WINDOW) {
-        long n = scan->read(scan->arg, scan->window + scan->have, WINDOW - scan->have);
+        long n = scan->read(scan->arg, scan->window + scan->have, WINDOW - scan->have, &scan->why);
         if (n < 0)
             scan->failed = true;
         if (n <= 0)
@@ -249,9 +250,10 @@ int crl_scan_tbs(struct crl_scan *scan, crl_each *each, void *arg, struct crl_fa
     *facts = (struct crl_facts){0};
     scan->total = scan->at = scan->have = scan->kept = 0;
     scan->failed = false;
+    scan->why = (struct error){"the CRL could not be read"};
     int result = scan_body(scan, each, arg, facts, err);
     if (scan->failed)
-        return error_set(err, "the CRL could not be read");
+        return error_set(err, "%s", scan->why.text);
     facts->len = scan->total;
     return result;
 }

@@ -63,7 +63,7 @@ struct crl_job {
     struct buffer whole;
 };
 
-static long read_and_digest(void *arg, uint8_t *into, size_t room)
+static long read_and_digest(void *arg, uint8_t *into, size_t room, struct error *err)
 {
     struct crl_job *job = arg;
     if (room > job->left)
@@ -71,8 +71,8 @@ static long read_and_digest(void *arg, uint8_t *into, size_t room)
     if (room == 0)
         return 0;
     ssize_t n = pread(job->fd, into, room, (off_t)job->offset);
-    if (n <= 0) /* shorter than was said */
-        return -1;
+    if (n <= 0)
+        return error_set(err, "the CRL's file is shorter than was said");
     job->offset += (uint64_t)n;
     job->left -= (uint64_t)n;
     bool kept = job->digest

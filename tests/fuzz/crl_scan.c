@@ -13,8 +13,9 @@ struct source {
     size_t chunk;
 };
 
-static long source_read(void *arg, uint8_t *into, size_t room)
+static long source_read(void *arg, uint8_t *into, size_t room, struct error *err)
 {
+    (void)err;
     struct source *source = arg;
     size_t n = source->rest.len < room ? source->rest.len : room;
     n = n < source->chunk ? n : source->chunk;

@@ -26,8 +26,9 @@ struct source {
     long calls, fail_at; /* the call that fails, counted from 1; 0: none */
 };
 
-static long source_read(void *arg, uint8_t *into, size_t room)
+static long source_read(void *arg, uint8_t *into, size_t room, struct error *err)
 {
+    (void)err;
     struct source *source = arg;
     if (++source->calls == source->fail_at)
         return -1;
