@@ -336,8 +336,8 @@ static void a_relative_path_of_the_file_is_no_hindrance(void **state)
 #define PAIR "certificate = \"a\" key = \"b\" "
 #define NINE "{\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"}"
 #define EIGHT "{\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\"}"
-#define LONG_64 "/123456789b123456789c123456789d123456789e123456789f123456789abcd"
-#define LONG_248 LONG_64 LONG_64 LONG_64 "a123456789b123456789c123456789d123456789e123456789f12345"
+#define LONG_64 "a123456789b123456789c123456789d123456789e123456789f123456789abcd"
+#define LONG_248 "h/23456789b123456789c123456789d123456789e123456789f123456789abcd" LONG_64 LONG_64 "a123456789b123456789c123456789d123456789e123456789f12345"
 #define LONG_249 LONG_248 "x"
 
 static const struct {
