@@ -70,8 +70,10 @@ bool line_is_due(const struct desk *desk, const struct line *line, int64_t now)
         return false;
     if (line->part.delta && (!line_has_deltas(line) || !whole->current || !has_shape(whole)))
         return false; /* its base comes first */
-    if (!line->current || line->asked || !has_shape(line) || line_is_regular(line, now))
+    if (!line->current || line->asked || !has_shape(line))
         return true;
+    if (line_is_regular(line, now) && !(line->part.delta && (whole->building || line_is_regular(whole, now))))
+        return true; /* a delta comes with its base; only changes do not wait for that */
     if (line == whole && line_has_deltas(line))
         return is_outgrown(desk, line);
     return line->changed > line->current->crl.covers;
