@@ -101,7 +101,9 @@ ca=sharded
 expect "openssl refuses what its shard lists" "certificate revoked" verify s2 sharded/2.crl
 expect "and takes what it does not" "s1.crt: OK" verify s1 sharded/1.crl
 expect "another shard does not count" "ifferent CRL scope" verify s1 sharded/2.crl
-expect "a CA certificate is not for this list" "crl_scope" ctl register "$dir/sharded.crt"
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/sub.key" -subj /CN=sub -config "$dir/ext.cnf" 2>/dev/null |
+    openssl x509 -req -CA "$dir/sharded.crt" -CAkey "$dir/sharded.key" -set_serial 0x150 -out "$dir/sub.crt" -extfile "$dir/ext.cnf" -extensions ca 2>/dev/null
+expect "a CA certificate is not for this list" "crl_scope" ctl register "$dir/sub.crt"
 
 # registered by its serial alone it is in some shard; with the certificate it is in that which it names
 python3 - "$dir/index.txt" <<'PY'
