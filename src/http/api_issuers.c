@@ -43,7 +43,8 @@ static json_t *describe_issuer(struct request *request, const struct issuer *iss
 {
     struct buffer pem = {0};
     char *subject = certificate_subject_text(&issuer->ca);
-    struct publication *p = publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
+    struct publication *p =
+        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
     json_t *object = NULL;
     if (subject && certificate_to_pem((struct bytes){issuer->ca.der.at, issuer->ca.der.len}, &pem) &&
         buffer_add(&pem, "", 1))
@@ -80,7 +81,8 @@ static enum MHD_Result resume(struct request *request)
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (request->failure)
         return reply_problem(request, 503, "%s", request->failure);
-    struct publication *p = publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
+    struct publication *p =
+        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
     enum MHD_Result result = reply_json(request, 200, describe_crl(p));
     publication_release(p);
     return result;

@@ -47,7 +47,8 @@ static enum MHD_Result reply_publication(struct request *request, const struct p
 
 static enum MHD_Result reply_crl(struct request *request, const struct issuer *issuer, bool pem)
 {
-    struct publication *p = publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
+    struct publication *p =
+        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
     if (!p)
         return not_yet(request, issuer);
     enum MHD_Result result = p->next_update <= clock_now()

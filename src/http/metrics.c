@@ -76,7 +76,8 @@ static bool add_crls(struct buffer *out, const struct http_services *services)
                       "nextUpdate of the CRL that is served, as Unix time.");
     for (size_t i = 0; good && i < services->issuers->count; i++) {
         const struct issuer *issuer = &services->issuers->list[i];
-        struct publication *p = publisher_current(services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
+        struct publication *p =
+            publisher_current(services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
         good = !p || (buffer_add_text(out, "annul_crl_next_update_seconds{") &&
                       add_label(out, "issuer", issuer->config->name.text) &&
                       buffer_printf(out, "} %" PRId64 "\n", p->next_update));

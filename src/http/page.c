@@ -43,7 +43,8 @@ static bool add_issuer(struct request *request, struct buffer *out, const struct
     uint8_t digest[32];
     size_t len;
     char *subject = certificate_subject_text(&issuer->ca);
-    struct publication *p = publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
+    struct publication *p =
+        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
     bool good = subject &&
                 EVP_Q_digest(NULL, "SHA256", NULL, issuer->ca.der.at, issuer->ca.der.len, digest, &len) == 1;
     hex_encode(digest, sizeof digest, print);

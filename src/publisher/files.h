@@ -10,7 +10,7 @@
 struct held_publication {
     struct publication publication; /* first */
     atomic_int holders;
-    struct store_crl crl;            /* as the store has it */
+    struct store_crl crl;             /* as the store has it */
     uint64_t entries_at, entries_len; /* where in the DER they are; 0: not known */
 };
 
