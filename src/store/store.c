@@ -1,6 +1,8 @@
 /* Opening, connections, transactions. */
 #include "internal.h"
 
+#include <annul/fault.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -176,7 +178,9 @@ static int commit_batch(struct store *store, struct error *why)
 {
     const struct batch *batch = &store->batch;
     readers_before_commit(&store->readers);
+    fault_point("store-commit");
     int result = db_commit(store->writer, why);
+    fault_point("store-committed");
     readers_after_commit(&store->readers);
     /* Before another writer can commit; and after the readers know, or an old answer would pass for a new one. */
     if (result == 0 && batch->change)
