@@ -194,7 +194,7 @@ static void assert_goes_on(void)
 
 /* --- tests --------------------------------------------------------------------------------------------- */
 
-static void test_those_who_wait_share_a_commit(void **state)
+static void those_who_wait_share_a_commit(void **state)
 {
     (void)state;
     struct member members[MEMBERS] = {0};
@@ -211,7 +211,7 @@ static void test_those_who_wait_share_a_commit(void **state)
 }
 
 /* The first has no savepoint, the last has nobody to leave the batch to. */
-static void test_one_rolls_back(void **state)
+static void one_rolls_back(void **state)
 {
     (void)state;
     for (size_t at = 0; at < 4; at++) {
@@ -232,7 +232,7 @@ static void test_one_rolls_back(void **state)
     }
 }
 
-static void test_all_roll_back(void **state)
+static void all_roll_back(void **state)
 {
     (void)state;
     struct member members[4];
@@ -245,7 +245,7 @@ static void test_all_roll_back(void **state)
     assert_goes_on();
 }
 
-static void test_one_alone_shares_with_nobody(void **state)
+static void one_alone_shares_with_nobody(void **state)
 {
     (void)state;
     struct member members[5] = {[2].deed = ALONE};
@@ -282,7 +282,7 @@ static void unlimit_growth(void)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void test_the_commit_fails(void **state)
+static void the_commit_fails(void **state)
 {
     (void)state;
     struct member members[4] = {0};
@@ -303,7 +303,7 @@ static void test_the_commit_fails(void **state)
 }
 
 /* The last commits for others by rolling back: they must hear of it. */
-static void test_the_commit_fails_behind_one_who_rolls_back(void **state)
+static void the_commit_fails_behind_one_who_rolls_back(void **state)
 {
     (void)state;
     struct member members[3] = {[2].deed = ROLL_BACK};
@@ -316,7 +316,7 @@ static void test_the_commit_fails_behind_one_who_rolls_back(void **state)
     assert_goes_on();
 }
 
-static void test_sqlite_undoes_everything(void **state)
+static void sqlite_undoes_everything(void **state)
 {
     (void)state;
     for (int deed = FILL_UP; deed <= FAIL_BELOW; deed++) {
@@ -368,7 +368,7 @@ static void *revoke_and_read(void *arg)
     return NULL;
 }
 
-static void test_many_threads(void **state)
+static void many_threads(void **state)
 {
     (void)state;
     pthread_t threads[MEMBERS];
@@ -392,15 +392,15 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_those_who_wait_share_a_commit, fixture_make, fixture_free),
-        cmocka_unit_test_setup_teardown(test_one_rolls_back, fixture_make, fixture_free),
-        cmocka_unit_test_setup_teardown(test_all_roll_back, fixture_make, fixture_free),
-        cmocka_unit_test_setup_teardown(test_one_alone_shares_with_nobody, fixture_make, fixture_free),
-        cmocka_unit_test_setup_teardown(test_the_commit_fails, fixture_make, fixture_free),
-        cmocka_unit_test_setup_teardown(test_the_commit_fails_behind_one_who_rolls_back, fixture_make,
+        cmocka_unit_test_setup_teardown(those_who_wait_share_a_commit, fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(one_rolls_back, fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(all_roll_back, fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(one_alone_shares_with_nobody, fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(the_commit_fails, fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(the_commit_fails_behind_one_who_rolls_back, fixture_make,
                                         fixture_free),
-        cmocka_unit_test_setup_teardown(test_sqlite_undoes_everything, fixture_make, fixture_free),
-        cmocka_unit_test_setup_teardown(test_many_threads, fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(sqlite_undoes_everything, fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(many_threads, fixture_make, fixture_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
