@@ -71,7 +71,10 @@ static int send_lines(struct list *list)
                             .about = (const char *)about.at,
                             .lines = true};
     int code = ctl_client_call(list->ctl, &call, &answer);
-    json_array_foreach(answer, i, result) take_result(list, result);
+    json_array_foreach(answer, i, result)
+    {
+        take_result(list, result);
+    }
     if (code == CTL_OK && json_array_size(answer) != list->count + 1) /* the last is the sums */
         code = ctl_fail(CTL_UNREACHABLE, "%s: the answer is not whole", call.about);
     if (code == CTL_OK) {

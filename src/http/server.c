@@ -18,8 +18,7 @@
 
 #define DISCARD_MAX (1 << 20)
 #define BACKLOG 1024
-#define ADMIN_WORKERS                                                                                        \
-    16 /* each sleeps while its change goes to disk, and they share the sync; 40 KiB of memory each */
+#define ADMIN_WORKERS 16 /* each sleeps while its change goes to disk, and they share the sync; 16 KiB each */
 #define ADMIN_CONNECTIONS 256
 /* Of a connection. Beside HEAD_MAX: libmicrohttpd's records, and the header of the reply. libmicrohttpd clears all
  * of it after each request, so a public one has no more than it needs. */
