@@ -51,6 +51,10 @@ bool certificate_is_ocsp_delegate(const struct certificate *certificate);
 /* Content of its subjectKeyIdentifier, or nothing. */
 struct bytes certificate_key_id(const struct certificate *certificate);
 
+/* Gives the URIs of its CRL distribution points (RFC 5280 section 4.2.1.13); other than 0 stops. */
+typedef int certificate_each_point(void *arg, struct bytes uri);
+void certificate_points(const struct certificate *certificate, certificate_each_point *each, void *arg);
+
 /* Whether keyUsage, where there is one, allows signing CRLs. */
 bool certificate_may_sign_crls(const struct certificate *certificate);
 

@@ -11,6 +11,9 @@ const char *admin_status_text(const struct cert_record *record, char out[ADMIN_S
 bool admin_apply_revocation(struct cert_record *record, int reason, int64_t revoked_at,
                             int64_t invalidity_at);
 
+/* Where the certificate does not name the shard that lists it, its serial says. */
+void admin_place(const struct issuer *issuer, struct cert_record *record);
+
 /* Writes `after` and the audit entry. */
 int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,
                        const struct cert_record *before, struct cert_record *after, struct error *err);

@@ -4,6 +4,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct naming {
+    const struct issuer *issuer;
+    unsigned shard; /* as in struct cert_record */
+};
+
+static int name_shard(void *arg, struct bytes uri)
+{
+    struct naming *naming = arg;
+    struct crl_part part;
+    if (!issuer_part_of_uri(naming->issuer, uri, &part) || part.shard == CRL_WHOLE)
+        return 0;
+    naming->shard = (unsigned)part.shard + 1;
+    return 1;
+}
+
+/* A CRL whose scope is user or CA certificates tells nothing of the other kind. */
+static int check_scope(const struct issuer *issuer, const struct certificate *certificate, const char *subject,
+                       struct error *err)
+{
+    int scope = issuer->config->crl_scope;
+    if (scope == CRL_ALL || (scope == CRL_CA) == certificate->is_ca)
+        return 0;
+    return error_set(err, "%s is %s certificate, and issuer %s lists those of the other kind alone (crl_scope)", subject,
+                     certificate->is_ca ? "a CA" : "no CA", issuer->config->name.text);
+}
+
 /* What certificates_from_text gave, kept until the transaction. */
 struct intake {
     struct admin *admin;
@@ -25,6 +51,12 @@ static int take_in(void *arg, struct certificate *certificate, struct error *err
         free(subject);
         return -1;
     }
+    struct naming naming = {issuer, 0};
+    certificate_points(certificate, name_shard, &naming);
+    if (check_scope(issuer, certificate, subject, err) < 0) {
+        free(subject);
+        return -1;
+    }
     if (intake->count == intake->room) {
         size_t room = intake->room ? intake->room * 2 : 16;
         struct intake_row *rows = realloc(intake->rows, room * sizeof *rows);
@@ -39,6 +71,7 @@ static int take_in(void *arg, struct certificate *certificate, struct error *err
                                                         {.serial = certificate->serial,
                                                          .not_before = certificate->not_before,
                                                          .not_after = certificate->not_after,
+                                                         .shard = naming.shard,
                                                          .subject = subject,
                                                          .invalidity_at = TIME_NONE}};
     return 0;
@@ -83,6 +116,8 @@ enum admin_result admin_register(struct admin *admin, const struct store_actor *
         result = admin_finish(admin, tx, result, NULL, err);
     for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++) {
         struct cert_record record;
+        if (*known) /* one that is revoked may have turned out to be another shard's */
+            publisher_changed(admin->publisher, intake.rows[i].issuer);
         if (store_certificate(admin->store, intake.rows[i].issuer->id, &intake.rows[i].record.serial, &record,
                               err) != FOUND)
             continue;
@@ -134,6 +169,7 @@ static int import_status(struct store_tx *tx, const struct issuer *issuer, const
     if (store_tx_certificate(tx, issuer->id, &row->serial, &record, err) != FOUND)
         return -1;
     bool changed = admin_apply_revocation(&record, row->reason, row->revoked_at, row->invalidity_at);
+    admin_place(issuer, &record);
     int result = changed ? store_tx_set_status(tx, issuer->id, &record, err) : 0;
     counts->changed += changed;
     cert_record_free(&record);

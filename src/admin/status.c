@@ -15,11 +15,18 @@ const char *admin_status_text(const struct cert_record *record, char out[ADMIN_S
     return out;
 }
 
+void admin_place(const struct issuer *issuer, struct cert_record *record)
+{
+    if (record->shard == 0 || record->shard > issuer->config->shards)
+        record->shard = (unsigned)(issuer_shard_of(issuer, &record->serial) + 1); /* CRL_WHOLE: none */
+}
+
 /* One change of status with its audit entry. */
 int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,
                        const struct cert_record *before, struct cert_record *after, struct error *err)
 {
     char was[ADMIN_STATUS_TEXT], is[ADMIN_STATUS_TEXT], detail[2 * ADMIN_STATUS_TEXT + 8];
+    admin_place(issuer, after);
     if (store_tx_set_status(tx, issuer->id, after, err) < 0)
         return -1;
     snprintf(detail, sizeof detail, "%s -> %s", admin_status_text(before, was), admin_status_text(after, is));

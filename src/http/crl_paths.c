@@ -14,14 +14,18 @@ static const struct config_alias *alias_of(const struct config_issuer *section, 
 bool crl_find(struct request *request)
 {
     const struct issuers *issuers = request->services->issuers;
-    struct crl_resource *crl = &request->crl;
     for (size_t i = 0; i < issuers->count; i++) {
         const struct issuer *issuer = &issuers->list[i];
         const struct config_alias *alias = alias_of(issuer->config, request->url);
-        *crl = (struct crl_resource){CRL_SINGLE, issuer, {CRL_WHOLE, false}, alias && alias->pem};
-        /* the alias decides the format where it is a distribution point, too: EMQX wants PEM there */
-        if (alias || issuer_part_of_path(issuer, request->url, &crl->part))
-            return true;
+        struct crl_part part;
+        bool is_point = issuer_part_of_path(issuer, request->url, &part);
+        if (!alias && !is_point)
+            continue;
+        if (!is_point)
+            part = (struct crl_part){CRL_WHOLE, false};
+        /* where it is both, the alias says the format: EMQX wants PEM at a distribution point */
+        request->crl = (struct crl_resource){CRL_SINGLE, issuer, part, alias && alias->pem};
+        return true;
     }
     return false;
 }

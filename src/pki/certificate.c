@@ -189,6 +189,31 @@ struct bytes certificate_key_id(const struct certificate *certificate)
     return id ? (struct bytes){ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id)} : (struct bytes){0};
 }
 
+static int each_uri(const GENERAL_NAMES *names, certificate_each_point *each, void *arg)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        int type;
+        const ASN1_STRING *uri = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+        struct bytes text = {ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri)};
+        if (type == GEN_URI && each(arg, text) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+void certificate_points(const struct certificate *certificate, certificate_each_point *each, void *arg)
+{
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(certificate->x509, NID_crl_distribution_points, NULL, NULL);
+    for (int i = 0; points && i < sk_DIST_POINT_num(points); i++) {
+        const DIST_POINT *point = sk_DIST_POINT_value(points, i);
+        if (point->distpoint && point->distpoint->type == 0 &&
+            each_uri(point->distpoint->name.fullname, each, arg) < 0)
+            break;
+    }
+    ERR_clear_error();
+    CRL_DIST_POINTS_free(points);
+}
+
 bool certificate_may_sign_crls(const struct certificate *certificate)
 {
     return !(X509_get_extension_flags(certificate->x509) & EXFLAG_KUSAGE) ||

@@ -1,122 +1,179 @@
 #include "build.h"
+#include "splice.h"
 
-#include <annul/crl.h>
 #include <annul/fault.h>
+#include <annul/reason.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include <openssl/evp.h>
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define CHUNK 65536
-
-/* The CRL takes shape in a nameless file. The lengths in front of the entries are known only behind them, so
- * the entries begin at an offset that leaves room for whatever goes before. */
-struct spool {
-    int fd;
-    uint64_t entries_at, end;
-    int64_t entries;
-    size_t pending; /* octets in `chunk` that are not in the file yet */
-    int failure;    /* errno of a write */
-    uint8_t chunk[CHUNK];
+struct build {
+    const struct crl_order *order;
+    struct store_crl_key key;
+    struct store_crl crl;
+    struct crl_head head;
+    char point[CONFIG_URL_MAX + 1];
+    struct spool spool;
+    struct splice splice;
 };
 
-static bool spool_put(struct spool *spool, const void *data, size_t len, uint64_t offset)
+/* --- what it is ---------------------------------------------------------------------------------------- */
+
+static int64_t lifetime_s(const struct issuer *issuer, struct crl_part part)
 {
-    for (const char *at = data; len && !spool->failure;) {
-        ssize_t n = pwrite(spool->fd, at, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            spool->failure = n < 0 ? errno : EIO;
-            break;
-        }
-        at += n;
-        offset += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return !spool->failure;
+    return part.delta ? issuer->config->delta_lifetime_s : issuer->config->crl_lifetime_s;
 }
 
-static bool spool_flush(struct spool *spool)
+/* All but number, base and times. A delta has the issuingDistributionPoint of its base (RFC 5280 section 5.2.4). */
+static void describe(const struct issuer *issuer, struct crl_part part, char point[CONFIG_URL_MAX + 1],
+                     struct crl_head *head)
 {
-    bool good = spool_put(spool, spool->chunk, spool->pending, spool->end);
-    spool->end += spool->pending;
-    spool->pending = 0;
+    const struct config_issuer *config = issuer->config;
+    const char *freshest = config->delta_distribution_point.text;
+    size_t len = issuer_point(issuer, (struct crl_part){part.shard, false}, point);
+    *head = (struct crl_head){.issuer = {issuer->ca.subject.at, issuer->ca.subject.len},
+                              .sigalg = issuer->crl_sigalg->der,
+                              .key_id = {issuer->key_id, issuer->key_id_len},
+                              .point = {(const uint8_t *)point, len},
+                              .scope = (enum crl_scope)config->crl_scope};
+    if (freshest && part.shard == CRL_WHOLE && !part.delta)
+        head->freshest = (struct bytes){(const uint8_t *)freshest, strlen(freshest)};
+    if (config->keep_expired && !part.delta)
+        head->expired_since = issuer->ca.not_before;
+}
+
+bool crl_shape(const struct issuer *issuer, struct crl_part part, uint8_t shape[32])
+{
+    char point[CONFIG_URL_MAX + 1];
+    struct crl_head head;
+    struct buffer text = {0};
+    describe(issuer, part, point, &head);
+    head.next_update = lifetime_s(issuer, part);
+    bool good = crl_prefix(&text, &head, 0, 0) && crl_suffix(&text, &head) &&
+                EVP_Q_digest(NULL, "SHA256", NULL, text.at, text.len, shape, NULL) == 1;
+    buffer_free(&text);
     return good;
 }
 
-static int spool_entry(void *arg, const struct cert_record *record)
+/* --- entries ------------------------------------------------------------------------------------------- */
+
+/* It has been on a regular CRL past its expiry (RFC 5280 section 3.3). */
+static bool has_served(const struct build *build, const struct cert_record *record)
 {
-    struct spool *spool = arg;
-    struct crl_entry entry = {record->serial, record->revoked_at, record->reason, record->invalidity_at};
-    if (CHUNK - spool->pending < CRL_ENTRY_MAX && !spool_flush(spool))
+    const struct held_publication *before = build->order->before;
+    return before && !build->order->issuer->config->keep_expired && record->not_after != TIME_NONE &&
+           record->not_after < before->crl.regular_at && record->version <= before->crl.regular_covers;
+}
+
+static bool add_entry(struct build *build, const struct cert_record *record, int reason)
+{
+    struct crl_entry entry = {record->serial, record->revoked_at, reason, record->invalidity_at};
+    return spool_entry(&build->spool, &entry);
+}
+
+static int add_listed(void *arg, const struct cert_record *record)
+{
+    struct build *build = arg;
+    return has_served(build, record) || add_entry(build, record, record->reason) ? 0 : -1;
+}
+
+static int add_change(void *arg, const struct cert_record *record)
+{
+    return add_entry(arg, record, record->status == CERT_GOOD ? REASON_REMOVE_FROM_CRL : record->reason) ? 0
+                                                                                                       : -1;
+}
+
+static int splice_change(void *arg, const struct cert_record *record)
+{
+    struct build *build = arg;
+    if (!splice_until(&build->splice, &build->spool, &record->serial))
         return -1;
-    spool->pending += crl_entry_encode(&entry, spool->chunk + spool->pending);
-    spool->entries++;
-    return 0;
+    return record->status == CERT_GOOD ? 0 : add_listed(build, record);
 }
 
-static int spool_open(struct spool *spool, const char *folder, struct error *err)
+static int add_changes(struct build *build, struct store *store, const struct crl_base *base, struct error *err)
 {
-    char path[PUBLISHED_PATH];
-    snprintf(path, sizeof path, "%s/spool-XXXXXX", folder);
-    spool->fd = mkostemp(path, O_CLOEXEC);
-    if (spool->fd < 0)
-        return error_set(err, "spool file %s: %s", path, strerror(errno));
-    unlink(path);
-    return 0;
+    spool_rewind(&build->spool);
+    build->crl.base = base->number;
+    build->crl.base_covers = base->covers;
+    return store_crl_scan_since(store, &build->key, base->covers, add_change, build, &build->crl.covers, err);
 }
 
-/* Entries from the store, with room left in front. */
-static int spool_rows(struct spool *spool, struct store *store, const struct issuer *issuer,
-                      const struct crl_head *head, int64_t *covers, struct error *err)
+/* The entries, with room left in front. */
+static int add_entries(struct build *build, struct store *store, struct error *err)
+{
+    const struct crl_order *order = build->order;
+    int64_t *covers = &build->crl.covers;
+    int result;
+    if (order->part.delta) {
+        result = add_changes(build, store, &order->bases[0], err);
+        if (result == 0 && build->spool.entries > order->delta_max && order->bases[1].number)
+            result = add_changes(build, store, &order->bases[1], err);
+    } else if (order->splice) {
+        splice_init(&build->splice, order->before);
+        result = store_crl_scan_since(store, &build->key, order->before->crl.covers, splice_change, build, covers,
+                                      err);
+        if (result == 0 && !splice_rest(&build->splice, &build->spool))
+            result = error_set(err, "the CRL before is damaged");
+    } else {
+        result = store_crl_scan(store, &build->key, add_listed, build, covers, err);
+    }
+    if (result == 0 && spool_flush(&build->spool))
+        return 0;
+    return build->spool.failure ? spool_error(&build->spool, err) : -1;
+}
+
+/* --- around them --------------------------------------------------------------------------------------- */
+
+static int open_spool(struct build *build, struct error *err)
 {
     struct buffer largest = {0};
-    bool known = crl_prefix(&largest, head, UINT32_MAX, 0);
-    spool->entries_at = spool->end = largest.len + 64;
+    bool known = crl_prefix(&largest, &build->head, UINT32_MAX, 0);
+    uint64_t room = largest.len + 64;
     buffer_free(&largest);
-    if (!known)
-        return error_set(err, "out of memory");
-    if (store_crl_scan(store, issuer->id, spool_entry, spool, covers, err) == 0 && spool_flush(spool))
-        return 0;
-    return spool->failure ? error_set(err, "spool file: %s", strerror(spool->failure)) : -1;
+    return known ? spool_open(&build->spool, build->order->folder, room, err) : error_set(err, "out of memory");
+}
+
+static bool put(struct spool *spool, const struct buffer *data, uint64_t offset)
+{
+    return spool_put(spool, (struct bytes){data->at, data->len}, offset);
 }
 
 /* What stands around the entries, and the signature; gives where the whole CRL begins. */
-static int spool_sign(struct spool *spool, struct signer *signer, const struct issuer *issuer,
-                      const struct crl_head *head, uint64_t *begin, struct error *err)
+static int add_signature(struct build *build, struct signer *signer, uint64_t *begin, struct error *err)
 {
     struct buffer prefix = {0}, suffix = {0}, before = {0}, behind = {0};
+    struct spool *spool = &build->spool;
     uint8_t signature[SIGNATURE_MAX];
     size_t signature_len;
     int result = -1;
     uint64_t entries_len = spool->end - spool->entries_at;
-    if (!crl_suffix(&suffix, head) || !crl_prefix(&prefix, head, entries_len, suffix.len)) {
+    if (!crl_suffix(&suffix, &build->head) ||
+        !crl_prefix(&prefix, &build->head, entries_len, suffix.len)) {
         error_set(err, "out of memory");
         goto out;
     }
     uint64_t tbs_at = spool->entries_at - prefix.len, tbs_len = prefix.len + entries_len + suffix.len;
-    if (!spool_put(spool, prefix.at, prefix.len, tbs_at) ||
-        !spool_put(spool, suffix.at, suffix.len, spool->end))
+    if (!put(spool, &prefix, tbs_at) || !put(spool, &suffix, spool->end))
         goto out;
-    if (signer_sign_crl(signer, issuer, spool->fd, tbs_at, tbs_len, signature, &signature_len, err) < 0)
+    if (signer_sign_crl(signer, build->order->issuer, spool->fd, tbs_at, tbs_len, signature, &signature_len,
+                        err) < 0)
         goto out;
     fault_point("crl-signed");
-    if (!crl_envelope(&before, &behind, tbs_len, head->sigalg, (struct bytes){signature, signature_len})) {
+    if (!crl_envelope(&before, &behind, tbs_len, build->head.sigalg,
+                      (struct bytes){signature, signature_len})) {
         error_set(err, "out of memory");
         goto out;
     }
     *begin = tbs_at - before.len;
     spool->end = tbs_at + tbs_len + behind.len;
-    if (spool_put(spool, before.at, before.len, *begin) &&
-        spool_put(spool, behind.at, behind.len, tbs_at + tbs_len))
+    if (put(spool, &before, *begin) && put(spool, &behind, tbs_at + tbs_len))
         result = 0;
 out:
     if (spool->failure)
-        error_set(err, "spool file: %s", strerror(spool->failure));
+        spool_error(spool, err);
     buffer_free(&prefix);
     buffer_free(&suffix);
     buffer_free(&before);
@@ -124,48 +181,81 @@ out:
     return result;
 }
 
-static int build_files(struct spool *spool, struct store *store, struct signer *signer,
-                       const struct issuer *issuer, const char *folder, struct store_crl *crl,
-                       struct error *err)
+/* What the next ones go on from. */
+static void note_history(struct build *build)
 {
-    uint64_t begin;
-    struct crl_head head = {
-        .issuer = {issuer->ca.subject.at, issuer->ca.subject.len},
-        .sigalg = issuer->crl_sigalg->der,
-        .key_id = {issuer->key_id, issuer->key_id_len},
-        .number = (uint64_t)crl->number,
-        .this_update = crl->this_update,
-        .next_update = crl->next_update,
-    };
-    if (spool_open(spool, folder, err) < 0 ||
-        spool_rows(spool, store, issuer, &head, &crl->covers, err) < 0 ||
-        spool_sign(spool, signer, issuer, &head, &begin, err) < 0 ||
-        published_write(spool->fd, begin, spool->end - begin, folder, crl->number, crl->digest, err) < 0)
-        return -1;
-    crl->entries = spool->entries;
-    return 0;
+    const struct crl_order *order = build->order;
+    struct store_crl *crl = &build->crl;
+    const struct store_crl *last = order->before ? &order->before->crl : NULL;
+    memcpy(crl->shape, order->shape, sizeof crl->shape);
+    crl->entries = build->spool.entries;
+    if (order->part.delta)
+        return;
+    if (order->regular) {
+        crl->regular_at = crl->this_update;
+        crl->regular_covers = crl->covers;
+    } else if (last) {
+        crl->regular_at = last->regular_at;
+        crl->regular_covers = last->regular_covers;
+    }
+    if (last && memcmp(last->shape, crl->shape, sizeof crl->shape) == 0) { /* deltas are for one scope */
+        crl->base = last->number;
+        crl->base_covers = last->covers;
+    }
 }
 
-struct held_publication *crl_build(struct store *store, struct signer *signer, const struct issuer *issuer,
-                                   const char *folder, int64_t now, struct error *err)
+static struct held_publication *build_with_number(struct build *build, struct store *store,
+                                                  struct signer *signer, struct error *err)
 {
-    struct store_crl crl = {.this_update = now, .next_update = now + issuer->config->crl_lifetime_s};
-    struct spool *spool = calloc(1, sizeof *spool);
-    int result = spool ? 0 : error_set(err, "out of memory");
-    if (spool) {
-        spool->fd = -1;
-        result = store_crl_take_number(store, issuer->id, now, &crl.number, err);
-    }
-    if (result == 0) {
-        fault_point("crl-number-taken");
-        result = build_files(spool, store, signer, issuer, folder, &crl, err);
-    }
-    if (spool && spool->fd >= 0)
-        close(spool->fd);
-    free(spool);
+    const struct crl_order *order = build->order;
+    uint64_t begin, entries_at, entries_len;
+    build->head.number = (uint64_t)build->crl.number;
+    build->head.this_update = build->crl.this_update;
+    build->head.next_update = build->crl.next_update;
+    if (open_spool(build, err) < 0 || add_entries(build, store, err) < 0)
+        return NULL;
+    entries_len = build->spool.end - build->spool.entries_at;
+    build->head.base = (uint64_t)build->crl.base;
+    if (add_signature(build, signer, &begin, err) < 0)
+        return NULL;
+    entries_at = build->spool.entries_at - begin;
+    note_history(build);
+    if (published_write(build->spool.fd, begin, build->spool.end - begin, order->folder, build->crl.number,
+                        build->crl.digest, err) < 0)
+        return NULL;
     fault_point("crl-renamed");
-    if (result < 0 || store_crl_published(store, issuer->id, &crl, err) < 0)
+    if (store_crl_published(store, &build->key, &build->crl, err) < 0)
         return NULL;
     fault_point("crl-recorded");
-    return published_open(folder, &crl, err);
+    struct held_publication *held = published_open(order->folder, order->part, &build->crl, err);
+    if (held && entries_len) {
+        held->entries_at = entries_at;
+        held->entries_len = entries_len;
+    }
+    return held;
+}
+
+struct held_publication *crl_build(struct store *store, struct signer *signer, const struct crl_order *order,
+                                   struct error *err)
+{
+    struct held_publication *held = NULL;
+    struct build *build = calloc(1, sizeof *build);
+    if (!build) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    build->order = order;
+    build->key = (struct store_crl_key){order->issuer->id, order->part.shard, order->part.delta};
+    build->spool.fd = -1;
+    build->crl = (struct store_crl){.number = order->number,
+                                    .this_update = order->now,
+                                    .next_update = order->now + lifetime_s(order->issuer, order->part)};
+    describe(order->issuer, order->part, build->point, &build->head);
+    if (order->number || store_crl_take_number(store, &build->key, order->now, &build->crl.number, err) == 0) {
+        fault_point("crl-number-taken");
+        held = build_with_number(build, store, signer, err);
+    }
+    spool_close(&build->spool);
+    free(build);
+    return held;
 }

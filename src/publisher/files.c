@@ -20,6 +20,8 @@
 #define CHUNK 49152 /* a whole number of PEM lines */
 #define LINE 48     /* octets in 64 characters */
 
+static const char pem_head[] = "-----BEGIN X509 CRL-----\n", pem_tail[] = "-----END X509 CRL-----\n";
+
 void published_path(char out[PUBLISHED_PATH], const char *folder, int64_t number, const char *ending)
 {
     snprintf(out, PUBLISHED_PATH, "%s/%" PRId64 "%s", folder, number, ending);
@@ -67,10 +69,9 @@ static size_t pem_lines(const uint8_t *data, size_t len, char *out)
 /* One pass over the spool feeds the digest and both files. */
 static bool copy(int spool, uint64_t offset, uint64_t len, int der, int pem, EVP_MD_CTX *digest)
 {
-    static const char head[] = "-----BEGIN X509 CRL-----\n", tail[] = "-----END X509 CRL-----\n";
     uint8_t chunk[CHUNK];
     char text[CHUNK / LINE * 65];
-    if (!write_all(pem, head, sizeof head - 1))
+    if (!write_all(pem, pem_head, sizeof pem_head - 1))
         return false;
     while (len) {
         size_t part = len < CHUNK ? (size_t)len : CHUNK;
@@ -80,7 +81,7 @@ static bool copy(int spool, uint64_t offset, uint64_t len, int der, int pem, EVP
         offset += part;
         len -= part;
     }
-    return write_all(pem, tail, sizeof tail - 1) && fsync(der) == 0 && fsync(pem) == 0;
+    return write_all(pem, pem_tail, sizeof pem_tail - 1) && fsync(der) == 0 && fsync(pem) == 0;
 }
 
 static int sync_folder(const char *folder)
@@ -154,7 +155,25 @@ static int open_to_read(const char *folder, int64_t number, const char *ending, 
     return fd;
 }
 
-struct held_publication *published_open(const char *folder, const struct store_crl *crl, struct error *err)
+/* The PEM is made of the DER, and goes without a digest: but a crash may have cut it short. */
+static uint64_t pem_len_of(uint64_t der_len)
+{
+    uint64_t text = (der_len + 2) / 3 * 4;
+    return sizeof pem_head - 1 + text + (der_len + LINE - 1) / LINE + sizeof pem_tail - 1;
+}
+
+static void name_number(struct publication *p, const struct store_crl *crl)
+{
+    struct crl_number number = {.len = crl->crl_number.len};
+    memcpy(number.octets, crl->crl_number.octets, sizeof number.octets);
+    if (number.len)
+        crl_number_to_text(&number, p->crl_number);
+    else
+        snprintf(p->crl_number, sizeof p->crl_number, "%" PRId64, crl->number);
+}
+
+struct held_publication *published_open(const char *folder, struct crl_part part, const struct store_crl *crl,
+                                        struct error *err)
 {
     struct held_publication *held = calloc(1, sizeof *held);
     if (!held) {
@@ -163,18 +182,39 @@ struct held_publication *published_open(const char *folder, const struct store_c
     }
     struct publication *p = &held->publication;
     atomic_init(&held->holders, 1);
-    *p = (struct publication){.number = crl->number,
+    held->crl = *crl;
+    *p = (struct publication){.part = part,
+                              .number = crl->number,
                               .this_update = crl->this_update,
                               .next_update = crl->next_update,
-                              .entries = crl->entries};
+                              .entries = crl->entries,
+                              .base = part.delta ? crl->base : 0};
+    name_number(p, crl);
     hex_encode(crl->digest, sizeof crl->digest, p->etag);
     p->der_fd = open_to_read(folder, crl->number, ".crl", &p->der_len);
     p->pem_fd = open_to_read(folder, crl->number, ".pem", &p->pem_len);
-    if (p->der_fd >= 0 && p->pem_fd >= 0 && digest_matches(p->der_fd, p->der_len, crl->digest))
+    if (p->der_fd >= 0 && p->pem_fd >= 0 && p->pem_len == pem_len_of(p->der_len))
         return held;
     error_set(err, "%s/%" PRId64 ".crl: missing or damaged", folder, crl->number);
     publication_release(p);
     return NULL;
+}
+
+struct held_publication *published_take_up(const char *folder, struct crl_part part,
+                                           const struct store_crl *crl, struct error *err)
+{
+    struct held_publication *held = published_open(folder, part, crl, err);
+    if (!held || digest_matches(held->publication.der_fd, held->publication.der_len, crl->digest))
+        return held;
+    error_set(err, "%s/%" PRId64 ".crl: damaged", folder, crl->number);
+    publication_release(&held->publication);
+    return NULL;
+}
+
+void published_hold(struct held_publication *held)
+{
+    if (held)
+        atomic_fetch_add(&held->holders, 1);
 }
 
 void publication_release(struct publication *publication)
@@ -197,8 +237,8 @@ void published_clean(const char *folder, int64_t number)
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         const char *name = entry->d_name;
-        if (name[0] == '.' || strcmp(name, der) == 0 || strcmp(name, pem) == 0)
-            continue;
+        if (name[0] == '.' || strcmp(name, der) == 0 || strcmp(name, pem) == 0 || entry->d_type == DT_DIR)
+            continue; /* deltas and shards have folders of their own */
         snprintf(path, sizeof path, "%s/%s", folder, name);
         if (unlink(path) < 0)
             log_warn("publisher", "cannot remove %s: %s", path, strerror(errno));

@@ -33,10 +33,10 @@ static enum ocsp_status answer_unlisted(const struct issuer *issuer, struct ocsp
 static void refer_to_crl(struct responder *responder, const struct issuer *issuer,
                          const struct cert_record *record, struct ocsp_single *single)
 {
+    struct store_crl_key whole = {issuer->id, CRL_WHOLE, false};
     struct store_crl crl;
-    int64_t changed;
     if (issuer->config->crl_reference.text &&
-        store_crl_last(responder->store, issuer->id, &crl, &changed, NULL) == FOUND &&
+        store_crl_last(responder->store, &whole, &crl, NULL) == FOUND &&
         crl.covers >= record->version) {
         single->crl_number = crl.number;
         single->crl_at = crl.this_update;

@@ -81,10 +81,29 @@ static long read_and_digest(void *arg, uint8_t *into, size_t room, struct error 
     return kept ? (long)n : -1;
 }
 
+/* It tells what the configuration says it must: where a CRL stands in for another, revoked certificates get in. */
+static bool is_configured(const struct issuer *issuer, const struct crl_head *head)
+{
+    const struct config_issuer *config = issuer->config;
+    const char *delta = config->delta_distribution_point.text;
+    struct crl_part part = {CRL_WHOLE, false};
+    char whole[CONFIG_URL_MAX + 1];
+    size_t whole_len = issuer_point(issuer, part, whole);
+    if (!bytes_equal(head->point, (struct bytes){(const uint8_t *)whole, whole_len}) &&
+        (!issuer_part_of_uri(issuer, head->point, &part) || part.delta))
+        return false;
+    bool may_delta = delta && part.shard == CRL_WHOLE, has_freshest = may_delta && !head->base;
+    struct bytes freshest = {(const uint8_t *)delta, has_freshest ? strlen(delta) : 0};
+    return (int)head->scope == config->crl_scope && (may_delta || !head->base) &&
+           bytes_equal(head->freshest, freshest) &&
+           head->expired_since == (config->keep_expired && !head->base ? issuer->ca.not_before : 0);
+}
+
 static int check_crl(const struct issuer *issuer, const struct crl_facts *facts, int64_t now,
                      struct error *err)
 {
     const struct crl_head *head = &facts->head;
+    int64_t lifetime_s = head->base ? issuer->config->delta_lifetime_s : issuer->config->crl_lifetime_s;
     if (!bytes_equal(head->issuer, (struct bytes){issuer->ca.subject.at, issuer->ca.subject.len}) ||
         !bytes_equal(head->key_id, (struct bytes){issuer->key_id, issuer->key_id_len}))
         return error_set(err, "the CRL's issuer is another");
@@ -94,8 +113,10 @@ static int check_crl(const struct issuer *issuer, const struct crl_facts *facts,
         return error_set(err, "the CRL lacks its number or its authority key identifier");
     if (head->this_update > now + SLACK_S || head->this_update < now - BUILD_S ||
         head->next_update <= head->this_update ||
-        head->next_update > now + issuer->config->crl_lifetime_s + SLACK_S)
+        head->next_update > now + lifetime_s + SLACK_S)
         return error_set(err, "the CRL's times are outside what is configured");
+    if (!is_configured(issuer, head))
+        return error_set(err, "the CRL's distribution point, scope, base or freshest CRL is not what is configured");
     return 0;
 }
 
