@@ -52,7 +52,7 @@ struct waiting {
     bool slept; /* it has waited … */
     bool over;  /* … and does no more */
     /* the rest is of waiters.c */
-    bool in_heap;
+    bool in_heap, under_way;
     size_t at; /* where in the heap */
     struct waiting_address *address;
     struct request *next;

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-/* So many are released at a time, then the workers have a moment for others. */
-#define BATCH 128
-#define PAUSE_MS 1
+#define UNDER_WAY_MAX 256 /* released and not answered yet: so the workers come to others in between */
 #define EVENTS 64
+#define HALT_S 2 /* for the last answers to go out */
 
 /* How many wait at one address: all of IPv4, the /64 network of IPv6, for that is what one client has. */
 struct waiting_address {
@@ -30,11 +30,13 @@ struct waiters {
     int epoll, event; /* the sockets of those in the heap; what wakes the thread besides */
     pthread_t thread;
     pthread_mutex_t mutex;
+    pthread_cond_t all_answered;
     uint64_t news;
     bool halted, stopping;
     void *addresses;                    /* tsearch(3) */
     struct request *ready, **ready_end; /* to be released, in order */
     size_t count, total;                /* in the heap; and those who are ready, too */
+    size_t under_way;                   /* released, and not answered yet */
     struct request **heap;              /* by until_ms, the first one on top */
 };
 
@@ -215,12 +217,35 @@ static bool go_to_sleep(struct waiters *waiters, struct request *request, handle
     return false;
 }
 
+static void note_arrival(struct waiters *waiters, struct request *request)
+{
+    if (!request->waiting.under_way)
+        return;
+    request->waiting.under_way = false;
+    waiters->under_way--;
+    if (waiters->ready && waiters->under_way == UNDER_WAY_MAX / 2)
+        wake_thread(waiters);
+    if (waiters->total + waiters->under_way == 0)
+        pthread_cond_broadcast(&waiters->all_answered);
+}
+
+void waiters_answered(struct request *request)
+{
+    struct waiters *waiters = request->waiters;
+    if (!request->waiting.slept)
+        return;
+    pthread_mutex_lock(&waiters->mutex);
+    note_arrival(waiters, request);
+    pthread_mutex_unlock(&waiters->mutex);
+}
+
 bool waiters_add(struct request *request, handler *resume, uint64_t news)
 {
     struct waiters *waiters = request->waiters;
     struct waiting *waiting = &request->waiting;
     bool sleeps = false;
     pthread_mutex_lock(&waiters->mutex);
+    note_arrival(waiters, request); /* what was new did not matter to it */
     if (waiters->news == news) {
         waiting->slept |= sleeps = !waiters->halted && go_to_sleep(waiters, request, resume);
         waiting->over = !sleeps;
@@ -257,9 +282,10 @@ size_t waiters_count(struct waiters *waiters)
 static struct request *take_batch(struct waiters *waiters)
 {
     struct request *batch = waiters->ready, *last = NULL;
-    size_t count = 0;
-    for (struct request *r = batch; r && count < BATCH; r = r->waiting.next, count++) {
+    for (struct request *r = batch; r && waiters->under_way < UNDER_WAY_MAX; r = r->waiting.next) {
         leave_place(waiters, r);
+        r->waiting.under_way = true;
+        waiters->under_way++;
         last = r;
     }
     if (!last)
@@ -269,14 +295,6 @@ static struct request *take_batch(struct waiters *waiters)
     if (!waiters->ready)
         waiters->ready_end = &waiters->ready;
     return batch;
-}
-
-/* How long until there is something to do; -1: nobody knows. */
-static int pause_ms(const struct waiters *waiters, int64_t now_ms)
-{
-    if (waiters->ready)
-        return PAUSE_MS;
-    return waiters->count ? (int)(until_ms(waiters, 0) - now_ms) : -1;
 }
 
 /* Those whose time is over, and whom there is news for. False: the end. */
@@ -291,7 +309,7 @@ static bool release_some(struct waiters *waiters, int *pause)
     }
     struct request *batch = take_batch(waiters);
     bool goes_on = !waiters->stopping;
-    *pause = pause_ms(waiters, now_ms);
+    *pause = waiters->count ? (int)(until_ms(waiters, 0) - now_ms) : -1;
     pthread_mutex_unlock(&waiters->mutex);
     while (batch) {
         struct request *next = batch->waiting.next;
@@ -341,6 +359,7 @@ static void free_waiters(struct waiters *waiters)
     if (waiters->event >= 0)
         close(waiters->event);
     pthread_mutex_destroy(&waiters->mutex);
+    pthread_cond_destroy(&waiters->all_answered);
     free(waiters->heap);
     free(waiters);
 }
@@ -373,6 +392,11 @@ struct waiters *waiters_start(const struct config *config, struct publisher *pub
     waiters->heap = calloc(waiters->max, sizeof *waiters->heap);
     waiters->epoll = epoll_create1(EPOLL_CLOEXEC);
     waiters->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&waiters->all_answered, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&waiters->mutex, NULL);
     if (start(waiters, err) < 0) {
         free_waiters(waiters);
@@ -384,11 +408,17 @@ struct waiters *waiters_start(const struct config *config, struct publisher *pub
 
 void waiters_halt(struct waiters *waiters)
 {
+    struct timespec end;
+    int late = 0;
     if (!waiters)
         return;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += HALT_S;
     pthread_mutex_lock(&waiters->mutex);
     waiters->halted = true;
     make_many_ready(waiters, NULL, (struct crl_part){0, false});
+    while (waiters->total + waiters->under_way && !late)
+        late = pthread_cond_timedwait(&waiters->all_answered, &waiters->mutex, &end);
     pthread_mutex_unlock(&waiters->mutex);
 }
 

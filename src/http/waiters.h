@@ -13,7 +13,8 @@ struct waiters;
 /* Listens to the publisher from here on. NULL with the reason. */
 struct waiters *waiters_start(const struct config *config, struct publisher *publisher, struct error *err);
 
-/* Ends the waiting of all, now, and takes no more. The workers must be there to answer them. NULL-safe. */
+/* Ends the waiting of all, now, and takes no more. Returns when the workers have answered them, or after two seconds.
+ * NULL-safe. */
 void waiters_halt(struct waiters *waiters);
 
 /* The same, and ends the thread: when no request is left. NULL-safe. */
@@ -26,6 +27,9 @@ uint64_t waiters_news(struct waiters *waiters);
  * goes on with it. False: it does not sleep, because there was news since `news`, so look again; or because it may not,
  * and then waiting.over is set. */
 bool waiters_add(struct request *request, handler *resume, uint64_t news);
+
+/* The request is at its end: its answer is out, or the client is gone. */
+void waiters_answered(struct request *request);
 
 size_t waiters_count(struct waiters *waiters);
 
