@@ -66,10 +66,10 @@ struct config_issuer {
     /* URIs in the CRLs' IssuingDistributionPoint, as they stand in the certificates; or none. Shards are numbered from 0,
      * and their URI has "{}" for the number. A URI for deltas is what turns them on. */
     struct config_value distribution_point, shard_distribution_point, delta_distribution_point;
-    unsigned shards;           /* 0: none */
-    int64_t delta_lifetime_s;  /* of a delta CRL */
-    int crl_scope;             /* enum crl_scope */
-    bool keep_expired;         /* on the CRL */
+    unsigned shards;          /* 0: none */
+    int64_t delta_lifetime_s; /* of a delta CRL */
+    int crl_scope;            /* enum crl_scope */
+    bool keep_expired;        /* on the CRL */
     struct config_alias *aliases;
     size_t alias_count;
 };

@@ -113,11 +113,12 @@ void crl_scan_free(struct crl_scan *scan);                /* NULL-safe */
 int crl_scan_tbs(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts,
                  struct error *err);
 
-/* Reads one CertificateList of any CA: entries in any order, a serial perhaps twice, extensions that are not
- * critical and not known are skipped. Refused is what would make its entries mean something else: indirect
- * CRLs, those of some reasons or of attribute certificates, unknown critical extensions, a distribution point
- * without URI; besides, no nextUpdate, version 1, and serials that RFC 5280 forbids. Only the form is looked
- * at: whether the CA signed it, crl_verify says. */
+/* Reads one CertificateList of any CA, version 1 too: entries in any order, a serial perhaps twice, extensions
+ * that are not critical and not known are skipped. Refused is what would make its entries mean something else:
+ * indirect CRLs, those of some reasons or of attribute certificates, unknown critical extensions, a
+ * distribution point without a URI; besides, CRLs without nextUpdate and serials that RFC 5280 forbids. Where
+ * there are several URIs, the facts have the first. Only the form is looked at: whether the CA signed it,
+ * crl_verify says. */
 int crl_scan_list(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts,
                   struct error *err);
 

@@ -24,7 +24,8 @@ struct publication {
     int64_t this_update, next_update, entries;
     int64_t base; /* of a delta: its base's number */
     char crl_number[CRL_NUMBER_TEXT];
-    int64_t published_at; /* when it was first served; later than that of the one before, if need be in the future */
+    int64_t
+        published_at; /* when it was first served; later than that of the one before, if need be in the future */
     char etag[2 * 32 + 1]; /* SHA-256 of the DER, hex */
     int der_fd, pem_fd;    /* read with pread only */
     uint64_t der_len, pem_len;
@@ -75,10 +76,10 @@ void publisher_listen(struct publisher *publisher, publisher_news *news, void *a
  * been, long before it ends; one of an outside CA near its end; a long list without shards; a CA whose issuer publishes no
  * CRL here. `text` is for a person. Any thread. */
 enum publisher_warning {
-    WARN_OVERDUE,     /* of our own: not renewed in time, or it has none */
-    WARN_ENDS,        /* from elsewhere: less than a quarter of its life, or a day, is left */
-    WARN_LONG,        /* more than PUBLISHER_LONG entries in one list that brokers read */
-    WARN_CHAIN,       /* a CA above it has no CRL here: those who check a whole chain refuse it */
+    WARN_OVERDUE, /* of our own: not renewed in time, or it has none */
+    WARN_ENDS,    /* from elsewhere: less than a quarter of its life, or a day, is left */
+    WARN_LONG,    /* more than PUBLISHER_LONG entries in one list that brokers read */
+    WARN_CHAIN,   /* a CA above it has no CRL here: those who check a whole chain refuse it */
 };
 #define PUBLISHER_LONG 10000
 typedef void publisher_each_warning(void *arg, enum publisher_warning warning, const struct issuer *issuer,

@@ -118,8 +118,9 @@ struct store_crl {
     int64_t this_update, next_update, entries;
     uint8_t digest[32], shape[32];      /* SHA-256 of the DER, and of what it was configured to be */
     int64_t regular_at, regular_covers; /* complete: the last one that came by schedule; 0: none yet */
-    int64_t base, base_covers; /* delta: its base; complete: the one published before it, on which deltas build; 0: none */
-    struct serial crl_number;  /* CRLNumber where it was made elsewhere; len 0: it was not */
+    int64_t base,
+        base_covers; /* delta: its base; complete: the one published before it, on which deltas build; 0: none */
+    struct serial crl_number; /* CRLNumber where it was made elsewhere; len 0: it was not */
 };
 
 /* Whose and which. */
@@ -155,15 +156,15 @@ int store_crl_scan(struct store *store, const struct store_crl_key *key, store_e
                    int64_t *covers, struct error *err);
 
 /* The same of what has changed since the change counter was `since`, those that were released too. */
-int store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since, store_each *each,
-                         void *arg, int64_t *covers, struct error *err);
+int store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since,
+                         store_each *each, void *arg, int64_t *covers, struct error *err);
 
 /* Decides anew which shard lists each revoked certificate, where the number of shards is not what it was: the one that
  * its certificate names, else `shard_of` its serial. Shards that were published are forgotten, but for their numbers.
  * Not while anything else is under way. */
 typedef int store_shard_of(const void *arg, const struct serial *serial);
-int store_reshard(struct store *store, int64_t issuer, unsigned shards, store_shard_of *shard_of, const void *arg,
-                  struct error *err);
+int store_reshard(struct store *store, int64_t issuer, unsigned shards, store_shard_of *shard_of,
+                  const void *arg, struct error *err);
 
 /* --- tokens -------------------------------------------------------------------------------------------- */
 

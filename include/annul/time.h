@@ -15,6 +15,9 @@
  */
 size_t time_to_der(int64_t at, uint8_t out[DER_TIME_MAX]);
 
+/* The tag that this rule wants for a time. */
+uint8_t time_der_tag(int64_t at);
+
 /* GeneralizedTime TLV, as OCSP uses throughout (RFC 6960 section 4.2.2.1). Returns DER_TIME_MAX. */
 size_t time_to_generalized(int64_t at, uint8_t out[DER_TIME_MAX]);
 

@@ -20,14 +20,15 @@ static int name_shard(void *arg, struct bytes uri)
 }
 
 /* A CRL whose scope is user or CA certificates tells nothing of the other kind. */
-static int check_scope(const struct issuer *issuer, const struct certificate *certificate, const char *subject,
-                       struct error *err)
+static int check_scope(const struct issuer *issuer, const struct certificate *certificate,
+                       const char *subject, struct error *err)
 {
     int scope = issuer->config->crl_scope;
     if (scope == CRL_ALL || (scope == CRL_CA) == certificate->is_ca)
         return 0;
-    return error_set(err, "%s is %s certificate, and issuer %s lists those of the other kind alone (crl_scope)", subject,
-                     certificate->is_ca ? "a CA" : "no CA", issuer->config->name.text);
+    return error_set(err,
+                     "%s is %s certificate, and issuer %s lists those of the other kind alone (crl_scope)",
+                     subject, certificate->is_ca ? "a CA" : "no CA", issuer->config->name.text);
 }
 
 /* What certificates_from_text gave, kept until the transaction. */

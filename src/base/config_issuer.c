@@ -219,7 +219,8 @@ static bool has_place(const char *url)
 
 static int check_points(const struct config *config, const struct config_issuer *issuer, struct error *err)
 {
-    const struct config_value *whole = &issuer->distribution_point, *shard = &issuer->shard_distribution_point,
+    const struct config_value *whole = &issuer->distribution_point,
+                              *shard = &issuer->shard_distribution_point,
                               *delta = &issuer->delta_distribution_point;
     if (check_url(config, issuer, "distribution_point", whole, err) < 0 ||
         check_url(config, issuer, "shard_distribution_point", shard, err) < 0 ||
@@ -230,15 +231,17 @@ static int check_points(const struct config *config, const struct config_issuer 
                             "issuer \"%s\": shards and shard_distribution_point go together; %s is missing",
                             issuer->name.text, shard->text ? "shards" : "shard_distribution_point");
     if (shard->text && (!has_place(shard->text) || strlen(shard->text) > CONFIG_URL_MAX - 2))
-        return config_error(config, shard->line, err,
-                            "issuer \"%s\": shard_distribution_point \"%s\": must have {} once, for the number of the "
-                            "shard, as in \"http://crl.example.org/crl/%s/{}.crl\"",
-                            issuer->name.text, shard->text, issuer->name.text);
+        return config_error(
+            config, shard->line, err,
+            "issuer \"%s\": shard_distribution_point \"%s\": must have {} once, for the number of the "
+            "shard, as in \"http://crl.example.org/crl/%s/{}.crl\"",
+            issuer->name.text, shard->text, issuer->name.text);
     if (delta->text && whole->text && strcmp(delta->text, whole->text) == 0)
-        return config_error(config, delta->line, err,
-                            "issuer \"%s\": delta_distribution_point is the URL of the whole CRL; deltas need one of "
-                            "their own",
-                            issuer->name.text);
+        return config_error(
+            config, delta->line, err,
+            "issuer \"%s\": delta_distribution_point is the URL of the whole CRL; deltas need one of "
+            "their own",
+            issuer->name.text);
     return 0;
 }
 
@@ -320,8 +323,7 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     issuer->nonce = (enum nonce_policy)nonce;
     issuer->responder_by_name = responder_id == 1;
     if (read_crls(config, section, issuer, err) < 0 || read_signers(config, section, issuer, err) < 0 ||
-        read_delegates(config, section, issuer, err) < 0 ||
-        read_presigning(config, section, issuer, err) < 0)
+        read_delegates(config, section, issuer, err) < 0 || read_presigning(config, section, issuer, err) < 0)
         return -1;
     issuer->alias_count = cfg_size(section, "alias");
     issuer->aliases = calloc(issuer->alias_count ? issuer->alias_count : 1, sizeof *issuer->aliases);

@@ -301,13 +301,19 @@ static bool range_is_of(struct request *request, const struct representation *r,
     return time_from_http(value, &at) && at == r->modified_at && at < now;
 }
 
+/* Which octets are the answer. */
 static enum header_range find_range(struct request *request, const struct representation *r, uint64_t len,
                                     int64_t now, uint64_t *first, uint64_t *count)
 {
     const char *value = request->method == GET ? request_header(request, MHD_HTTP_HEADER_RANGE) : NULL;
-    *first = 0;
-    *count = len;
-    return value && range_is_of(request, r, now) ? header_range(value, len, first, count) : RANGE_ALL;
+    enum header_range range = RANGE_ALL;
+    if (value && range_is_of(request, r, now))
+        range = header_range(value, len, first, count);
+    if (range != RANGE_PART) {
+        *first = 0;
+        *count = len;
+    }
+    return range;
 }
 
 /* May take the set, whose ETag stays until the reply is queued. */

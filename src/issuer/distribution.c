@@ -15,8 +15,8 @@ size_t issuer_point(const struct issuer *issuer, struct crl_part part, char uri[
                                                  : config->shard_distribution_point.text;
     int len;
     if (text && part.shard != CRL_WHOLE && !part.delta)
-        len = snprintf(uri, CONFIG_URL_MAX + 1, "%.*s%d%s", (int)(strstr(text, place) - text), text, part.shard,
-                       strstr(text, place) + strlen(place));
+        len = snprintf(uri, CONFIG_URL_MAX + 1, "%.*s%d%s", (int)(strstr(text, place) - text), text,
+                       part.shard, strstr(text, place) + strlen(place));
     else
         len = snprintf(uri, CONFIG_URL_MAX + 1, "%s", text ? text : "");
     return (size_t)len;

@@ -44,12 +44,6 @@ bool der_take_any(struct bytes *in, uint8_t *tag, struct bytes *content)
     return true;
 }
 
-bool der_take(struct bytes *in, uint8_t tag, struct bytes *content)
-{
-    uint8_t found;
-    return der_peek(*in) == tag && der_take_any(in, &found, content);
-}
-
 bool der_take_whole(struct bytes *in, uint8_t tag, struct bytes *whole)
 {
     const uint8_t *start = in->at;

@@ -56,55 +56,62 @@ static bool seconds_from_date(const struct date *d, int64_t *at)
     return true;
 }
 
-static void put_digits(char *out, int64_t value, int width)
+static void put_two(char *out, unsigned value)
 {
-    for (int i = width - 1; i >= 0; i--, value /= 10)
-        out[i] = (char)('0' + value % 10);
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
 }
 
-static bool get_digits(const char *text, int width, unsigned *value)
+static void put_year(char *out, int64_t year)
 {
-    *value = 0;
-    for (int i = 0; i < width; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        *value = *value * 10 + (unsigned)(text[i] - '0');
-    }
-    return true;
+    put_two(out, (unsigned)year / 100);
+    put_two(out + 2, (unsigned)year % 100);
+}
+
+/* The value of two digits; 100, which no part of a date may be, where they are none. */
+static unsigned get_two(const char *text)
+{
+    unsigned tens = (unsigned)(text[0] - '0'), ones = (unsigned)(text[1] - '0');
+    return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
+}
+
+static bool get_year(const char *text, int64_t *year)
+{
+    unsigned century = get_two(text), rest = get_two(text + 2);
+    *year = century * 100 + rest;
+    return century < 100 && rest < 100;
 }
 
 /* "YYYYMMDDHHMMSSZ" */
 static void put_compact(const struct date *d, char out[15])
 {
-    put_digits(out, d->year, 4);
-    put_digits(out + 4, d->month, 2);
-    put_digits(out + 6, d->day, 2);
-    put_digits(out + 8, d->hour, 2);
-    put_digits(out + 10, d->minute, 2);
-    put_digits(out + 12, d->second, 2);
+    put_year(out, d->year);
+    put_two(out + 4, d->month);
+    put_two(out + 6, d->day);
+    put_two(out + 8, d->hour);
+    put_two(out + 10, d->minute);
+    put_two(out + 12, d->second);
     out[14] = 'Z';
 }
 
 static bool parse_compact(const char *text, size_t len, int64_t *at)
 {
-    struct date d = {0};
-    unsigned year;
+    struct date d;
     if (len == 13) { /* UTCTime: 50 to 99 are 19xx (RFC 5280 section 4.1.2.5.1) */
-        if (!get_digits(text, 2, &year))
+        unsigned year = get_two(text);
+        if (year == 100)
             return false;
         d.year = year + (year >= 50 ? 1900 : 2000);
-        text += 2;
-    } else if (len == 15) {
-        if (!get_digits(text, 4, &year))
-            return false;
-        d.year = year;
-        text += 4;
-    } else {
+    } else if (len != 15 || !get_year(text, &d.year)) {
         return false;
     }
-    return get_digits(text, 2, &d.month) && get_digits(text + 2, 2, &d.day) &&
-           get_digits(text + 4, 2, &d.hour) && get_digits(text + 6, 2, &d.minute) &&
-           get_digits(text + 8, 2, &d.second) && text[10] == 'Z' && seconds_from_date(&d, at);
+    text += len - 11;
+    d.month = get_two(text);
+    d.day = get_two(text + 2);
+    d.hour = get_two(text + 4);
+    d.minute = get_two(text + 6);
+    d.second = get_two(text + 8);
+    return text[10] == 'Z' && seconds_from_date(&d, at);
 }
 
 size_t time_to_generalized(int64_t at, uint8_t out[DER_TIME_MAX])
@@ -116,14 +123,20 @@ size_t time_to_generalized(int64_t at, uint8_t out[DER_TIME_MAX])
     return DER_TIME_MAX;
 }
 
+uint8_t time_der_tag(int64_t at)
+{
+    return at < -631152000 || at >= 2524608000 ? DER_GENERALIZED_TIME : DER_UTC_TIME; /* 1950 to 2049 */
+}
+
 size_t time_to_der(int64_t at, uint8_t out[DER_TIME_MAX])
 {
-    time_to_generalized(at, out);
-    if (at < -631152000 || at >= 2524608000) /* outside 1950 to 2049 */
-        return DER_TIME_MAX;
+    uint8_t whole[DER_TIME_MAX];
+    if (time_der_tag(at) == DER_GENERALIZED_TIME)
+        return time_to_generalized(at, out);
+    time_to_generalized(at, whole);
     out[0] = DER_UTC_TIME;
     out[1] = 13;
-    memmove(out + 2, out + 4, 13); /* drop the century */
+    memcpy(out + 2, whole + 4, 13); /* without the century */
     return 15;
 }
 
@@ -151,26 +164,27 @@ void time_to_text(int64_t at, char out[TIME_TEXT])
 {
     struct date d = date_from_seconds(at);
     memcpy(out, "0000-00-00T00:00:00Z", TIME_TEXT);
-    put_digits(out, d.year, 4);
-    put_digits(out + 5, d.month, 2);
-    put_digits(out + 8, d.day, 2);
-    put_digits(out + 11, d.hour, 2);
-    put_digits(out + 14, d.minute, 2);
-    put_digits(out + 17, d.second, 2);
+    put_year(out, d.year);
+    put_two(out + 5, d.month);
+    put_two(out + 8, d.day);
+    put_two(out + 11, d.hour);
+    put_two(out + 14, d.minute);
+    put_two(out + 17, d.second);
 }
 
 bool time_from_text(const char *text, int64_t *at)
 {
-    struct date d = {0};
-    unsigned year;
+    struct date d;
     if (strlen(text) != TIME_TEXT - 1 || text[4] != '-' || text[7] != '-' || text[10] != 'T' ||
         text[13] != ':' || text[16] != ':' || text[19] != 'Z')
         return false;
-    if (!get_digits(text, 4, &year) || !get_digits(text + 5, 2, &d.month) ||
-        !get_digits(text + 8, 2, &d.day) || !get_digits(text + 11, 2, &d.hour) ||
-        !get_digits(text + 14, 2, &d.minute) || !get_digits(text + 17, 2, &d.second))
+    if (!get_year(text, &d.year))
         return false;
-    d.year = year;
+    d.month = get_two(text + 5);
+    d.day = get_two(text + 8);
+    d.hour = get_two(text + 11);
+    d.minute = get_two(text + 14);
+    d.second = get_two(text + 17);
     return seconds_from_date(&d, at);
 }
 
@@ -183,18 +197,17 @@ void time_to_http(int64_t at, char out[TIME_HTTP])
     int64_t weekday = ((at - (int64_t)(d.hour * 3600 + d.minute * 60 + d.second)) / 86400 % 7 + 7) % 7;
     memcpy(out, "Thu, 00 Jan 0000 00:00:00 GMT", TIME_HTTP);
     memcpy(out, day_names + 3 * weekday, 3);
-    put_digits(out + 5, d.day, 2);
+    put_two(out + 5, d.day);
     memcpy(out + 8, month_names + 3 * (d.month - 1), 3);
-    put_digits(out + 12, d.year, 4);
-    put_digits(out + 17, d.hour, 2);
-    put_digits(out + 20, d.minute, 2);
-    put_digits(out + 23, d.second, 2);
+    put_year(out + 12, d.year);
+    put_two(out + 17, d.hour);
+    put_two(out + 20, d.minute);
+    put_two(out + 23, d.second);
 }
 
 bool time_from_http(const char *text, int64_t *at)
 {
-    struct date d = {0};
-    unsigned year;
+    struct date d;
     if (strlen(text) != TIME_HTTP - 1 || memcmp(text + 25, " GMT", 4) != 0 || text[3] != ',' ||
         text[4] != ' ' || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' || text[19] != ':' ||
         text[22] != ':')
@@ -202,10 +215,11 @@ bool time_from_http(const char *text, int64_t *at)
     for (d.month = 1; d.month <= 12; d.month++)
         if (memcmp(month_names + 3 * (d.month - 1), text + 8, 3) == 0)
             break;
-    if (!get_digits(text + 5, 2, &d.day) || !get_digits(text + 12, 4, &year) ||
-        !get_digits(text + 17, 2, &d.hour) || !get_digits(text + 20, 2, &d.minute) ||
-        !get_digits(text + 23, 2, &d.second))
+    if (!get_year(text + 12, &d.year))
         return false;
-    d.year = year;
+    d.day = get_two(text + 5);
+    d.hour = get_two(text + 17);
+    d.minute = get_two(text + 20);
+    d.second = get_two(text + 23);
     return seconds_from_date(&d, at);
 }

@@ -82,7 +82,7 @@ static int add_listed(void *arg, const struct cert_record *record)
 static int add_change(void *arg, const struct cert_record *record)
 {
     return add_entry(arg, record, record->status == CERT_GOOD ? REASON_REMOVE_FROM_CRL : record->reason) ? 0
-                                                                                                       : -1;
+                                                                                                         : -1;
 }
 
 static int splice_change(void *arg, const struct cert_record *record)
@@ -93,7 +93,8 @@ static int splice_change(void *arg, const struct cert_record *record)
     return record->status == CERT_GOOD ? 0 : add_listed(build, record);
 }
 
-static int add_changes(struct build *build, struct store *store, const struct crl_base *base, struct error *err)
+static int add_changes(struct build *build, struct store *store, const struct crl_base *base,
+                       struct error *err)
 {
     spool_rewind(&build->spool);
     build->crl.base = base->number;
@@ -113,8 +114,8 @@ static int add_entries(struct build *build, struct store *store, struct error *e
             result = add_changes(build, store, &order->bases[1], err);
     } else if (order->splice) {
         splice_init(&build->splice, order->before);
-        result = store_crl_scan_since(store, &build->key, order->before->crl.covers, splice_change, build, covers,
-                                      err);
+        result = store_crl_scan_since(store, &build->key, order->before->crl.covers, splice_change, build,
+                                      covers, err);
         if (result == 0 && !splice_rest(&build->splice, &build->spool))
             result = error_set(err, "the CRL before is damaged");
     } else {
@@ -133,7 +134,8 @@ static int open_spool(struct build *build, struct error *err)
     bool known = crl_prefix(&largest, &build->head, UINT32_MAX, 0);
     uint64_t room = largest.len + 64;
     buffer_free(&largest);
-    return known ? spool_open(&build->spool, build->order->folder, room, err) : error_set(err, "out of memory");
+    return known ? spool_open(&build->spool, build->order->folder, room, err)
+                 : error_set(err, "out of memory");
 }
 
 static bool put(struct spool *spool, const struct buffer *data, uint64_t offset)
@@ -150,8 +152,7 @@ static int add_signature(struct build *build, struct signer *signer, uint64_t *b
     size_t signature_len;
     int result = -1;
     uint64_t entries_len = spool->end - spool->entries_at;
-    if (!crl_suffix(&suffix, &build->head) ||
-        !crl_prefix(&prefix, &build->head, entries_len, suffix.len)) {
+    if (!crl_suffix(&suffix, &build->head) || !crl_prefix(&prefix, &build->head, entries_len, suffix.len)) {
         error_set(err, "out of memory");
         goto out;
     }
@@ -251,7 +252,8 @@ struct held_publication *crl_build(struct store *store, struct signer *signer, c
                                     .this_update = order->now,
                                     .next_update = order->now + lifetime_s(order->issuer, order->part)};
     describe(order->issuer, order->part, build->point, &build->head);
-    if (order->number || store_crl_take_number(store, &build->key, order->now, &build->crl.number, err) == 0) {
+    if (order->number ||
+        store_crl_take_number(store, &build->key, order->now, &build->crl.number, err) == 0) {
         fault_point("crl-number-taken");
         held = build_with_number(build, store, signer, err);
     }

@@ -19,6 +19,7 @@
 
 #define CHUNK 49152 /* a whole number of PEM lines */
 #define LINE 48     /* octets in 64 characters */
+#define BEGIN_SYNC (8 << 20)
 
 static const char pem_head[] = "-----BEGIN X509 CRL-----\n", pem_tail[] = "-----END X509 CRL-----\n";
 
@@ -66,22 +67,55 @@ static size_t pem_lines(const uint8_t *data, size_t len, char *out)
     return (size_t)(out - start);
 }
 
-/* One pass over the spool feeds the digest and both files. */
-static bool copy(int spool, uint64_t offset, uint64_t len, int der, int pem, EVP_MD_CTX *digest)
+/* To the disk as it comes, so that little is left to wait for. */
+static bool write_der(int from, uint64_t offset, uint64_t len, int der, uint8_t digest[32])
+{
+    uint8_t chunk[CHUNK];
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool good = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+    for (uint64_t done = 0; good && done < len;) {
+        size_t part = len - done < CHUNK ? (size_t)(len - done) : CHUNK;
+        good = read_all(from, chunk, part, offset + done) && EVP_DigestUpdate(ctx, chunk, part) == 1 &&
+               write_all(der, chunk, part);
+        if (done / BEGIN_SYNC != (done + part) / BEGIN_SYNC)
+            sync_file_range(der, 0, 0, SYNC_FILE_RANGE_WRITE);
+        done += part;
+    }
+    good = good && EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    return good;
+}
+
+/* Gives the PEM of a DER file in pieces; false where `give` says so, or the file cannot be read. */
+typedef bool pem_piece(int fd, const void *piece, size_t len, uint64_t offset);
+
+static bool make_pem(int from, uint64_t offset, uint64_t len, pem_piece *give, int fd)
 {
     uint8_t chunk[CHUNK];
     char text[CHUNK / LINE * 65];
-    if (!write_all(pem, pem_head, sizeof pem_head - 1))
-        return false;
-    while (len) {
-        size_t part = len < CHUNK ? (size_t)len : CHUNK;
-        if (!read_all(spool, chunk, part, offset) || EVP_DigestUpdate(digest, chunk, part) != 1 ||
-            !write_all(der, chunk, part) || !write_all(pem, text, pem_lines(chunk, part, text)))
-            return false;
-        offset += part;
-        len -= part;
+    uint64_t at = sizeof pem_head - 1;
+    bool good = give(fd, pem_head, sizeof pem_head - 1, 0);
+    for (uint64_t done = 0; good && done < len;) {
+        size_t part = len - done < CHUNK ? (size_t)(len - done) : CHUNK, text_len;
+        good = read_all(from, chunk, part, offset + done);
+        text_len = pem_lines(chunk, part, text);
+        good = good && give(fd, text, text_len, at);
+        at += text_len;
+        done += part;
     }
-    return write_all(pem, pem_tail, sizeof pem_tail - 1) && fsync(der) == 0 && fsync(pem) == 0;
+    return good && give(fd, pem_tail, sizeof pem_tail - 1, at);
+}
+
+static bool write_piece(int fd, const void *piece, size_t len, uint64_t offset)
+{
+    (void)offset;
+    return write_all(fd, piece, len);
+}
+
+static bool is_piece(int fd, const void *piece, size_t len, uint64_t offset)
+{
+    char found[CHUNK / LINE * 65];
+    return read_all(fd, found, len, offset) && memcmp(found, piece, len) == 0;
 }
 
 static int sync_folder(const char *folder)
@@ -93,40 +127,46 @@ static int sync_folder(const char *folder)
     return result;
 }
 
+static int open_new(const char *folder, int64_t number, const char *ending)
+{
+    char path[PUBLISHED_PATH];
+    published_path(path, folder, number, ending);
+    return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+}
+
+static bool into_place(const char *folder, int64_t number, const char *from, const char *to)
+{
+    char tmp[PUBLISHED_PATH], path[PUBLISHED_PATH];
+    published_path(tmp, folder, number, from);
+    published_path(path, folder, number, to);
+    return rename(tmp, path) == 0;
+}
+
+/* The PEM is not waited for: if a crash cuts it short, it is made anew. */
 int published_write(int spool, uint64_t offset, uint64_t len, const char *folder, int64_t number,
                     uint8_t digest[32], struct error *err)
 {
-    char der_tmp[PUBLISHED_PATH], pem_tmp[PUBLISHED_PATH], der_path[PUBLISHED_PATH], pem_path[PUBLISHED_PATH];
-    published_path(der_tmp, folder, number, ".crl.tmp");
-    published_path(pem_tmp, folder, number, ".pem.tmp");
-    published_path(der_path, folder, number, ".crl");
-    published_path(pem_path, folder, number, ".pem");
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int der = open(der_tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int pem = open(pem_tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int result = -1;
-    if (der < 0 || pem < 0 || !ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 ||
-        !copy(spool, offset, len, der, pem, ctx) || EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
-        goto out;
+    int der = open_new(folder, number, ".crl.tmp"), pem = open_new(folder, number, ".pem.tmp");
+    bool good = der >= 0 && pem >= 0 && write_der(spool, offset, len, der, digest) &&
+                make_pem(spool, offset, len, write_piece, pem) && fsync(der) == 0;
     fault_point("crl-written");
-    if (rename(der_tmp, der_path) < 0)
-        goto out;
+    good = good && into_place(folder, number, ".crl.tmp", ".crl");
     fault_point("crl-half-renamed");
-    if (rename(pem_tmp, pem_path) < 0 || sync_folder(folder) < 0)
-        goto out;
-    result = 0;
-out:
-    if (result < 0) {
-        error_set(err, "CRL file %s: %s", der_path, strerror(errno));
-        unlink(der_tmp);
-        unlink(pem_tmp);
+    good = good && into_place(folder, number, ".pem.tmp", ".pem") && sync_folder(folder) == 0;
+    if (!good) {
+        char path[PUBLISHED_PATH];
+        int reason = errno;
+        published_path(path, folder, number, ".crl.tmp");
+        unlink(path);
+        published_path(path, folder, number, ".pem.tmp");
+        unlink(path);
+        error_set(err, "CRL file %s/%" PRId64 ".crl: %s", folder, number, strerror(reason));
     }
     if (der >= 0)
         close(der);
     if (pem >= 0)
         close(pem);
-    EVP_MD_CTX_free(ctx);
-    return result;
+    return good ? 0 : -1;
 }
 
 static bool digest_matches(int fd, uint64_t len, const uint8_t wanted[32])
@@ -153,13 +193,6 @@ static int open_to_read(const char *folder, int64_t number, const char *ending, 
     if (fd >= 0 && fstat(fd, &status) == 0)
         *len = (uint64_t)status.st_size;
     return fd;
-}
-
-/* The PEM is made of the DER, and goes without a digest: but a crash may have cut it short. */
-static uint64_t pem_len_of(uint64_t der_len)
-{
-    uint64_t text = (der_len + 2) / 3 * 4;
-    return sizeof pem_head - 1 + text + (der_len + LINE - 1) / LINE + sizeof pem_tail - 1;
 }
 
 static void name_number(struct publication *p, const struct store_crl *crl)
@@ -193,21 +226,38 @@ struct held_publication *published_open(const char *folder, struct crl_part part
     hex_encode(crl->digest, sizeof crl->digest, p->etag);
     p->der_fd = open_to_read(folder, crl->number, ".crl", &p->der_len);
     p->pem_fd = open_to_read(folder, crl->number, ".pem", &p->pem_len);
-    if (p->der_fd >= 0 && p->pem_fd >= 0 && p->pem_len == pem_len_of(p->der_len))
+    if (p->der_fd >= 0 && p->pem_fd >= 0)
         return held;
-    error_set(err, "%s/%" PRId64 ".crl: missing or damaged", folder, crl->number);
+    error_set(err, "%s/%" PRId64 ".crl: missing", folder, crl->number);
     publication_release(p);
     return NULL;
+}
+
+/* Makes the PEM of a DER file that is good, where it is not there as it should be. */
+static bool mend_pem(const char *folder, const struct store_crl *crl)
+{
+    uint64_t der_len = 0, pem_len = 0;
+    int der = open_to_read(folder, crl->number, ".crl", &der_len), made = -1;
+    int pem = open_to_read(folder, crl->number, ".pem", &pem_len);
+    bool good = der >= 0 && digest_matches(der, der_len, crl->digest);
+    if (good && (pem < 0 || !make_pem(der, 0, der_len, is_piece, pem))) {
+        made = open_new(folder, crl->number, ".pem.tmp");
+        good = made >= 0 && make_pem(der, 0, der_len, write_piece, made) &&
+               into_place(folder, crl->number, ".pem.tmp", ".pem");
+    }
+    int all[] = {der, pem, made};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i] >= 0)
+            close(all[i]);
+    return good;
 }
 
 struct held_publication *published_take_up(const char *folder, struct crl_part part,
                                            const struct store_crl *crl, struct error *err)
 {
-    struct held_publication *held = published_open(folder, part, crl, err);
-    if (!held || digest_matches(held->publication.der_fd, held->publication.der_len, crl->digest))
-        return held;
-    error_set(err, "%s/%" PRId64 ".crl: damaged", folder, crl->number);
-    publication_release(&held->publication);
+    if (mend_pem(folder, crl))
+        return published_open(folder, part, crl, err);
+    error_set(err, "%s/%" PRId64 ".crl: missing or damaged", folder, crl->number);
     return NULL;
 }
 

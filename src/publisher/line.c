@@ -10,7 +10,9 @@
 
 struct line *desk_line(const struct desk *desk, struct crl_part part)
 {
-    size_t at = part.delta ? LINE_DELTA : part.shard == CRL_WHOLE ? LINE_WHOLE : LINE_SHARDS + (size_t)part.shard;
+    size_t at = part.delta                ? LINE_DELTA
+                : part.shard == CRL_WHOLE ? LINE_WHOLE
+                                          : LINE_SHARDS + (size_t)part.shard;
     bool is_part = part.shard == CRL_WHOLE || (part.shard >= 0 && !part.delta);
     return is_part && at < desk->count ? &desk->lines[at] : NULL;
 }
@@ -41,8 +43,9 @@ bool line_is_regular(const struct line *line, int64_t now)
     const struct store_crl *crl = line->current ? &line->current->crl : NULL;
     if (!crl || crl->this_update > now + SKEW_S) /* the clock was ahead and is right again */
         return true;
-    return line->part.delta ? now >= crl->this_update + config->delta_lifetime_s / 2
-                            : now >= crl->regular_at + config->crl_refresh_s || crl->regular_at > now + SKEW_S;
+    return line->part.delta
+               ? now >= crl->this_update + config->delta_lifetime_s / 2
+               : now >= crl->regular_at + config->crl_refresh_s || crl->regular_at > now + SKEW_S;
 }
 
 static bool has_shape(const struct line *line)
@@ -60,7 +63,8 @@ int64_t line_delta_max(const struct line *whole)
 static bool is_outgrown(const struct desk *desk, const struct line *whole)
 {
     const struct held_publication *delta = desk->lines[LINE_DELTA].current;
-    return delta && delta->crl.base == whole->current->crl.number && delta->crl.entries > line_delta_max(whole);
+    return delta && delta->crl.base == whole->current->crl.number &&
+           delta->crl.entries > line_delta_max(whole);
 }
 
 bool line_is_due(const struct desk *desk, const struct line *line, int64_t now)
@@ -94,8 +98,9 @@ static bool is_overdue(const struct line *line, int64_t now)
     if (!line->current)
         return true;
     const struct store_crl *crl = &line->current->crl;
-    return now >= crl->next_update || now >= crl->this_update + (line->part.delta ? config->delta_lifetime_s * 3 / 4
-                                                                                  : config->crl_refresh_s * 3 / 2);
+    return now >= crl->next_update ||
+           now >= crl->this_update +
+                      (line->part.delta ? config->delta_lifetime_s * 3 / 4 : config->crl_refresh_s * 3 / 2);
 }
 
 static bool ends_soon(const struct publication *p, int64_t now)
@@ -128,8 +133,8 @@ unsigned line_warnings(const struct desk *desk, const struct line *line, int64_t
     return found;
 }
 
-void line_warning_text(const struct desk *desk, const struct line *line, enum publisher_warning warning, int64_t now,
-                       char text[256])
+void line_warning_text(const struct desk *desk, const struct line *line, enum publisher_warning warning,
+                       int64_t now, char text[256])
 {
     const struct publication *p = line->current ? &line->current->publication : NULL;
     char name[LINE_NAME];
@@ -137,7 +142,8 @@ void line_warning_text(const struct desk *desk, const struct line *line, enum pu
     switch (warning) {
     case WARN_OVERDUE:
         if (p)
-            snprintf(text, 256, "the %s should have been renewed, and ends in %" PRId64 " hours: see annuld's log", what,
+            snprintf(text, 256,
+                     "the %s should have been renewed, and ends in %" PRId64 " hours: see annuld's log", what,
                      (p->next_update - now) / 3600);
         else
             snprintf(text, 256, "there is no %s: see annuld's log", what);
@@ -148,7 +154,8 @@ void line_warning_text(const struct desk *desk, const struct line *line, enum pu
         break;
     case WARN_LONG:
         snprintf(text, 256,
-                 "the CRL has %" PRId64 " entries, and Erlang reads all of them at every handshake: set shards, or see "
+                 "the CRL has %" PRId64
+                 " entries, and Erlang reads all of them at every handshake: set shards, or see "
                  "expired_on_crl",
                  p->entries);
         break;

@@ -17,12 +17,13 @@ struct line {
     char *folder;
     uint8_t shape[32];
     struct held_publication *current;
-    int64_t changed, moved; /* change counter at the last change to it; and when an entry went to another shard */
-    bool building;          /* a thread is at it */
+    int64_t changed,
+        moved;     /* change counter at the last change to it; and when an entry went to another shard */
+    bool building; /* a thread is at it */
     struct asking *asked, *underway; /* who waits for the next build, and for the one under way */
-    int64_t retry_ms;       /* pause after the next failure */
-    int64_t not_before_ms;  /* after a failure, or a long build */
-    unsigned warned;        /* of these warnings (1 << enum publisher_warning) the log has told */
+    int64_t retry_ms;                /* pause after the next failure */
+    int64_t not_before_ms;           /* after a failure, or a long build */
+    unsigned warned;                 /* of these warnings (1 << enum publisher_warning) the log has told */
 };
 
 /* All lines of an issuer: the whole, its deltas, the shards. */
@@ -34,6 +35,8 @@ struct desk {
     size_t count;
     struct line *lines;
 };
+#define LINE_RETRY_MS 500 /* after the first failure */
+
 enum { LINE_WHOLE, LINE_DELTA, LINE_SHARDS };
 
 struct line *desk_line(const struct desk *desk, struct crl_part part); /* NULL: there is none */
@@ -56,8 +59,8 @@ int64_t line_delta_max(const struct line *whole);
 
 /* What is wrong, as bits 1 << enum publisher_warning, of a line that should be published; and the words for one of them. */
 unsigned line_warnings(const struct desk *desk, const struct line *line, int64_t now);
-void line_warning_text(const struct desk *desk, const struct line *line, enum publisher_warning warning, int64_t now,
-                       char text[256]);
+void line_warning_text(const struct desk *desk, const struct line *line, enum publisher_warning warning,
+                       int64_t now, char text[256]);
 
 /* "the CRL", "delta", "shard 7": for messages. */
 #define LINE_NAME 24

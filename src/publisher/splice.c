@@ -21,8 +21,8 @@ static bool fill(struct splice *splice)
     splice->at = 0;
     while (splice->left && splice->have < SPLICE_WINDOW) {
         size_t room = SPLICE_WINDOW - splice->have;
-        ssize_t n = pread(splice->fd, splice->window + splice->have, splice->left < room ? splice->left : room,
-                          (off_t)splice->offset);
+        ssize_t n = pread(splice->fd, splice->window + splice->have,
+                          splice->left < room ? splice->left : room, (off_t)splice->offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -8,7 +8,7 @@
 #define SPLICE_WINDOW 65536
 struct splice {
     int fd;
-    uint64_t offset, left;  /* of what is not in the window yet */
+    uint64_t offset, left; /* of what is not in the window yet */
     size_t at, have;
     uint8_t window[SPLICE_WINDOW];
 };

@@ -86,5 +86,6 @@ bool spool_encoded(struct spool *spool, struct bytes entry)
 
 int spool_error(const struct spool *spool, struct error *err)
 {
-    return error_set(err, "spool file: %s", spool->failure ? strerror(spool->failure) : "an entry is too long");
+    return error_set(err, "spool file: %s",
+                     spool->failure ? strerror(spool->failure) : "an entry is too long");
 }

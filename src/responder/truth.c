@@ -35,8 +35,7 @@ static void refer_to_crl(struct responder *responder, const struct issuer *issue
 {
     struct store_crl_key whole = {issuer->id, CRL_WHOLE, false};
     struct store_crl crl;
-    if (issuer->config->crl_reference.text &&
-        store_crl_last(responder->store, &whole, &crl, NULL) == FOUND &&
+    if (issuer->config->crl_reference.text && store_crl_last(responder->store, &whole, &crl, NULL) == FOUND &&
         crl.covers >= record->version) {
         single->crl_number = crl.number;
         single->crl_at = crl.this_update;

@@ -112,11 +112,11 @@ static int check_crl(const struct issuer *issuer, const struct crl_facts *facts,
     if (!facts->has_number || !facts->has_key_id)
         return error_set(err, "the CRL lacks its number or its authority key identifier");
     if (head->this_update > now + SLACK_S || head->this_update < now - BUILD_S ||
-        head->next_update <= head->this_update ||
-        head->next_update > now + lifetime_s + SLACK_S)
+        head->next_update <= head->this_update || head->next_update > now + lifetime_s + SLACK_S)
         return error_set(err, "the CRL's times are outside what is configured");
     if (!is_configured(issuer, head))
-        return error_set(err, "the CRL's distribution point, scope, base or freshest CRL is not what is configured");
+        return error_set(
+            err, "the CRL's distribution point, scope, base or freshest CRL is not what is configured");
     return 0;
 }
 

@@ -67,7 +67,8 @@ enum outcome store_status(struct store *store, int64_t issuer, const struct seri
 }
 
 #define RECORD_COLUMNS                                                                                       \
-    "c.serial, c.not_before, c.not_after, c.subject, COALESCE(c.shard + 1, 0), r.version, r.status, r.reason, r.revoked_at, "          \
+    "c.serial, c.not_before, c.not_after, c.subject, COALESCE(c.shard + 1, 0), r.version, r.status, "        \
+    "r.reason, r.revoked_at, "                                                                               \
     "r.invalid_at"
 #define RECORD_TABLES "certificate c LEFT JOIN revocation r ON r.issuer = c.issuer AND r.serial = c.serial"
 
@@ -280,13 +281,13 @@ static int fill_in_revocation(struct store_tx *tx, int64_t issuer, const struct 
 static int fill_in(struct store_tx *tx, int64_t issuer, const struct cert_record *record, struct error *err)
 {
     struct serial_key key = serial_key(&record->serial);
-    struct db_statement *fill =
-        db_prepare(tx->db, Q_FILL_IN,
-                   "UPDATE certificate SET not_before = COALESCE(not_before, $1), "
-                   "not_after = COALESCE(not_after, $2), subject = COALESCE(subject, $3), "
-                   "shard = COALESCE(shard, $4) WHERE issuer = $5 AND serial = $6 "
-                   "AND (not_before IS NULL OR not_after IS NULL OR subject IS NULL OR shard IS NULL) RETURNING 1",
-                   err);
+    struct db_statement *fill = db_prepare(
+        tx->db, Q_FILL_IN,
+        "UPDATE certificate SET not_before = COALESCE(not_before, $1), "
+        "not_after = COALESCE(not_after, $2), subject = COALESCE(subject, $3), "
+        "shard = COALESCE(shard, $4) WHERE issuer = $5 AND serial = $6 "
+        "AND (not_before IS NULL OR not_after IS NULL OR subject IS NULL OR shard IS NULL) RETURNING 1",
+        err);
     if (!fill)
         return -1;
     db_bind_time(fill, 1, record->not_before);
@@ -335,14 +336,15 @@ int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record 
     if (take_change(tx, err) < 0 || mark_issuer(tx, issuer, err) < 0 ||
         (record->shard && mark_shard(tx, issuer, record->shard, err) < 0))
         return -1;
-    struct db_statement *s =
-        db_prepare(tx->db, Q_SET_STATUS,
-                   "INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, invalid_at, not_after, "
-                   "shard) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (issuer, serial) DO UPDATE SET version = "
-                   "excluded.version, "
-                   "status = excluded.status, reason = excluded.reason, revoked_at = excluded.revoked_at, "
-                   "invalid_at = excluded.invalid_at, not_after = excluded.not_after, shard = excluded.shard",
-                   err);
+    struct db_statement *s = db_prepare(
+        tx->db, Q_SET_STATUS,
+        "INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, invalid_at, not_after, "
+        "shard) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (issuer, serial) DO UPDATE SET "
+        "version = "
+        "excluded.version, "
+        "status = excluded.status, reason = excluded.reason, revoked_at = excluded.revoked_at, "
+        "invalid_at = excluded.invalid_at, not_after = excluded.not_after, shard = excluded.shard",
+        err);
     if (!s)
         return -1;
     record->version = tx->change;

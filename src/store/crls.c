@@ -36,10 +36,12 @@ static int record_publication(struct store_tx *tx, const struct store_crl_key *k
 {
     struct db_statement *s = db_prepare(
         tx->db, Q_CRL_PUBLISHED,
-        "INSERT INTO publication (issuer, shard, delta, number, covers, this_update, next_update, entries, digest, "
+        "INSERT INTO publication (issuer, shard, delta, number, covers, this_update, next_update, entries, "
+        "digest, "
         "shape, regular_at, regular_covers, base, base_covers, crl_number) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
-        "ON CONFLICT (issuer, shard, delta) DO UPDATE SET number = excluded.number, covers = excluded.covers, "
+        "ON CONFLICT (issuer, shard, delta) DO UPDATE SET number = excluded.number, covers = "
+        "excluded.covers, "
         "this_update = excluded.this_update, next_update = excluded.next_update, entries = excluded.entries, "
         "digest = excluded.digest, shape = excluded.shape, regular_at = excluded.regular_at, "
         "regular_covers = excluded.regular_covers, base = excluded.base, base_covers = excluded.base_covers, "
@@ -108,11 +110,12 @@ enum outcome store_crl_last(struct store *store, const struct store_crl_key *key
 {
     struct reader *reader = readers_take(&store->readers, err);
     struct db_statement *s =
-        reader ? db_prepare(reader->db, Q_CRL_LAST,
-                            "SELECT number, covers, this_update, next_update, entries, digest, shape, regular_at, "
-                            "regular_covers, base, base_covers, crl_number "
-                            "FROM publication WHERE issuer = $1 AND shard = $2 AND delta = $3",
-                            err)
+        reader ? db_prepare(
+                     reader->db, Q_CRL_LAST,
+                     "SELECT number, covers, this_update, next_update, entries, digest, shape, regular_at, "
+                     "regular_covers, base, base_covers, crl_number "
+                     "FROM publication WHERE issuer = $1 AND shard = $2 AND delta = $3",
+                     err)
                : NULL;
     enum outcome outcome = FAILED;
     if (s) {
@@ -238,8 +241,8 @@ int store_crl_scan(struct store *store, const struct store_crl_key *key, store_e
     return scan(store, key, ALL, each, arg, covers, err);
 }
 
-int store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since, store_each *each,
-                         void *arg, int64_t *covers, struct error *err)
+int store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since,
+                         store_each *each, void *arg, int64_t *covers, struct error *err)
 {
     return scan(store, key, since, each, arg, covers, err);
 }
@@ -254,16 +257,15 @@ struct placing {
 };
 
 /* The next rows behind `after`; how many, or -1. */
-static long next_page(struct store_tx *tx, int64_t issuer, const struct serial *after, struct placing page[PAGE],
-                      struct error *err)
+static long next_page(struct store_tx *tx, int64_t issuer, const struct serial *after,
+                      struct placing page[PAGE], struct error *err)
 {
     struct serial_key key = after ? serial_key(after) : (struct serial_key){0};
-    struct db_statement *s =
-        db_prepare(tx->db, Q_SHARDS_PAGE,
-                   "SELECT r.serial, c.shard FROM revocation r LEFT JOIN certificate c "
-                   "ON c.issuer = r.issuer AND c.serial = r.serial "
-                   "WHERE r.issuer = $1 AND r.serial > $2 ORDER BY r.serial",
-                   err);
+    struct db_statement *s = db_prepare(tx->db, Q_SHARDS_PAGE,
+                                        "SELECT r.serial, c.shard FROM revocation r LEFT JOIN certificate c "
+                                        "ON c.issuer = r.issuer AND c.serial = r.serial "
+                                        "WHERE r.issuer = $1 AND r.serial > $2 ORDER BY r.serial",
+                                        err);
     if (!s)
         return -1;
     db_bind_int(s, 1, issuer);
@@ -307,9 +309,7 @@ static int place_all(struct store_tx *tx, int64_t issuer, unsigned shards, store
             return -1;
         for (long i = 0; i < count; i++) {
             bool named = page[i].named != TIME_NONE && page[i].named < (int64_t)shards;
-            int64_t shard = shards == 0 ? TIME_NONE
-                            : named     ? page[i].named
-                                        : shard_of(arg, &page[i].serial);
+            int64_t shard = shards == 0 ? TIME_NONE : named ? page[i].named : shard_of(arg, &page[i].serial);
             if (place(tx, issuer, &page[i].serial, shard, err) < 0)
                 return -1;
         }
@@ -333,8 +333,8 @@ static int forget_shards(struct store_tx *tx, int64_t issuer, unsigned shards, s
     return db_do(set, err) < 0 ? -1 : db_do(forget, err);
 }
 
-int store_reshard(struct store *store, int64_t issuer, unsigned shards, store_shard_of *shard_of, const void *arg,
-                  struct error *err)
+int store_reshard(struct store *store, int64_t issuer, unsigned shards, store_shard_of *shard_of,
+                  const void *arg, struct error *err)
 {
     struct store_tx *tx = store_begin(store, &publisher, err);
     if (!tx)

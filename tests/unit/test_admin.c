@@ -210,7 +210,8 @@ static void revoking_is_written_and_published(void **state)
     assert_int_equal(record.invalidity_at, NOW - 3600);
 
     assert_int_equal(publish_now(), 0);
-    struct publication *publication = publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
+    struct publication *publication =
+        publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
     assert_non_null(publication);
     assert_int_equal(publication->entries, ask("SELECT count(*) FROM revocation WHERE status <> 0"));
     publication_release(publication);
@@ -220,12 +221,14 @@ static void the_change_itself_makes_a_new_crl(void **state)
 {
     (void)state;
     assert_int_equal(publish_now(), 0);
-    struct publication *before = publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
+    struct publication *before =
+        publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
     assert_int_equal(revoke_at(registered(), NOW, REASON_SUPERSEDED, TIME_NONE).result, ADMIN_DONE);
     int64_t number = before->number, until = clock_monotonic_ms() + 30000;
     while (number == before->number && clock_monotonic_ms() < until) { /* it comes of its own */
         sched_yield();
-        struct publication *now = publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
+        struct publication *now =
+            publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
         number = now->number;
         publication_release(now);
     }

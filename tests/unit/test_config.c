@@ -343,7 +343,9 @@ static void a_relative_path_of_the_file_is_no_hindrance(void **state)
 #define NINE "{\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"}"
 #define EIGHT "{\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\"}"
 #define LONG_64 "a123456789b123456789c123456789d123456789e123456789f123456789abcd"
-#define LONG_248 "h/23456789b123456789c123456789d123456789e123456789f123456789abcd" LONG_64 LONG_64 "a123456789b123456789c123456789d123456789e123456789f12345"
+#define LONG_248                                                                                             \
+    "h/23456789b123456789c123456789d123456789e123456789f123456789abcd" LONG_64 LONG_64                       \
+    "a123456789b123456789c123456789d123456789e123456789f12345"
 #define LONG_249 LONG_248 "x"
 
 static const struct {
@@ -440,11 +442,13 @@ static const struct {
      BAD_ISSUER("one", PAIR "\narchive_cutoff = \"36601d\""), 5, "archive_cutoff", "from 0s"},
     {"a crl_reference that is no URL", BAD_ISSUER("one", PAIR "\ncrl_reference = \"one.crl\""), 5,
      "\"one.crl\"", "http://"},
-    {"shards without their URL", BAD_ISSUER("one", PAIR "shards = 4"), 4, "shard_distribution_point", "go together"},
-    {"a URL of shards without shards", BAD_ISSUER("one", PAIR "\nshard_distribution_point = \"http://x/{}.crl\""), 5,
-     "shards", "go together"},
-    {"a URL of shards without a place", BAD_ISSUER("one", PAIR "shards = 4\nshard_distribution_point = \"http://x/0.crl\""),
-     5, "shard_distribution_point", "{}"},
+    {"shards without their URL", BAD_ISSUER("one", PAIR "shards = 4"), 4, "shard_distribution_point",
+     "go together"},
+    {"a URL of shards without shards",
+     BAD_ISSUER("one", PAIR "\nshard_distribution_point = \"http://x/{}.crl\""), 5, "shards", "go together"},
+    {"a URL of shards without a place",
+     BAD_ISSUER("one", PAIR "shards = 4\nshard_distribution_point = \"http://x/0.crl\""), 5,
+     "shard_distribution_point", "{}"},
     {"a URL of shards with two places",
      BAD_ISSUER("one", PAIR "shards = 4\nshard_distribution_point = \"http://x/{}/{}.crl\""), 5,
      "shard_distribution_point", "{}"},
@@ -453,12 +457,13 @@ static const struct {
      "shard_distribution_point", "{}"},
     {"more shards than anybody needs", BAD_ISSUER("one", PAIR "\nshards = 1025"), 5, "shards", "1024"},
     {"a delta where the whole CRL is",
-     BAD_ISSUER("one", PAIR "distribution_point = \"http://x/a\"\ndelta_distribution_point = \"http://x/a\""), 5,
-     "delta_distribution_point", "of their own"},
+     BAD_ISSUER("one", PAIR "distribution_point = \"http://x/a\"\ndelta_distribution_point = \"http://x/a\""),
+     5, "delta_distribution_point", "of their own"},
     {"a distribution point without a path", BAD_ISSUER("one", PAIR "\ndistribution_point = \"http://x\""), 5,
      "distribution_point", "path"},
     {"a scope that is none", BAD_ISSUER("one", PAIR "\ncrl_scope = server"), 5, "crl_scope", "user"},
-    {"neither pruned nor kept", BAD_ISSUER("one", PAIR "\nexpired_on_crl = yes"), 5, "expired_on_crl", "prune"},
+    {"neither pruned nor kept", BAD_ISSUER("one", PAIR "\nexpired_on_crl = yes"), 5, "expired_on_crl",
+     "prune"},
     {"a crl_reference over TLS, which needs revocation itself",
      BAD_ISSUER("one", PAIR "\ncrl_reference = \"https://x/one.crl\""), 5, "https", "http://"},
     {"a crl_reference of 256 octets", BAD_ISSUER("one", PAIR "\ncrl_reference = \"http://" LONG_249 "\""), 5,

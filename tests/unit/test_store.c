@@ -1232,8 +1232,8 @@ static void *scan_all(void *arg)
     while (atomic_load(&running) > 0) {
         int64_t count = 0, covers = -1, before = store_change(f.store);
         struct error err;
-        if (store_crl_scan(f.store, crl_of(f.issuer), count_one, &count, &covers, &err) < 0 || count != covers ||
-            covers < before)
+        if (store_crl_scan(f.store, crl_of(f.issuer), count_one, &count, &covers, &err) < 0 ||
+            count != covers || covers < before)
             atomic_fetch_add(&failures, 1);
     }
     return NULL;
