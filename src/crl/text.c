@@ -129,11 +129,7 @@ static int decode_more(struct crl_text *text, struct error *err)
     long decoded = text->padded && len ? -1 : base64_decode(letters, len, text->decoded);
     if (decoded < 0)
         return error_set(err, "damaged PEM: not base64");
-<<<<<<< HEAD
-    text->padded = text->padded || (len && letters[len - 1] == '=');
-=======
     text->padded = len && letters[len - 1] == '=';
->>>>>>> parts
     text->decoded_at = 0;
     text->decoded_len = (size_t)decoded;
     return c == '-' ? take_end(text, err) : 0;
