@@ -93,7 +93,9 @@ struct config {
     struct config_value database;  /* path of the file */
     struct config_value presigned; /* path of the file of answers that were signed ahead */
     struct config_value crl_directory;
-    int64_t crl_delay_ms; /* how long changes are gathered before a CRL is built */
+    int64_t crl_delay_ms;   /* how long changes are gathered before a CRL is built */
+    int64_t crl_wait_max_s; /* how long a client may wait for the next one; 0: not at all */
+    unsigned crl_waiters, crl_waiters_per_address;
     struct config_value signer_program, signer_socket;
     unsigned signer_threads;
     struct config_value openssl_config; /* of annul-signer */

@@ -35,6 +35,9 @@ static cfg_opt_t database_keys[] = {
 static cfg_opt_t crl_keys[] = {
     CFG_STR("directory", "/var/lib/annul/crl", CFGF_NONE),
     CFG_INT("delay_ms", 50, CFGF_NONE),
+    CFG_STR("wait_max", "60s", CFGF_NONE),
+    CFG_INT("waiters", 4096, CFGF_NONE),
+    CFG_INT("waiters_per_address", 256, CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t signer_keys[] = {
@@ -152,13 +155,24 @@ static int read_ocsp(struct config *config, cfg_t *ocsp, struct error *err)
     return 0;
 }
 
+static int read_crl(struct config *config, cfg_t *crl, struct error *err)
+{
+    unsigned delay = 0;
+    config->crl_directory = config_file_of(config, crl, "directory");
+    if (config_number_of(config, crl, "delay_ms", 0, 1000, &delay, err) < 0 ||
+        config_duration_of(config, crl, "wait_max", 0, 3600, &config->crl_wait_max_s, err) < 0 ||
+        config_number_of(config, crl, "waiters", 1, 500000, &config->crl_waiters, err) < 0 ||
+        config_number_of(config, crl, "waiters_per_address", 1, 500000, &config->crl_waiters_per_address,
+                         err) < 0)
+        return -1;
+    config->crl_delay_ms = delay;
+    return 0;
+}
+
 static int read_rest(struct config *config, cfg_t *root, struct error *err)
 {
-    cfg_t *log = cfg_getsec(root, "log"), *crl = cfg_getsec(root, "crl"),
-          *signer = cfg_getsec(root, "signer");
-    unsigned delay = 0;
+    cfg_t *log = cfg_getsec(root, "log"), *signer = cfg_getsec(root, "signer");
     config->database = config_file_of(config, cfg_getsec(root, "database"), "path");
-    config->crl_directory = config_file_of(config, crl, "directory");
     config->signer_program = config_file_of(config, signer, "program");
     config->signer_socket = config_file_of(config, signer, "socket");
     if (config_number_of(config, signer, "threads", 1, 64, &config->signer_threads, err) < 0)
@@ -170,9 +184,8 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
                             "level = \"%s\": must be one of error, warn, info, debug",
                             cfg_getstr(log, "level"));
     config->log_level = (enum log_level)level;
-    if (config_number_of(config, crl, "delay_ms", 0, 1000, &delay, err) < 0)
+    if (read_crl(config, cfg_getsec(root, "crl"), err) < 0)
         return -1;
-    config->crl_delay_ms = delay;
     return read_ocsp(config, cfg_getsec(root, "ocsp"), err);
 }
 

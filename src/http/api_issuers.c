@@ -8,9 +8,32 @@ static json_t *describe_crl(const struct publication *p)
 {
     if (!p)
         return json_null();
-    return json_pack("{s:I, s:o, s:o, s:I, s:I}", "number", (json_int_t)p->number, "this_update",
-                     json_time(p->this_update), "next_update", json_time(p->next_update), "entries",
-                     (json_int_t)p->entries, "bytes", (json_int_t)p->der_len);
+    json_t *object = json_pack("{s:I, s:s, s:o, s:o, s:I, s:I, s:s}", "number", (json_int_t)p->number,
+                               "crl_number", p->crl_number, "this_update", json_time(p->this_update),
+                               "next_update", json_time(p->next_update), "entries", (json_int_t)p->entries,
+                               "bytes", (json_int_t)p->der_len, "etag", p->etag);
+    if (object && p->part.delta)
+        json_object_set_new(object, "base", json_integer(p->base));
+    if (object && p->part.shard != CRL_WHOLE)
+        json_object_set_new(object, "shard", json_integer(p->part.shard));
+    return object;
+}
+
+/* The present one of an issuer's, or null. */
+static json_t *describe_part(const struct request *request, const struct issuer *issuer, struct crl_part part)
+{
+    struct publication *p = publisher_current(request->services->publisher, issuer, part);
+    json_t *object = describe_crl(p);
+    publication_release(p);
+    return object;
+}
+
+static json_t *describe_shards(const struct request *request, const struct issuer *issuer)
+{
+    json_t *list = json_array();
+    for (int shard = 0; shard < (int)issuer->config->shards; shard++)
+        json_array_append_new(list, describe_part(request, issuer, (struct crl_part){shard, false}));
+    return list;
 }
 
 /* In order of preference; the first that is valid signs, unless a client wishes an algorithm of another. */
@@ -43,16 +66,16 @@ static json_t *describe_issuer(struct request *request, const struct issuer *iss
 {
     struct buffer pem = {0};
     char *subject = certificate_subject_text(&issuer->ca);
-    struct publication *p =
-        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
     json_t *object = NULL;
     if (subject && certificate_to_pem((struct bytes){issuer->ca.der.at, issuer->ca.der.len}, &pem) &&
         buffer_add(&pem, "", 1))
-        object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", issuer->config->name.text,
-                           "subject", subject, "certificate", (char *)pem.at, "key",
-                           issuer->crl_sigalg != NULL, "crl", describe_crl(p), "ocsp_signers",
-                           describe_signers(issuer), "presigned", describe_presigned(request, issuer));
-    publication_release(p);
+        object =
+            json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", issuer->config->name.text,
+                      "subject", subject, "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL,
+                      "crl", describe_part(request, issuer, (struct crl_part){CRL_WHOLE, false}), "delta",
+                      describe_part(request, issuer, (struct crl_part){CRL_WHOLE, true}), "shards",
+                      describe_shards(request, issuer), "ocsp_signers", describe_signers(issuer), "presigned",
+                      describe_presigned(request, issuer));
     buffer_free(&pem);
     free(subject);
     return object;
@@ -81,11 +104,7 @@ static enum MHD_Result resume(struct request *request)
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (request->failure)
         return reply_problem(request, 503, "%s", request->failure);
-    struct publication *p =
-        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
-    enum MHD_Result result = reply_json(request, 200, describe_crl(p));
-    publication_release(p);
-    return result;
+    return reply_json(request, 200, describe_part(request, issuer, (struct crl_part){CRL_WHOLE, false}));
 }
 
 enum MHD_Result api_crl_post(struct request *request)

@@ -13,13 +13,17 @@ static enum MHD_Result reply_certificate(struct request *request, const char *ty
     uint8_t digest[32];
     char etag[65] = "";
     size_t len;
-    enum MHD_Result result;
     if (EVP_Q_digest(NULL, "SHA256", NULL, body.at, body.len, digest, &len) != 1)
         return MHD_NO;
     hex_encode(digest, sizeof digest, etag);
-    struct representation r = {type, etag, since, TIME_NONE, FRESH_S, true};
-    if (reply_not_modified(request, &r, &result))
-        return result;
+    struct representation r = {.type = type,
+                               .etag = etag,
+                               .modified_at = since,
+                               .expires_at = TIME_NONE,
+                               .fresh_s = FRESH_S,
+                               .coarse = true};
+    if (request_has_it(request, &r))
+        return reply_not_modified(request, &r);
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
     if (response) {

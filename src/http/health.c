@@ -18,13 +18,32 @@ static bool ocsp_is_ready(const struct issuers *issuers, int64_t now)
     return true;
 }
 
+const char *warning_name(enum publisher_warning warning)
+{
+    static const char *const names[] = {
+        [WARN_OVERDUE] = "overdue", [WARN_ENDS] = "ends", [WARN_LONG] = "long", [WARN_CHAIN] = "chain"};
+    return names[warning];
+}
+
+static void add_warning(void *arg, enum publisher_warning warning, const struct issuer *issuer,
+                        struct crl_part part, const char *text)
+{
+    char part_text[CRL_PART_TEXT];
+    crl_part_text(part, part_text);
+    json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:s}", "kind", warning_name(warning), "issuer",
+                                         issuer->config->name.text, "crl", part_text, "text", text));
+}
+
+/* Warnings do not stop the service: they say what will, unless somebody sees to it. */
 enum MHD_Result ready_get(struct request *request)
 {
     const struct http_services *s = request->services;
     int64_t now = clock_now();
     bool signer = signer_is_up(s->signer), crls = publisher_is_ready(s->publisher, now),
          ocsp = ocsp_is_ready(s->issuers, now), ready = signer && crls && ocsp;
+    json_t *warnings = json_array();
+    publisher_warnings(s->publisher, now, add_warning, warnings);
     return reply_json(request, ready ? 200 : 503,
-                      json_pack("{s:s, s:b, s:b, s:b}", "status", ready ? "ready" : "not ready", "signer",
-                                signer, "ocsp_signers", ocsp, "crls", crls));
+                      json_pack("{s:s, s:b, s:b, s:b, s:o}", "status", ready ? "ready" : "not ready",
+                                "signer", signer, "ocsp_signers", ocsp, "crls", crls, "warnings", warnings));
 }

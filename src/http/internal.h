@@ -38,17 +38,40 @@ struct route {
 
 #define PARTS_MAX 2
 
+/* What the URL of a CRL means. */
+struct crl_resource {
+    enum { CRL_SINGLE, CRL_CHAIN, CRL_BUNDLE } kind;
+    const struct issuer *issuer; /* the first one, where there are several */
+    struct crl_part part;
+    bool pem;
+};
+
+/* Of a request for a CRL that the client has: it may wait for the next one (waiters.h). */
+struct waiting {
+    int64_t granted_s; /* 0: it does not want to */
+    int64_t until_ms;
+    bool slept; /* it has waited … */
+    bool over;  /* … and does no more */
+    /* the rest is of waiters.c */
+    bool in_heap, under_way;
+    size_t at; /* where in the heap */
+    struct waiting_address *address;
+    struct request *next;
+};
+
 struct request {
     struct http *http;
     const struct http_services *services;
+    struct waiters *waiters;
+    const struct issuer *const *above; /* by issuer: the CA above it, where that is one of ours (crl_above) */
     struct MHD_Connection *connection;
     bool is_admin;
-    const char *method_name, *url;    /* the raw path */
-    unsigned method, allowed;         /* of this request; by the path */
-    const struct route *route;        /* NULL: none fits */
-    char *part[PARTS_MAX];            /* percent-decoded */
-    const struct config_alias *alias; /* where the path is one */
-    const struct issuer *alias_issuer;
+    const char *method_name, *url; /* the raw path */
+    unsigned method, allowed;      /* of this request; by the path */
+    const struct route *route;     /* NULL: none fits */
+    char *part[PARTS_MAX];         /* percent-decoded */
+    struct crl_resource crl;       /* of requests for CRLs */
+    struct waiting waiting;
     size_t body_max;
     struct buffer body;
     size_t discarded;                      /* octets of it beyond body_max */
@@ -68,7 +91,7 @@ extern const struct route public_routes[], admin_routes[];
 void route_find(struct request *request);
 
 handler ocsp_post, ocsp_get;
-handler crl_get, crl_alias_get;
+handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;
 handler ca_get, ca_bundle_get;
 handler page_get;
 handler health_get, ready_get, metrics_get;
@@ -79,6 +102,25 @@ handler api_tokens_get, api_tokens_post, api_token_delete;
 
 /* Where the OCSP form of GET is meant: the base64 in the path, else NULL. */
 const char *ocsp_path(const char *url);
+
+/* --- CRLs (crl.c, crl_paths.c) ------------------------------------------------------------------------- */
+
+/* Whether the path is one that the configuration names, an alias or that of a distribution point; notes what it means. */
+bool crl_find(struct request *request);
+
+/* 0 where no two issuers have one path. */
+int crl_check_paths(const struct config *config, struct error *err);
+
+/* Of each issuer the CA above it: by the configured certificates, and NULL where that is none of ours. malloc'ed; NULL
+ * when out of memory. */
+const struct issuer **crl_above(struct issuers *issuers);
+
+/* Whether a new CRL changes what a request has asked for. Any thread. */
+bool crl_concerns(const struct request *request, const struct issuer *issuer, struct crl_part part);
+
+/* "whole", "delta", or the number of the shard. */
+#define CRL_PART_TEXT 12
+void crl_part_text(struct crl_part part, char out[CRL_PART_TEXT]);
 
 /* --- authentication ------------------------------------------------------------------------------------ */
 
@@ -105,17 +147,25 @@ struct representation {
     const char *type;
     const char *etag;
     int64_t modified_at, expires_at;
-    int64_t fresh_s; /* max-age; it must end before expires_at */
-    bool coarse;     /* two versions may have one date: If-Modified-Since is not answered with 304 */
+    int64_t fresh_s;  /* max-age; it must end before expires_at */
+    bool coarse;      /* two versions may have one date: If-Modified-Since is not answered with 304 */
+    bool awaitable;   /* who has it may wait for the next one */
+    int64_t waited_s; /* as long as this client was ready to; 0: it did not */
 };
 int64_t reply_fresh_s(int64_t expires_at, int64_t now); /* FRESH_S, or less near the end */
 
-/* Answers 304 where the client has it already; then the return value is true, and `result` what to return. */
-bool reply_not_modified(struct request *request, const struct representation *r, enum MHD_Result *result);
+/* Whether the client has it already (RFC 9110 section 13.2.2), and the answer to that, 304. */
+bool request_has_it(struct request *request, const struct representation *r);
+enum MHD_Result reply_not_modified(struct request *request, const struct representation *r);
 void reply_add_validators(struct MHD_Response *response, const struct representation *r);
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response);
 
+/* The first of that name; NULL: none. */
 const char *request_header(struct request *request, const char *name);
+
+/* Whether `is` says so of any of that name, in order: a list may come in several. */
+typedef bool request_value(void *arg, const char *value);
+bool request_any_header(struct request *request, const char *name, request_value *is, void *arg);
 
 /* A query argument, percent-decoded, malloc'ed; NULL: absent or empty. */
 char *request_argument(struct request *request, const char *name);
@@ -145,6 +195,9 @@ bool json_time_member(json_t *object, const char *name, int64_t *at, struct erro
 
 /* Refuses members that nobody reads. */
 bool json_only(json_t *object, const char *const *known, struct error *err);
+
+/* A warning of the publisher by its kind: "overdue". */
+const char *warning_name(enum publisher_warning warning);
 
 /* Puts the connection to sleep until request_wake, which any thread may call, once; then `resume` makes the reply.
  * False where the daemon is stopping: nothing sleeps any more. (server.c) */

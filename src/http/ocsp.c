@@ -32,8 +32,12 @@ static struct representation describe(const struct ocsp_answer *answer, const ch
     int64_t rest_s = (answer->next_update - answer->this_update) / 4 - 1;
     rest_s = rest_s < 0 ? 0 : rest_s < max_age_s ? rest_s : max_age_s;
     /* good and revoked can be of one second: only the ETag tells them apart */
-    return (struct representation){type_response,       etag,   answer->this_update,
-                                   answer->next_update, rest_s, true};
+    return (struct representation){.type = type_response,
+                                   .etag = etag,
+                                   .modified_at = answer->this_update,
+                                   .expires_at = answer->next_update,
+                                   .fresh_s = rest_s,
+                                   .coarse = true};
 }
 
 /* NULL when out of memory. Two threads may prepare it at once; one of them wins. */
@@ -65,12 +69,11 @@ static const struct prepared *prepare(struct ocsp_answer *answer, int64_t max_ag
 
 static enum MHD_Result queue_shared(struct request *request, struct ocsp_answer *answer)
 {
-    enum MHD_Result result;
     const struct prepared *prepared = prepare(answer, request->services->config->ocsp_max_age_s);
     if (!prepared)
         return MHD_NO;
-    if (request->method != POST && reply_not_modified(request, &prepared->representation, &result))
-        return result;
+    if (request->method != POST && request_has_it(request, &prepared->representation))
+        return reply_not_modified(request, &prepared->representation);
     request->over = true;
     return MHD_queue_response(request->connection, MHD_HTTP_OK, prepared->response);
 }

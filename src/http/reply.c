@@ -1,9 +1,12 @@
 #include "internal.h"
 
+#include "header.h"
+
 #include <annul/base64.h>
 #include <annul/clock.h>
 #include <annul/log.h>
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +133,28 @@ const char *request_header(struct request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+struct search {
+    const char *name;
+    request_value *is;
+    void *arg;
+    bool found;
+};
+
+static enum MHD_Result look(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct search *search = arg;
+    (void)kind;
+    search->found = value && strcasecmp(name, search->name) == 0 && search->is(search->arg, value);
+    return search->found ? MHD_NO : MHD_YES;
+}
+
+bool request_any_header(struct request *request, const char *name, request_value *is, void *arg)
+{
+    struct search search = {name, is, arg, false};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look, &search);
+    return search.found;
+}
+
 char *request_argument(struct request *request, const char *name)
 {
     const char *raw = MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
@@ -143,37 +168,18 @@ char *request_argument(struct request *request, const char *name)
 
 /* --- conditional requests (RFC 9110 section 13) -------------------------------------------------------- */
 
-/* If-None-Match compares weakly: W/ does not matter. */
-static bool etag_within(const char *list, const char *etag)
+static bool lists_etag(void *arg, const char *value)
 {
-    size_t len = strlen(etag);
-    for (const char *at = list; *at;) {
-        at += strspn(at, " \t,");
-        if (*at == '*')
-            return true;
-        if (strncmp(at, "W/", 2) == 0)
-            at += 2;
-        if (*at != '"') {
-            at += strcspn(at, ",");
-            continue;
-        }
-        const char *end = strchr(at + 1, '"');
-        if (!end)
-            return false;
-        if ((size_t)(end - at - 1) == len && memcmp(at + 1, etag, len) == 0)
-            return true;
-        at = end + 1;
-    }
-    return false;
+    return header_list_has_etag(value, arg);
 }
 
-static bool client_has_it(struct request *request, const struct representation *r)
+bool request_has_it(struct request *request, const struct representation *r)
 {
     int64_t since;
-    const char *none_match = request_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    if (request_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH)) /* it takes precedence */
+        return request_any_header(request, MHD_HTTP_HEADER_IF_NONE_MATCH, lists_etag,
+                                  (void *)(uintptr_t)r->etag);
     const char *modified = r->coarse ? NULL : request_header(request, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
-    if (none_match) /* it takes precedence */
-        return etag_within(none_match, r->etag);
     return modified && time_from_http(modified, &since) && r->modified_at <= since;
 }
 
@@ -199,15 +205,18 @@ void reply_add_validators(struct MHD_Response *response, const struct representa
     }
     snprintf(fresh, sizeof fresh, "max-age=%d, public, no-transform, must-revalidate", (int)r->fresh_s);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, fresh);
+    if (r->awaitable) /* a cache must not answer those who wait with what others got (RFC 7240 section 2) */
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_PREFER);
+    if (r->waited_s) {
+        snprintf(fresh, sizeof fresh, "wait=%" PRId64, r->waited_s);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_PREFERENCE_APPLIED, fresh);
+    }
 }
 
-bool reply_not_modified(struct request *request, const struct representation *r, enum MHD_Result *result)
+enum MHD_Result reply_not_modified(struct request *request, const struct representation *r)
 {
-    if (!client_has_it(request, r))
-        return false;
     struct MHD_Response *response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
     if (response)
         reply_add_validators(response, r);
-    *result = reply_queue(request, MHD_HTTP_NOT_MODIFIED, response);
-    return true;
+    return reply_queue(request, MHD_HTTP_NOT_MODIFIED, response);
 }

@@ -11,7 +11,9 @@ const struct route public_routes[] = {
     {POST, "/", ocsp_post, BODY_OCSP_MAX, true},
     {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, true},
     {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, true},
+    {READ, "/crl/bundle.pem", crl_bundle_get, 0, true},
     {READ, "/crl/{}", crl_get, 0, true},
+    {READ, "/crl/{}/{}", crl_of_issuer_get, 0, true},
     {READ, "/ca/bundle.pem", ca_bundle_get, 0, true},
     {READ, "/ca/{}", ca_get, 0, true},
     {0},
@@ -39,7 +41,7 @@ const struct route admin_routes[] = {
 };
 
 static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, true};
-static const struct route alias_route = {READ, NULL, crl_alias_get, 0, true};
+static const struct route configured_route = {READ, NULL, crl_configured_get, 0, true};
 
 static void clear_parts(struct request *request)
 {
@@ -80,22 +82,6 @@ static bool path_fits(struct request *request, const char *pattern)
     return *at == 0;
 }
 
-static bool find_alias(struct request *request)
-{
-    const struct issuers *issuers = request->services->issuers;
-    for (size_t i = 0; i < issuers->count; i++) {
-        const struct config_issuer *section = issuers->list[i].config;
-        for (size_t a = 0; a < section->alias_count; a++) {
-            if (strcmp(section->aliases[a].path.text, request->url) == 0) {
-                request->alias = &section->aliases[a];
-                request->alias_issuer = &issuers->list[i];
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static bool take_route(struct request *request, const struct route *route)
 {
     request->allowed |= route->methods;
@@ -106,8 +92,16 @@ static bool take_route(struct request *request, const struct route *route)
     return true;
 }
 
+/* What the configuration names goes before all else, for it stands in certificates. */
+static bool find_configured(struct request *request)
+{
+    return !request->is_admin && crl_find(request) && take_route(request, &configured_route);
+}
+
 void route_find(struct request *request)
 {
+    if (request->method & READ && find_configured(request))
+        return;
     if (!request->is_admin && ocsp_path(request->url)) { /* no other path can be one of these */
         take_route(request, &ocsp_get_route);
         return;
@@ -115,6 +109,6 @@ void route_find(struct request *request)
     for (const struct route *r = request->is_admin ? admin_routes : public_routes; r->methods; r++)
         if (path_fits(request, r->path) && take_route(request, r))
             return;
-    if (!request->is_admin && find_alias(request))
-        take_route(request, &alias_route);
+    if (!request->allowed)
+        find_configured(request);
 }

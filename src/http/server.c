@@ -1,5 +1,6 @@
 /* Listeners, the life of a request, and shutdown. */
 #include "internal.h"
+#include "waiters.h"
 
 #include <annul/clock.h>
 #include <annul/log.h>
@@ -41,8 +42,10 @@ struct http {
     struct listener *listeners;
     pthread_mutex_t mutex;
     pthread_cond_t awake;
-    unsigned asleep; /* connections that wait for the signer */
+    unsigned asleep; /* connections that wait: for the signer, the publisher, or a newer CRL */
     bool stopping;   /* nothing goes to sleep any more */
+    struct waiters *waiters;
+    const struct issuer **above; /* crl_above */
 };
 
 /* --- the life of a request ----------------------------------------------------------------------------- */
@@ -198,6 +201,8 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
     if (request) {
         request->http = listener->http;
         request->services = &listener->http->services;
+        request->waiters = listener->http->waiters;
+        request->above = listener->http->above;
         request->is_admin = listener->is_admin;
     }
     return request;
@@ -210,6 +215,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     (void)arg, (void)connection, (void)code;
     if (!request)
         return;
+    waiters_answered(request);
     buffer_free(&request->body);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);
@@ -290,21 +296,6 @@ static int check_listen(const struct config *config, const struct config_value *
     return 0;
 }
 
-static int check_aliases(const struct config *config, struct error *err)
-{
-    for (size_t i = 0; i < config->issuer_count; i++)
-        for (size_t a = 0; a < config->issuers[i].alias_count; a++)
-            for (size_t j = 0; j < i; j++)
-                for (size_t b = 0; b < config->issuers[j].alias_count; b++)
-                    if (strcmp(config->issuers[i].aliases[a].path.text,
-                               config->issuers[j].aliases[b].path.text) == 0)
-                        return config_error(config, config->issuers[i].aliases[a].path.line, err,
-                                            "alias \"%s\" is issuer \"%s\"'s already; choose another path",
-                                            config->issuers[i].aliases[a].path.text,
-                                            config->issuers[j].name.text);
-    return 0;
-}
-
 int http_check(const struct config *config, struct error *err)
 {
     for (size_t i = 0; i < config->public.listen_count; i++)
@@ -313,7 +304,7 @@ int http_check(const struct config *config, struct error *err)
     for (size_t i = 0; i < config->admin.listen_count; i++)
         if (check_listen(config, &config->admin.listen[i], true, err) < 0)
             return -1;
-    return check_aliases(config, err);
+    return crl_check_paths(config, err);
 }
 
 static int bind_tcp(const struct config *config, const struct config_value *value, struct error *err)
@@ -425,7 +416,10 @@ struct http *http_start(const struct http_services *services, struct error *err)
     http->services = *services;
     pthread_mutex_init(&http->mutex, NULL);
     pthread_cond_init(&http->awake, NULL);
-    if (http_check(config, err) == 0 && serve_all(http, err) == 0)
+    if (!(http->above = crl_above(services->issuers)))
+        error_set(err, "out of memory");
+    else if (http_check(config, err) == 0 &&
+             (http->waiters = waiters_start(config, services->publisher, err)) && serve_all(http, err) == 0)
         return http;
     http_stop(http);
     return NULL;
@@ -437,6 +431,9 @@ void http_halt(struct http *http)
         return;
     pthread_mutex_lock(&http->mutex);
     http->stopping = true;
+    pthread_mutex_unlock(&http->mutex);
+    waiters_halt(http->waiters);
+    pthread_mutex_lock(&http->mutex);
     while (http->asleep) /* the signer ends every request, by its deadline at the latest */
         pthread_cond_wait(&http->awake, &http->mutex);
     pthread_mutex_unlock(&http->mutex);
@@ -449,11 +446,13 @@ void http_stop(struct http *http)
     http_halt(http);
     for (size_t i = 0; i < http->count; i++)
         MHD_stop_daemon(http->listeners[i].daemon);
+    waiters_stop(http->waiters);
     if (http->socket_path)
         unlink(http->socket_path);
     pthread_mutex_destroy(&http->mutex);
     pthread_cond_destroy(&http->awake);
     free(http->socket_path);
+    free(http->above);
     free(http->listeners);
     free(http);
 }

@@ -1,6 +1,7 @@
 # Sourced by the system tests: a real daemon on real ports, checks with names, and nothing left behind.
 # shellcheck shell=bash disable=SC2034
 set -u
+export PYTHONDONTWRITEBYTECODE=1
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$top/$BUILD ;; esac

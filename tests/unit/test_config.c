@@ -59,6 +59,9 @@ static void the_least_there_is_has_defaults(void **state)
     assert_string_equal(config->database.text, "/var/lib/annul/annul.db");
     assert_string_equal(config->crl_directory.text, "/var/lib/annul/crl");
     assert_int_equal(config->crl_delay_ms, 50);
+    assert_int_equal(config->crl_wait_max_s, 60);
+    assert_int_equal(config->crl_waiters, 4096);
+    assert_int_equal(config->crl_waiters_per_address, 256);
     assert_int_equal(config->ocsp_cache_octets, 64 << 20);
     assert_int_equal(config->ocsp_max_age_s, 30);
     assert_false(config->ocsp_errors_as_5xx);
@@ -111,7 +114,7 @@ static const char everything[] =
     "    listen = {\"127.0.0.1:8081\"}\n"
     "}\n"
     "database { path = \"/db/annul.db\" }\n"
-    "crl { directory = \"crls\" delay_ms = 0 }\n"
+    "crl { directory = \"crls\" delay_ms = 0 wait_max = \"5m\" waiters = 9 waiters_per_address = 3 }\n"
     "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" openssl_config = \"/openssl.cnf\"\n"
     "  threads = 4 }\n"
     "ocsp { cache_mb = 7 max_age = \"1d\" error_status = \"5xx\" presigned = \"ahead.db\" }\n"
@@ -187,6 +190,9 @@ static void everything_is_read_with_its_lines(void **state)
     assert_null(config->admin.socket.text);
     assert_string_equal(config->database.text, "/db/annul.db");
     assert_int_equal(config->crl_delay_ms, 0);
+    assert_int_equal(config->crl_wait_max_s, 300);
+    assert_int_equal(config->crl_waiters, 9);
+    assert_int_equal(config->crl_waiters_per_address, 3);
     assert_string_equal(config->signer_program.text, "/bin/signer");
     assert_string_equal(config->signer_socket.text, "/run/signer.sock");
     assert_string_equal(config->openssl_config.text, "/openssl.cnf");
@@ -379,6 +385,10 @@ static const struct {
     {"a timeout of two hours", "public {\n listen = {\"a:1\"}\n timeout = \"2h\"\n}\n" ADMIN ISSUER, 3,
      "timeout", "3600"},
     {"a delay of more than a second", SERVERS ISSUER "crl {\n delay_ms = 1001\n}\n", 5, "delay_ms", "1000"},
+    {"a wait of two hours", SERVERS ISSUER "crl {\n wait_max = \"2h\"\n}\n", 5, "wait_max", "3600"},
+    {"no waiters", SERVERS ISSUER "crl {\n waiters = 0\n}\n", 5, "waiters", "from 1"},
+    {"no waiters of an address", SERVERS ISSUER "crl {\n waiters_per_address = 0\n}\n", 5,
+     "waiters_per_address", "from 1"},
     {"a max_age of two days", SERVERS ISSUER "ocsp {\n max_age = \"2d\"\n}\n", 5, "max_age", "86400"},
     {"an error_status that is none", SERVERS ISSUER "ocsp {\n error_status = \"503\"\n}\n", 5, "\"503\"",
      "200, 5xx"},

@@ -1,0 +1,436 @@
+#include "waiters.h"
+
+#include <annul/clock.h>
+#include <annul/log.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define UNDER_WAY_MAX 256 /* released and not answered yet: so the workers come to others in between */
+#define EVENTS 64
+#define HALT_S 2 /* for the last answers to go out */
+
+/* How many wait at one address: all of IPv4, the /64 network of IPv6, for that is what one client has. */
+struct waiting_address {
+    uint8_t octets[16];
+    unsigned count;
+};
+
+struct waiters {
+    struct publisher *publisher;
+    size_t max, per_address;
+    int epoll, event; /* the sockets of those in the heap; what wakes the thread besides */
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t all_answered;
+    uint64_t news;
+    bool halted, stopping;
+    void *addresses;                    /* tsearch(3) */
+    struct request *ready, **ready_end; /* to be released, in order */
+    size_t count, total;                /* in the heap; and those who are ready, too */
+    size_t under_way;                   /* released, and not answered yet */
+    struct request **heap;              /* by until_ms, the first one on top */
+};
+
+/* --- the heap ------------------------------------------------------------------------------------------ */
+
+static int64_t until_ms(const struct waiters *waiters, size_t at)
+{
+    return waiters->heap[at]->waiting.until_ms;
+}
+
+static void put(struct waiters *waiters, size_t at, struct request *request)
+{
+    waiters->heap[at] = request;
+    request->waiting.at = at;
+}
+
+static void rise(struct waiters *waiters, size_t at, struct request *request)
+{
+    for (; at && until_ms(waiters, (at - 1) / 2) > request->waiting.until_ms; at = (at - 1) / 2)
+        put(waiters, at, waiters->heap[(at - 1) / 2]);
+    put(waiters, at, request);
+}
+
+static void sink(struct waiters *waiters, size_t at, struct request *request)
+{
+    for (size_t child; (child = 2 * at + 1) < waiters->count; at = child) {
+        if (child + 1 < waiters->count && until_ms(waiters, child + 1) < until_ms(waiters, child))
+            child++;
+        if (until_ms(waiters, child) >= request->waiting.until_ms)
+            break;
+        put(waiters, at, waiters->heap[child]);
+    }
+    put(waiters, at, request);
+}
+
+static void take_out(struct waiters *waiters, size_t at)
+{
+    struct request *last = waiters->heap[--waiters->count];
+    if (at == waiters->count)
+        return;
+    sink(waiters, at, last);
+    rise(waiters, last->waiting.at, last);
+}
+
+/* --- who is to be released ----------------------------------------------------------------------------- */
+
+/* It is out of the heap. `over`: whatever is current. */
+static void make_ready(struct waiters *waiters, struct request *request, bool over)
+{
+    request->waiting.in_heap = false;
+    request->waiting.over = over;
+    request->waiting.next = NULL;
+    *waiters->ready_end = request;
+    waiters->ready_end = &request->waiting.next;
+}
+
+static void wake_thread(struct waiters *waiters)
+{
+    uint64_t one = 1;
+    if (write(waiters->event, &one, sizeof one) < 0)
+        log_error("http", "waiters: %s", strerror(errno));
+}
+
+static bool is_for(const struct request *request, const struct issuer *issuer, struct crl_part part)
+{
+    return !issuer || crl_concerns(request, issuer, part);
+}
+
+/* Makes ready whom it concerns (everybody, where `issuer` is NULL); the rest becomes a heap again. */
+static void make_many_ready(struct waiters *waiters, const struct issuer *issuer, struct crl_part part)
+{
+    size_t kept = 0, count = waiters->count;
+    for (size_t i = 0; i < count; i++) {
+        struct request *request = waiters->heap[i];
+        if (is_for(request, issuer, part))
+            make_ready(waiters, request, !issuer);
+        else
+            put(waiters, kept++, request);
+    }
+    if (kept == count)
+        return;
+    waiters->count = kept;
+    for (size_t i = kept / 2; i-- > 0;)
+        sink(waiters, i, waiters->heap[i]);
+    wake_thread(waiters);
+}
+
+/* In a thread of the publisher. */
+static void hear(void *arg, const struct issuer *issuer, struct crl_part part)
+{
+    struct waiters *waiters = arg;
+    pthread_mutex_lock(&waiters->mutex);
+    waiters->news++;
+    make_many_ready(waiters, issuer, part);
+    pthread_mutex_unlock(&waiters->mutex);
+}
+
+/* --- bounds -------------------------------------------------------------------------------------------- */
+
+static int compare_addresses(const void *a, const void *b)
+{
+    const struct waiting_address *one = a, *other = b;
+    return memcmp(one->octets, other->octets, sizeof one->octets);
+}
+
+static void note_address(const struct sockaddr *from, uint8_t octets[16])
+{
+    memset(octets, 0, 16);
+    if (from->sa_family == AF_INET6)
+        memcpy(octets, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 8);
+    else if (from->sa_family == AF_INET)
+        memcpy(octets + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+}
+
+/* A place among those of its address; false: they are taken. */
+static bool take_place(struct waiters *waiters, struct request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct waiting_address *address = info ? calloc(1, sizeof *address) : NULL;
+    if (!address || waiters->total == waiters->max) {
+        free(address);
+        return false;
+    }
+    note_address(info->client_addr, address->octets);
+    struct waiting_address **found = tsearch(address, &waiters->addresses, compare_addresses);
+    if (!found || *found != address)
+        free(address);
+    if (!found || (*found)->count == waiters->per_address)
+        return false;
+    request->waiting.address = *found;
+    request->waiting.address->count++;
+    waiters->total++;
+    return true;
+}
+
+static void leave_place(struct waiters *waiters, struct request *request)
+{
+    struct waiting_address *address = request->waiting.address;
+    waiters->total--;
+    if (--address->count)
+        return;
+    tdelete(address, &waiters->addresses, compare_addresses);
+    free(address);
+}
+
+/* --- coming -------------------------------------------------------------------------------------------- */
+
+static int socket_of(const struct request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+/* Once is enough, and a socket that one side has closed counts as gone: it hears at once what it has. */
+static bool watch(struct waiters *waiters, struct request *request)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = request};
+    return epoll_ctl(waiters->epoll, EPOLL_CTL_ADD, socket_of(request), &event) == 0;
+}
+
+static void unwatch(struct waiters *waiters, struct request *request)
+{
+    epoll_ctl(waiters->epoll, EPOLL_CTL_DEL, socket_of(request), NULL);
+}
+
+static bool go_to_sleep(struct waiters *waiters, struct request *request, handler *resume)
+{
+    if (!take_place(waiters, request))
+        return false;
+    if (watch(waiters, request)) {
+        if (request_sleep(request, resume))
+            return true;
+        unwatch(waiters, request);
+    }
+    leave_place(waiters, request);
+    return false;
+}
+
+static void note_arrival(struct waiters *waiters, struct request *request)
+{
+    if (!request->waiting.under_way)
+        return;
+    request->waiting.under_way = false;
+    waiters->under_way--;
+    if (waiters->ready && waiters->under_way == UNDER_WAY_MAX / 2)
+        wake_thread(waiters);
+    if (waiters->total + waiters->under_way == 0)
+        pthread_cond_broadcast(&waiters->all_answered);
+}
+
+void waiters_answered(struct request *request)
+{
+    struct waiters *waiters = request->waiters;
+    if (!request->waiting.slept)
+        return;
+    pthread_mutex_lock(&waiters->mutex);
+    note_arrival(waiters, request);
+    pthread_mutex_unlock(&waiters->mutex);
+}
+
+bool waiters_add(struct request *request, handler *resume, uint64_t news)
+{
+    struct waiters *waiters = request->waiters;
+    struct waiting *waiting = &request->waiting;
+    bool sleeps = false;
+    pthread_mutex_lock(&waiters->mutex);
+    note_arrival(waiters, request); /* what was new did not matter to it */
+    if (waiters->news == news) {
+        waiting->slept |= sleeps = !waiters->halted && go_to_sleep(waiters, request, resume);
+        waiting->over = !sleeps;
+    }
+    if (sleeps) {
+        waiting->in_heap = true;
+        rise(waiters, waiters->count++, request);
+        if (waiters->heap[0] == request) /* before all others */
+            wake_thread(waiters);
+    }
+    pthread_mutex_unlock(&waiters->mutex);
+    return sleeps;
+}
+
+uint64_t waiters_news(struct waiters *waiters)
+{
+    pthread_mutex_lock(&waiters->mutex);
+    uint64_t news = waiters->news;
+    pthread_mutex_unlock(&waiters->mutex);
+    return news;
+}
+
+size_t waiters_count(struct waiters *waiters)
+{
+    pthread_mutex_lock(&waiters->mutex);
+    size_t total = waiters->total;
+    pthread_mutex_unlock(&waiters->mutex);
+    return total;
+}
+
+/* --- the thread, which alone lets go ------------------------------------------------------------------- */
+
+/* Some of those who are ready. */
+static struct request *take_batch(struct waiters *waiters)
+{
+    struct request *batch = waiters->ready, *last = NULL;
+    for (struct request *r = batch; r && waiters->under_way < UNDER_WAY_MAX; r = r->waiting.next) {
+        leave_place(waiters, r);
+        r->waiting.under_way = true;
+        waiters->under_way++;
+        last = r;
+    }
+    if (!last)
+        return NULL;
+    waiters->ready = last->waiting.next;
+    last->waiting.next = NULL;
+    if (!waiters->ready)
+        waiters->ready_end = &waiters->ready;
+    return batch;
+}
+
+/* Those whose time is over, and whom there is news for. False: the end. */
+static bool release_some(struct waiters *waiters, int *pause)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&waiters->mutex);
+    while (waiters->count && until_ms(waiters, 0) <= now_ms) {
+        struct request *request = waiters->heap[0];
+        take_out(waiters, 0);
+        make_ready(waiters, request, true);
+    }
+    struct request *batch = take_batch(waiters);
+    bool goes_on = !waiters->stopping;
+    *pause = waiters->count ? (int)(until_ms(waiters, 0) - now_ms) : -1;
+    pthread_mutex_unlock(&waiters->mutex);
+    while (batch) {
+        struct request *next = batch->waiting.next;
+        unwatch(waiters, batch); /* before the connection can end, and another have its number */
+        request_wake(batch);
+        batch = next;
+    }
+    return goes_on;
+}
+
+static void take_event(struct waiters *waiters, const struct epoll_event *event)
+{
+    struct request *request = event->data.ptr;
+    uint64_t count;
+    if (!request) {
+        if (read(waiters->event, &count, sizeof count) < 0 && errno != EAGAIN)
+            log_error("http", "waiters: %s", strerror(errno));
+        return;
+    }
+    pthread_mutex_lock(&waiters->mutex);
+    if (request->waiting.in_heap) {
+        take_out(waiters, request->waiting.at);
+        make_ready(waiters, request, true);
+    }
+    pthread_mutex_unlock(&waiters->mutex);
+}
+
+static void *run(void *arg)
+{
+    struct waiters *waiters = arg;
+    struct epoll_event events[EVENTS];
+    int pause;
+    while (release_some(waiters, &pause)) {
+        int count = epoll_wait(waiters->epoll, events, EVENTS, pause);
+        for (int i = 0; i < count; i++)
+            take_event(waiters, &events[i]);
+    }
+    return NULL;
+}
+
+/* --- start and stop ------------------------------------------------------------------------------------ */
+
+static void free_waiters(struct waiters *waiters)
+{
+    if (waiters->epoll >= 0)
+        close(waiters->epoll);
+    if (waiters->event >= 0)
+        close(waiters->event);
+    pthread_mutex_destroy(&waiters->mutex);
+    pthread_cond_destroy(&waiters->all_answered);
+    free(waiters->heap);
+    free(waiters);
+}
+
+static int start(struct waiters *waiters, struct error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (!waiters->heap)
+        return error_set(err, "out of memory");
+    if (waiters->epoll < 0 || waiters->event < 0 ||
+        epoll_ctl(waiters->epoll, EPOLL_CTL_ADD, waiters->event, &event) < 0)
+        return error_set(err, "epoll: %s", strerror(errno));
+    return pthread_create(&waiters->thread, NULL, run, waiters) == 0
+               ? 0
+               : error_set(err, "cannot start a thread");
+}
+
+struct waiters *waiters_start(const struct config *config, struct publisher *publisher, struct error *err)
+{
+    struct waiters *waiters = calloc(1, sizeof *waiters);
+    if (!waiters) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    unsigned half = config->public.connections / 2; /* the others are for those who ask */
+    waiters->publisher = publisher;
+    waiters->max = config->crl_waiters < half ? config->crl_waiters : half;
+    waiters->per_address = config->crl_waiters_per_address;
+    waiters->ready_end = &waiters->ready;
+    waiters->heap = calloc(waiters->max, sizeof *waiters->heap);
+    waiters->epoll = epoll_create1(EPOLL_CLOEXEC);
+    waiters->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&waiters->all_answered, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&waiters->mutex, NULL);
+    if (start(waiters, err) < 0) {
+        free_waiters(waiters);
+        return NULL;
+    }
+    publisher_listen(publisher, hear, waiters);
+    return waiters;
+}
+
+void waiters_halt(struct waiters *waiters)
+{
+    struct timespec end;
+    int late = 0;
+    if (!waiters)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += HALT_S;
+    pthread_mutex_lock(&waiters->mutex);
+    waiters->halted = true;
+    make_many_ready(waiters, NULL, (struct crl_part){0, false});
+    while (waiters->total + waiters->under_way && !late)
+        late = pthread_cond_timedwait(&waiters->all_answered, &waiters->mutex, &end);
+    pthread_mutex_unlock(&waiters->mutex);
+}
+
+void waiters_stop(struct waiters *waiters)
+{
+    if (!waiters)
+        return;
+    publisher_listen(waiters->publisher, NULL, NULL);
+    pthread_mutex_lock(&waiters->mutex);
+    waiters->stopping = true;
+    wake_thread(waiters);
+    pthread_mutex_unlock(&waiters->mutex);
+    pthread_join(waiters->thread, NULL);
+    free_waiters(waiters);
+}
