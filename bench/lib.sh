@@ -38,3 +38,10 @@ die() {
 need() {
     command -v "$1" >/dev/null || die "$1 is missing: apt-get install $2"
 }
+
+target() { # TEXT "at least"|"at most" LIMIT UNIT MEASURED
+    local than='>='
+    [ "$2" = "at least" ] || than='<='
+    printf '| %s | %s %s %s | %s | %s |\n' "$1" "$2" "$3" "$4" "$(compute "$5" %.2f)" \
+        "$(is_true "$5 $than $3" && echo yes || echo no)"
+}

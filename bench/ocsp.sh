@@ -242,13 +242,6 @@ row() { # CASE TEXT
         "$latency" "$us" "$(ratio "$us" "$(mid cpu nginx)")"
 }
 
-target() { # TEXT "at least"|"at most" LIMIT UNIT MEASURED
-    local than='>='
-    [ "$2" = "at least" ] || than='<='
-    printf '| %s | %s %s %s | %s | %s |\n' "$1" "$2" "$3" "$4" "$(compute "$5" %.2f)" \
-        "$(is_true "$5 $than $3" && echo yes || echo no)"
-}
-
 memory_kb() { # FIELD: of the daemon with the large database
     awk -v field="$1:" '$1 == field { print $2 }' "/proc/${daemons[many]}/status"
 }

@@ -32,6 +32,22 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
                                int64_t invalidity_at, struct cert_record *record, bool *changed,
                                struct error *err);
 
+/* One of many. */
+struct admin_revocation {
+    struct serial serial;
+    int reason;
+    int64_t invalidity_at; /* or TIME_NONE */
+    enum admin_result result;
+    bool changed;
+};
+
+/* Revokes many by the rules of admin_revoke, in one transaction. Those whose `result` is not ADMIN_DONE already are
+ * passed over; an unknown serial gets ADMIN_NOT_FOUND, and the others are revoked. Where `atomic`, the first of
+ * either kind ends it: ADMIN_CONFLICT, and nothing has changed. ADMIN_FAILED the same. */
+enum admin_result admin_revoke_many(struct admin *admin, const struct store_actor *actor,
+                                    const struct issuer *issuer, struct admin_revocation *list, size_t count,
+                                    bool atomic, struct error *err);
+
 /* Ends a hold. Released before: nothing changes. Never on hold, or revoked for good: ADMIN_CONFLICT. */
 enum admin_result admin_release(struct admin *admin, const struct store_actor *actor,
                                 const struct issuer *issuer, const struct serial *serial,

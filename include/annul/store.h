@@ -90,7 +90,11 @@ struct store_tx;
  */
 struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err);
 
-/* On disk when it returns 0. The transaction is over either way. */
+/* The same for many changes at once: nobody's commit waits for them, and none fails with them. */
+struct store_tx *store_begin_alone(struct store *store, const struct store_actor *actor, struct error *err);
+
+/* On disk when it returns 0. The transaction is over either way. Those that other threads commit meanwhile may share
+ * one sync; where that fails, all of them do, and none has changed anything. */
 int store_commit(struct store_tx *tx, struct error *err);
 void store_rollback(struct store_tx *tx); /* NULL-safe */
 

@@ -118,6 +118,33 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
     return ended;
 }
 
+enum admin_result admin_revoke_many(struct admin *admin, const struct store_actor *actor,
+                                    const struct issuer *issuer, struct admin_revocation *list, size_t count,
+                                    bool atomic, struct error *err)
+{
+    struct store_tx *tx = store_begin_alone(admin->store, actor, err);
+    enum admin_result result = ADMIN_DONE;
+    bool any = false;
+    if (!tx)
+        return ADMIN_FAILED;
+    for (size_t i = 0; i < count && result == ADMIN_DONE; i++) {
+        struct admin_revocation *one = &list[i];
+        struct cert_record record;
+        if (one->result == ADMIN_DONE) {
+            one->result = admin_revoke_in(tx, actor->at, issuer, &one->serial, one->reason,
+                                          one->invalidity_at, &record, &one->changed, err);
+            if (one->result == ADMIN_DONE)
+                cert_record_free(&record);
+            any |= one->changed;
+        }
+        if (one->result == ADMIN_FAILED)
+            result = ADMIN_FAILED;
+        else if (one->result != ADMIN_DONE && atomic)
+            result = ADMIN_CONFLICT;
+    }
+    return admin_finish(admin, tx, result, any ? issuer : NULL, err);
+}
+
 static enum admin_result release_in(struct store_tx *tx, const struct issuer *issuer,
                                     const struct serial *serial, struct cert_record *record, bool *changed,
                                     struct error *err)

@@ -162,20 +162,39 @@ static int fail_refused(const struct ctl_client *client, const char *about, int 
                     code == CTL_UNAUTHORISED && client->token_file ? client->token_file : "");
 }
 
+/* NDJSON as an array; NULL where a line is none. */
+static json_t *load_lines(struct bytes text)
+{
+    json_t *array = json_array();
+    while (text.len && array) {
+        const uint8_t *end = memchr(text.at, '\n', text.len);
+        size_t len = end ? (size_t)(end - text.at) : text.len, step = end ? len + 1 : len;
+        json_t *line = json_loadb((const char *)text.at, len, JSON_REJECT_DUPLICATES, NULL);
+        if (json_array_append_new(array, line) < 0) {
+            json_decref(array);
+            array = NULL;
+        }
+        text = (struct bytes){text.at + step, text.len - step};
+    }
+    return array;
+}
+
 /* What an answer means, once it has come whole. */
 static int judge(const struct ctl_client *client, const struct ctl_call *call,
                  const struct fetch_response *response, json_t **answer)
 {
-    json_error_t bad;
     json_t *json = NULL;
-    if (response->body.len && strstr(response->content_type, "json"))
-        json = json_loadb((const char *)response->body.at, response->body.len, JSON_REJECT_DUPLICATES, &bad);
     int code = ctl_client_code(response->status);
+    bool lines = call->lines && code == CTL_OK;
+    if (lines && strstr(response->content_type, "ndjson"))
+        json = load_lines((struct bytes){response->body.at, response->body.len});
+    else if (response->body.len && strstr(response->content_type, "json"))
+        json = json_loadb((const char *)response->body.at, response->body.len, JSON_REJECT_DUPLICATES, NULL);
     if (code != CTL_OK)
         code = response->status == 404 && call->may_be_absent
                    ? CTL_UNKNOWN
                    : fail_refused(client, call->about, response->status, json);
-    else if (response->status != 204 && !json_is_object(json))
+    else if (response->status != 204 && !(lines ? json_is_array(json) : json_is_object(json)))
         code = ctl_fail(CTL_UNREACHABLE, "%s: the answer is not JSON; is this the admin listener of annuld?",
                         call->about);
     if (code == CTL_OK && answer)

@@ -12,6 +12,7 @@ struct ctl_call {
     struct bytes body;
     const char *content_type; /* NULL: no body */
     const char *about;        /* what a message begins with: "revoke 1a2b of issuing-client" */
+    bool lines;               /* the answer is NDJSON, and becomes an array */
     bool may_be_absent;       /* 404 is CTL_UNKNOWN, without a message */
 };
 

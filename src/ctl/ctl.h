@@ -36,6 +36,7 @@ enum ctl_option {
     CTL_REASON = CTL_GLOBAL_OPTIONS,
     CTL_INVALIDITY,
     CTL_CERT,
+    CTL_FROM,
     CTL_STATUS,
     CTL_QUERY,
     CTL_LIMIT,

@@ -1,24 +1,17 @@
+#include "revoke.h"
 #include "print.h"
 #include "serials.h"
 
 #include <annul/certificate.h>
 #include <annul/reason.h>
-#include <annul/time.h>
 
 #include <stdlib.h>
 
-/* What revoke was asked to say beside the serial. */
-struct cause {
-    const char *reason; /* RFC spelling, or NULL */
-    char invalidity[TIME_TEXT];
-    bool has_invalidity;
-};
-
-static int read_cause(const struct ctl *ctl, struct cause *cause)
+static int read_cause(const struct ctl *ctl, struct ctl_cause *cause)
 {
     const char *reason = ctl->option[CTL_REASON], *time = ctl->option[CTL_INVALIDITY];
     int64_t at;
-    *cause = (struct cause){0};
+    *cause = (struct ctl_cause){0};
     if (reason && reason_from_name(reason) < 0)
         return ctl_fail(
             CTL_USAGE,
@@ -38,7 +31,7 @@ static int read_cause(const struct ctl *ctl, struct cause *cause)
 
 static int revoke_one(struct ctl *ctl, const char *issuer, const char *serial, int width, const void *arg)
 {
-    const struct cause *cause = arg;
+    const struct ctl_cause *cause = arg;
     struct buffer about = {0};
     json_t *answer = NULL;
     json_t *body = json_pack("{s:s*, s:s*}", "reason", cause->reason, "invalidity_at",
@@ -95,7 +88,7 @@ static int read_sole(const char *path, struct buffer *pem)
 
 /* POST /api/v1/revoke has no place for an invalidity date: the certificate is registered first, and then
  * revoked by the issuer and serial that come back. */
-static int register_and_revoke(struct ctl *ctl, const struct ctl_call *revoke, const struct cause *cause)
+static int register_and_revoke(struct ctl *ctl, const struct ctl_call *revoke, const struct ctl_cause *cause)
 {
     json_t *answer = NULL;
     struct ctl_call call = *revoke;
@@ -111,7 +104,7 @@ static int register_and_revoke(struct ctl *ctl, const struct ctl_call *revoke, c
     return code;
 }
 
-static int revoke_file(struct ctl *ctl, const char *file, const struct cause *cause)
+static int revoke_file(struct ctl *ctl, const char *file, const struct ctl_cause *cause)
 {
     struct buffer pem = {0}, about = {0};
     char *path = cause->reason ? ctl_client_path("/api/v1/revoke?reason={}", cause->reason)
@@ -136,10 +129,14 @@ static int revoke_file(struct ctl *ctl, const char *file, const struct cause *ca
 
 int ctl_revoke(struct ctl *ctl, int argc, char **argv)
 {
-    struct cause cause;
+    struct ctl_cause cause;
     int code = read_cause(ctl, &cause);
     if (code != CTL_OK)
         return code;
+    if (ctl->option[CTL_FROM] && (ctl->option[CTL_CERT] || argc != 1))
+        return ctl_fail(CTL_USAGE, "revoke --from FILE takes an issuer, and the serials from the file alone");
+    if (ctl->option[CTL_FROM])
+        return ctl_revoke_from(ctl, argv[0], &cause);
     if (!ctl->option[CTL_CERT])
         return ctl_serials_each(ctl, argc, argv, revoke_one, &cause);
     for (int i = 0; i < argc && !ctl->in_vain; i++)

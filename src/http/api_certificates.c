@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The issuer that the path names, or NULL and a reply. */
-static const struct issuer *path_issuer(struct request *request, enum MHD_Result *result)
+const struct issuer *api_issuer(struct request *request, enum MHD_Result *result)
 {
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (!issuer)
@@ -20,7 +19,7 @@ static const struct issuer *path_issuer(struct request *request, enum MHD_Result
 static const struct issuer *path_certificate(struct request *request, struct serial *serial,
                                              enum MHD_Result *result)
 {
-    const struct issuer *issuer = path_issuer(request, result);
+    const struct issuer *issuer = api_issuer(request, result);
     if (!issuer)
         return NULL;
     if (serial_from_text(request->part[1], serial))
@@ -66,7 +65,7 @@ enum MHD_Result api_certificate_get(struct request *request)
 
 /* --- revoke and release -------------------------------------------------------------------------------- */
 
-static bool parse_reason(const char *text, int *reason, struct error *err)
+bool api_reason(const char *text, int *reason, struct error *err)
 {
     *reason = text ? reason_from_name(text) : REASON_UNSPECIFIED;
     if (*reason < 0)
@@ -78,24 +77,12 @@ static bool parse_reason(const char *text, int *reason, struct error *err)
     return *reason >= 0;
 }
 
-static bool parse_time_member(json_t *object, const char *name, int64_t *at, struct error *err)
-{
-    const char *text;
-    *at = TIME_NONE;
-    if (!json_text_member(object, name, &text, err))
-        return false;
-    if (!text || time_from_text(text, at))
-        return true;
-    error_set(err, "%s must be a time such as \"2026-01-31T12:00:00Z\"", name);
-    return false;
-}
-
 static bool parse_revocation(json_t *body, int *reason, int64_t *invalidity_at, struct error *err)
 {
     static const char *const known[] = {"reason", "invalidity_at", NULL};
     const char *text;
-    return json_only(body, known, err) && parse_time_member(body, "invalidity_at", invalidity_at, err) &&
-           json_text_member(body, "reason", &text, err) && parse_reason(text, reason, err);
+    return json_only(body, known, err) && json_time_member(body, "invalidity_at", invalidity_at, err) &&
+           json_text_member(body, "reason", &text, err) && api_reason(text, reason, err);
 }
 
 enum MHD_Result api_revoke_post(struct request *request)
@@ -147,7 +134,7 @@ enum MHD_Result api_revoke_certificate_post(struct request *request)
     int reason;
     bool changed;
     char *text = request_argument(request, "reason");
-    bool good = parse_reason(text, &reason, &err);
+    bool good = api_reason(text, &reason, &err);
     free(text);
     if (!good)
         return reply_problem(request, 422, "%s", err.text);
@@ -276,7 +263,7 @@ enum MHD_Result api_certificates_get(struct request *request)
 {
     struct error err;
     enum MHD_Result result;
-    const struct issuer *issuer = path_issuer(request, &result);
+    const struct issuer *issuer = api_issuer(request, &result);
     if (!issuer)
         return result;
     struct query query = {.status = request_argument(request, "status"),
@@ -312,8 +299,8 @@ static bool parse_row_status(json_t *object, struct cert_record *row, struct err
         return true;
     if (!reason && row->status == CERT_HOLD)
         reason = "certificateHold";
-    if (!parse_reason(reason, &row->reason, err) ||
-        !parse_time_member(object, "revoked_at", &row->revoked_at, err))
+    if (!api_reason(reason, &row->reason, err) ||
+        !json_time_member(object, "revoked_at", &row->revoked_at, err))
         return false;
     if ((row->reason == REASON_CERTIFICATE_HOLD) != (row->status == CERT_HOLD)) {
         error_set(err, "status hold and reason certificateHold go together");
@@ -333,9 +320,9 @@ static bool parse_row(json_t *object, struct cert_record *row, struct error *err
     const char *serial, *subject;
     if (!json_only(object, known, err) || !json_text_member(object, "serial", &serial, err) ||
         !json_text_member(object, "subject", &subject, err) ||
-        !parse_time_member(object, "not_before", &row->not_before, err) ||
-        !parse_time_member(object, "not_after", &row->not_after, err) ||
-        !parse_time_member(object, "invalidity_at", &row->invalidity_at, err) ||
+        !json_time_member(object, "not_before", &row->not_before, err) ||
+        !json_time_member(object, "not_after", &row->not_after, err) ||
+        !json_time_member(object, "invalidity_at", &row->invalidity_at, err) ||
         !parse_row_status(object, row, err))
         return false;
     if (!serial || !serial_from_text(serial, &row->serial)) {
@@ -379,7 +366,7 @@ enum MHD_Result api_import_post(struct request *request)
     struct error err;
     enum MHD_Result result;
     struct admin_import_count counts;
-    const struct issuer *issuer = path_issuer(request, &result);
+    const struct issuer *issuer = api_issuer(request, &result);
     if (!issuer)
         return result;
     struct cert_record *rows = calloc(ROWS_MAX, sizeof *rows);

@@ -11,6 +11,7 @@
 #define BODY_JSON_MAX 65536
 #define BODY_CERTIFICATES_MAX (1 << 20)
 #define BODY_IMPORT_MAX (4 << 20)
+#define BODY_BATCH_MAX (16 << 20)
 
 /* How long a cache may keep a CRL or a CA certificate: also the longest that a revocation can hide behind one. */
 #define FRESH_S 30
@@ -96,7 +97,7 @@ handler page_get;
 handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_crl_post;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
-    api_revoke_certificate_post, api_import_post;
+    api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_tokens_get, api_tokens_post, api_token_delete;
 
 /* Where the OCSP form of GET is meant: the base64 in the path, else NULL. */
@@ -132,6 +133,7 @@ struct store_actor auth_actor(const struct request *request);
 /* Errors by RFC 9457. `detail` is for a person. */
 enum MHD_Result reply_problem(struct request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+unsigned reply_status(enum admin_result result);
 enum MHD_Result reply_result(struct request *request, enum admin_result result, const struct error *err);
 
 /* `json` becomes ours. */
@@ -168,6 +170,14 @@ bool request_any_header(struct request *request, const char *name, request_value
 /* A query argument, percent-decoded, malloc'ed; NULL: absent or empty. */
 char *request_argument(struct request *request, const char *name);
 
+/* --- what calls have in common (api_certificates.c) ---------------------------------------------------- */
+
+/* The issuer that the path names, or NULL and a reply. */
+const struct issuer *api_issuer(struct request *request, enum MHD_Result *result);
+
+/* The reason of a revocation; NULL: unspecified. */
+bool api_reason(const char *text, int *reason, struct error *err);
+
 /* --- JSON pieces (json.c) ------------------------------------------------------------------------------ */
 
 /* The certificate object of the API. NULL when out of memory. */
@@ -179,6 +189,9 @@ json_t *json_body(struct request *request, enum MHD_Result *result);
 
 /* A member that is a string, or absent (or null: then `text` is NULL). Anything else is refused. */
 bool json_text_member(json_t *object, const char *name, const char **text, struct error *err);
+
+/* A member that is a time, or absent: then `at` is TIME_NONE. */
+bool json_time_member(json_t *object, const char *name, int64_t *at, struct error *err);
 
 /* Refuses members that nobody reads. */
 bool json_only(json_t *object, const char *const *known, struct error *err);

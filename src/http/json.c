@@ -60,6 +60,18 @@ bool json_text_member(json_t *object, const char *name, const char **text, struc
     return false;
 }
 
+bool json_time_member(json_t *object, const char *name, int64_t *at, struct error *err)
+{
+    const char *text;
+    *at = TIME_NONE;
+    if (!json_text_member(object, name, &text, err))
+        return false;
+    if (!text || time_from_text(text, at))
+        return true;
+    error_set(err, "%s must be a time such as \"2026-01-31T12:00:00Z\"", name);
+    return false;
+}
+
 bool json_only(json_t *object, const char *const *known, struct error *err)
 {
     const char *key;

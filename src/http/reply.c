@@ -111,13 +111,21 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
                                     "status", (int)status, "detail", text ? text : json_string("not UTF-8")));
 }
 
+unsigned reply_status(enum admin_result result)
+{
+    static const unsigned status[] = {[ADMIN_DONE] = 200,
+                                      [ADMIN_NOT_FOUND] = 404,
+                                      [ADMIN_CONFLICT] = 409,
+                                      [ADMIN_INVALID] = 422,
+                                      [ADMIN_FAILED] = 503};
+    return status[result];
+}
+
 enum MHD_Result reply_result(struct request *request, enum admin_result result, const struct error *err)
 {
-    static const unsigned status[] = {
-        [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409, [ADMIN_INVALID] = 422, [ADMIN_FAILED] = 503};
     if (result == ADMIN_FAILED)
         log_limited(LOG_LEVEL_ERROR, "admin", "%s %s: %s", request->method_name, request->url, err->text);
-    return reply_problem(request, status[result], "%s", err->text);
+    return reply_problem(request, reply_status(result), "%s", err->text);
 }
 
 const char *request_header(struct request *request, const char *name)

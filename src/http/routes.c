@@ -27,6 +27,7 @@ const struct route admin_routes[] = {
     {READ, "/api/v1/issuers", api_issuers_get, 0, false},
     {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, false},
     {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, false},
+    {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, false},
     {READ, ISSUER "/certificates", api_certificates_get, 0, false},
     {READ, ISSUER "/certificates/{}", api_certificate_get, 0, false},
     {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, false},

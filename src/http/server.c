@@ -19,8 +19,11 @@
 
 #define DISCARD_MAX (1 << 20)
 #define BACKLOG 1024
-#define ADMIN_WORKERS 2
-#define ADMIN_CONNECTIONS 256
+/* A thread a connection: it sleeps while a change goes to disk, and who shared it could not share the sync (see
+ * store.c). libmicrohttpd lets one thread take many connections that come at once, unless it may have but one. A thread
+ * costs 16 KiB. */
+#define ADMIN_CONNECTIONS 64
+#define ADMIN_WORKERS ADMIN_CONNECTIONS
 /* Of a connection. Beside HEAD_MAX: libmicrohttpd's records, and the header of the reply. libmicrohttpd clears all
  * of it after each request, so a public one has no more than it needs. */
 #define PUBLIC_MEMORY (HEAD_MAX + 2048)

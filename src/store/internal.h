@@ -38,11 +38,36 @@ void readers_give(struct readers *readers, struct reader *reader); /* NULL-safe 
 void readers_before_commit(struct readers *readers);
 void readers_after_commit(struct readers *readers);
 
+/* Whose turn it is to write: first come, first served, so that one who writes much does not starve the others. */
+struct turns {
+    pthread_mutex_t mutex;
+    bool taken;
+    struct store_tx *first, *last; /* who waits */
+};
+
+void turns_init(struct turns *turns);
+void turns_destroy(struct turns *turns);
+void turn_take(struct turns *turns, struct store_tx *tx); /* waits for it */
+void turn_pass(struct turns *turns);                      /* to the next */
+bool turn_next_joins(struct turns *turns);                /* one waits who will take the batch over */
+
+/* Passes the turn on, and sleeps until another thread tells what became of the transaction. */
+int turn_pass_and_wait(struct turns *turns, struct store_tx *tx, struct error *why);
+void turn_end(struct turns *turns, struct store_tx *tx, int result, const struct error *why);
+
+/* Transactions whose changes are in the database's open one, and whose threads wait for the commit. */
+struct batch {
+    struct store_tx *first; /* the latest; NULL: none */
+    int64_t change;         /* the counter of the latest change, or 0 */
+    int64_t registrations;
+};
+
 struct store {
     char *path;
     int lock; /* descriptor of the lock file */
-    pthread_mutex_t write_mutex;
-    struct db *writer;
+    struct turns turns;
+    struct db *writer; /* these two belong to whose turn it is */
+    struct batch batch;
     _Atomic int64_t change;
     _Atomic int64_t registrations;
     struct readers readers;
@@ -55,6 +80,14 @@ struct store_tx {
     int64_t change; /* counter of this transaction's changes; 0 until there is one */
     int64_t issuer; /* whose row was marked as changed last */
     int64_t registrations;
+    bool alone;            /* shares its commit with nobody */
+    bool nested;           /* in a savepoint, as there were others in the batch */
+    struct store_tx *next; /* of those who wait for their turn, and then of the batch */
+
+    pthread_cond_t wake; /* of its thread; the rest is guarded by the mutex of the turns */
+    bool has_turn, over;
+    int result; /* once it is over */
+    struct error why;
 };
 
 /* Brings the schema up to date, or refuses a newer one. */

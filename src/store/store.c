@@ -1,6 +1,8 @@
 /* Opening, connections, transactions. */
 #include "internal.h"
 
+#include <annul/fault.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -45,7 +47,7 @@ struct store *store_open(const char *path, struct error *err)
         return NULL;
     }
     store->lock = -1;
-    pthread_mutex_init(&store->write_mutex, NULL);
+    turns_init(&store->turns);
     readers_init(&store->readers, store->path);
     mode_t mask = umask(0077); /* whoever reads it knows every device */
     int failed = take_lock(store, err) < 0 || !(store->writer = db_open(path, DB_WRITER, err));
@@ -131,7 +133,7 @@ void store_close(struct store *store)
     db_close(store->writer); /* last: SQLite then folds the log into the database */
     if (store->lock >= 0)
         close(store->lock);
-    pthread_mutex_destroy(&store->write_mutex);
+    turns_destroy(&store->turns);
     pthread_mutex_destroy(&store->readers.mutex);
     free(store->path);
     free(store);
@@ -147,40 +149,122 @@ int64_t store_registrations(const struct store *store)
     return atomic_load(&store->registrations);
 }
 
-struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err)
+/* --- transactions --------------------------------------------------------------------------------------
+ *
+ * To sync is what a commit costs, so writers that wait for their turn share one: who ends while another is next
+ * leaves his changes in the open transaction of the database, the batch, and the last one commits it for all. Behind
+ * others in the batch one works inside a savepoint, which takes back his changes alone. None waits longer for it than
+ * for the statements of those who were waiting before: nobody is in a batch twice, as he sleeps until it is over. */
+
+/* Tells the members. Each may free his transaction then. */
+static void end_batch(struct store *store, int result, const struct error *why)
+{
+    for (struct store_tx *tx = store->batch.first, *next; tx; tx = next) {
+        next = tx->next;
+        turn_end(&store->turns, tx, result, why);
+    }
+    store->batch = (struct batch){0};
+}
+
+/* Counts what a transaction did for the time when it is on disk. */
+static void add_to_batch(struct batch *batch, const struct store_tx *tx)
+{
+    if (tx->change)
+        batch->change = tx->change; /* the highest: they are in order */
+    batch->registrations += tx->registrations;
+}
+
+static int commit_batch(struct store *store, struct error *why)
+{
+    const struct batch *batch = &store->batch;
+    readers_before_commit(&store->readers);
+    fault_point("store-commit");
+    int result = db_commit(store->writer, why);
+    fault_point("store-committed");
+    readers_after_commit(&store->readers);
+    /* Before another writer can commit; and after the readers know, or an old answer would pass for a new one. */
+    if (result == 0 && batch->change)
+        atomic_store(&store->change, batch->change);
+    if (result == 0)
+        atomic_fetch_add(&store->registrations, batch->registrations);
+    end_batch(store, result, why);
+    return result;
+}
+
+/* A turn ends without a change of its own: the batch is left to the next, or committed. */
+static void leave(struct store *store)
+{
+    struct error why = {"database: a change that was to be committed with this one failed in the middle of "
+                        "writing, and this one was undone with it; try again"};
+    if (!db_in_transaction(store->writer)) /* for want of room, say, SQLite rolls all of it back by itself */
+        end_batch(store, -1, &why);
+    else if (!turn_next_joins(&store->turns))
+        commit_batch(store, &why);
+    turn_pass(&store->turns);
+}
+
+static struct store_tx *tx_new(struct store *store, const struct store_actor *actor, bool alone)
 {
     struct store_tx *tx = calloc(1, sizeof *tx);
+    if (!tx)
+        return NULL;
+    *tx = (struct store_tx){.store = store, .db = store->writer, .actor = *actor, .alone = alone};
+    pthread_cond_init(&tx->wake, NULL);
+    return tx;
+}
+
+static void tx_free(struct store_tx *tx)
+{
+    pthread_cond_destroy(&tx->wake);
+    free(tx);
+}
+
+static struct store_tx *begin(struct store *store, const struct store_actor *actor, bool alone,
+                              struct error *err)
+{
+    struct store_tx *tx = tx_new(store, actor, alone);
     if (!tx) {
         error_set(err, "out of memory");
         return NULL;
     }
-    *tx = (struct store_tx){.store = store, .db = store->writer, .actor = *actor};
-    pthread_mutex_lock(&store->write_mutex);
-    if (db_begin(tx->db, err) < 0) {
-        pthread_mutex_unlock(&store->write_mutex);
-        free(tx);
-        return NULL;
-    }
-    return tx;
+    turn_take(&store->turns, tx);
+    tx->nested = store->batch.first != NULL;
+    if ((tx->nested ? db_run(tx->db, "SAVEPOINT member", err) : db_begin(tx->db, err)) == 0)
+        return tx;
+    leave(store);
+    tx_free(tx);
+    return NULL;
 }
 
-static void finish(struct store_tx *tx)
+struct store_tx *store_begin(struct store *store, const struct store_actor *actor, struct error *err)
 {
-    pthread_mutex_unlock(&tx->store->write_mutex);
-    free(tx);
+    return begin(store, actor, false, err);
+}
+
+struct store_tx *store_begin_alone(struct store *store, const struct store_actor *actor, struct error *err)
+{
+    return begin(store, actor, true, err);
 }
 
 int store_commit(struct store_tx *tx, struct error *err)
 {
-    readers_before_commit(&tx->store->readers);
-    int result = db_commit(tx->db, err);
-    readers_after_commit(&tx->store->readers);
-    /* Before another writer can commit; and after the readers know, or an old answer would pass for a new one. */
-    if (result == 0 && tx->change)
-        atomic_store(&tx->store->change, tx->change);
-    if (result == 0)
-        atomic_fetch_add(&tx->store->registrations, tx->registrations);
-    finish(tx);
+    struct store *store = tx->store;
+    struct error why;
+    int result;
+    if (tx->nested && db_in_transaction(tx->db) && db_run(tx->db, "RELEASE SAVEPOINT member", &why) < 0)
+        db_rollback(tx->db); /* the commit then fails for all */
+    add_to_batch(&store->batch, tx);
+    if (db_in_transaction(tx->db) && !tx->alone && turn_next_joins(&store->turns)) {
+        tx->next = store->batch.first;
+        store->batch.first = tx;
+        result = turn_pass_and_wait(&store->turns, tx, &why);
+    } else {
+        result = commit_batch(store, &why);
+        turn_pass(&store->turns);
+    }
+    if (result < 0 && err)
+        *err = why;
+    tx_free(tx);
     return result;
 }
 
@@ -188,8 +272,11 @@ void store_rollback(struct store_tx *tx)
 {
     if (!tx)
         return;
-    db_rollback(tx->db);
-    finish(tx);
+    if (!tx->nested || (db_in_transaction(tx->db) &&
+                        db_run(tx->db, "ROLLBACK TO SAVEPOINT member; RELEASE SAVEPOINT member", NULL) < 0))
+        db_rollback(tx->db);
+    leave(tx->store);
+    tx_free(tx);
 }
 
 int store_issuer(struct store *store, const char *name, const uint8_t fingerprint[32], int64_t *id,

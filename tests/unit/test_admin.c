@@ -375,6 +375,88 @@ static void one_that_was_never_held_is_not_released(void **state)
     assert_int_equal(audit_count(), audited + 1); /* the registration's */
 }
 
+/* --- many at once -------------------------------------------------------------------------------------- */
+
+#define MANY 5
+
+/* Good, revoked already, unknown, not understood by the caller, good. */
+static void make_many(struct admin_revocation list[MANY])
+{
+    for (size_t i = 0; i < MANY; i++)
+        list[i] = (struct admin_revocation){.reason = REASON_KEY_COMPROMISE, .invalidity_at = TIME_NONE};
+    list[0].serial = registered();
+    list[1].serial = registered();
+    assert_true(revoke_at(list[1].serial, NOW - 60, REASON_SUPERSEDED, TIME_NONE).changed);
+    list[1].reason = REASON_SUPERSEDED;
+    list[2].serial = fresh();
+    list[3].result = ADMIN_INVALID;
+    list[4].serial = registered();
+    list[4].reason = REASON_CERTIFICATE_HOLD;
+}
+
+static enum admin_result revoke_many(struct admin_revocation *list, size_t count, bool atomic)
+{
+    struct store_actor actor = at(NOW);
+    return admin_revoke_many(&f.admin, &actor, f.client, list, count, atomic, &f.err);
+}
+
+static void of_many_those_that_can_be_are_revoked(void **state)
+{
+    (void)state;
+    static const struct {
+        enum admin_result result;
+        bool changed;
+    } wanted[MANY] = {{ADMIN_DONE, true},
+                      {ADMIN_DONE, false},
+                      {ADMIN_NOT_FOUND, false},
+                      {ADMIN_INVALID, false},
+                      {ADMIN_DONE, true}};
+    struct admin_revocation list[MANY];
+    make_many(list);
+    int64_t before = store_change(f.store), audited = audit_count();
+    assert_int_equal(revoke_many(list, MANY, false), ADMIN_DONE);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(list[i].result, wanted[i].result);
+        assert_int_equal(list[i].changed, wanted[i].changed);
+    }
+    assert_int_equal(store_change(f.store), before + 1);
+    assert_int_equal(audit_count(), audited + 2);
+    assert_int_equal(stored(list[0].serial).status, CERT_REVOKED);
+    assert_int_equal(stored(list[0].serial).version, before + 1);
+    assert_int_equal(stored(list[1].serial).revoked_at, NOW - 60);
+    assert_int_equal(stored(list[4].serial).status, CERT_HOLD);
+
+    assert_int_equal(publish_now(), 0);
+    struct publication *publication = publisher_current(f.publisher, f.client);
+    assert_int_equal(publication->entries, ask("SELECT count(*) FROM revocation WHERE status <> 0"));
+    publication_release(publication);
+}
+
+static void of_many_all_or_none(void **state)
+{
+    (void)state;
+    for (size_t at_fault = 2; at_fault <= 3; at_fault++) {
+        struct admin_revocation list[MANY];
+        make_many(list);
+        if (at_fault == 3)
+            list[2].serial = registered();
+        int64_t before = store_change(f.store), audited = audit_count();
+        assert_int_equal(revoke_many(list, MANY, true), ADMIN_CONFLICT);
+        for (size_t i = 0; i < at_fault; i++)
+            assert_int_equal(list[i].result, ADMIN_DONE);
+        assert_int_not_equal(list[at_fault].result, ADMIN_DONE);
+        assert_int_equal(store_change(f.store), before);
+        assert_int_equal(audit_count(), audited);
+        assert_int_equal(stored(list[0].serial).status, CERT_GOOD);
+        assert_int_equal(stored(list[4].serial).status, CERT_GOOD);
+    }
+    struct admin_revocation list[MANY];
+    make_many(list);
+    assert_int_equal(revoke_many(list, 2, true), ADMIN_DONE);
+    assert_int_equal(stored(list[0].serial).status, CERT_REVOKED);
+    assert_int_equal(revoke_many(list, 0, true), ADMIN_DONE);
+}
+
 /* --- import -------------------------------------------------------------------------------------------- */
 
 static struct admin_import_count import_one(struct serial serial, enum cert_status status, int reason,
@@ -645,6 +727,8 @@ int main(void)
         cmocka_unit_test(released_and_revoked_it_counts_from_then),
         cmocka_unit_test(revoked_for_good_is_never_released),
         cmocka_unit_test(one_that_was_never_held_is_not_released),
+        cmocka_unit_test(of_many_those_that_can_be_are_revoked),
+        cmocka_unit_test(of_many_all_or_none),
         cmocka_unit_test(an_import_never_unrevokes),
         cmocka_unit_test(an_import_brings_its_own_date),
         cmocka_unit_test(an_import_is_one_change_and_one_entry),
