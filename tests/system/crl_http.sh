@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 write_config <<CONF
-issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" distribution_point = "http://127.0.0.1:8080/crl/root.crl" }
+issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" }
 issuer "intermediate-server" {
   certificate = "$pki/intermediate-server.crt" key = "$pki/intermediate-server.key"
   distribution_point = "http://pki.example.test/server.crl"  alias "/server.crl" { format = "pem" }

@@ -427,7 +427,8 @@ static void of_many_those_that_can_be_are_revoked(void **state)
     assert_int_equal(stored(list[4].serial).status, CERT_HOLD);
 
     assert_int_equal(publish_now(), 0);
-    struct publication *publication = publisher_current(f.publisher, f.client);
+    struct publication *publication =
+        publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
     assert_int_equal(publication->entries, ask("SELECT count(*) FROM revocation WHERE status <> 0"));
     publication_release(publication);
 }
