@@ -119,6 +119,26 @@ expect "nonce = require: with one" "issuing-client.crt: good" openssl ocsp -issu
 expect "certificates of two CAs in one request" "unauthorized" openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -url "http://$public/ocsp" -noverify
 
 # --- files replaced while it runs
+with_nonce() { # PLAIN REQUEST: what is answered to it with a critical nonce
+    python3 - "$1" >"$dir/critical.der" <<'PY'
+import sys
+request = open(sys.argv[1], "rb").read()
+def tlv(tag, content):
+    n = len(content)
+    return bytes([tag, n] if n < 128 else [tag, 0x82, n >> 8, n & 255]) + content
+nonce = tlv(0x30, bytes.fromhex("06092b0601050507300102" "0101ff") + tlv(4, tlv(4, bytes(range(16)))))
+assert request[1] < 128 and request[3] < 128
+sys.stdout.buffer.write(tlv(0x30, tlv(0x30, request[4:] + tlv(0xa2, tlv(0x30, nonce)))))
+PY
+    curl -s --data-binary "@$dir/critical.der" -H 'Content-Type: application/ocsp-request' "http://$public/ocsp" >"$dir/critical.resp"
+    openssl ocsp -respin "$dir/critical.resp" -noverify -resp_text 2>&1
+}
+openssl ocsp -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -no_nonce -reqout "$dir/server.der" >/dev/null 2>&1
+expect "a critical nonce is repeated" "000102030405060708090A0B0C0D0E0F" with_nonce "$dir/plain.der"
+expect "nonce = ignore: a critical one is refused" "malformedrequest" with_nonce "$dir/server.der"
+ctl revoke --reason superseded --invalidity 2026-01-02T03:04:05Z --cert "$pki/server-must-staple.crt" >/dev/null
+expect "invalidity_date = no" "Cert Status: revoked" response server-must-staple issuing-server
+refuse "says none" grep -q "Invalidity Date" "$dir/out"
 url=http://$public/ocsp/$(base64 -w0 "$dir/plain.der")
 openssl ocsp -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -no_nonce -reqout "$dir/server.der" >/dev/null 2>&1
 server_url=http://$public/ocsp/$(base64 -w0 "$dir/server.der")
