@@ -28,6 +28,7 @@ cfg_opt_t config_issuer_keys[] = {
     CFG_STR("responder_id", "key", CFGF_NONE),
     CFG_STR("archive_cutoff", "0s", CFGF_NONE),
     CFG_STR("crl_reference", NULL, CFGF_NONE),
+    CFG_STR("invalidity_date", "yes", CFGF_NONE),
     CFG_STR("crl_lifetime", "7d", CFGF_NONE),
     CFG_STR("crl_refresh", "1d", CFGF_NONE),
     CFG_STR("ocsp_validity", "1d", CFGF_NONE),
@@ -241,8 +242,9 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     issuer->crl_reference = config_value_of(section, "crl_reference");
     int unlisted = config_choice_of(config, section, "unlisted", policies, err),
         nonce = config_choice_of(config, section, "nonce", nonce_policies, err),
-        responder_id = config_choice_of(config, section, "responder_id", responder_ids, err);
-    if (unlisted < 0 || nonce < 0 || responder_id < 0 ||
+        responder_id = config_choice_of(config, section, "responder_id", responder_ids, err),
+        invalidity_date = config_choice_of(config, section, "invalidity_date", answers, err);
+    if (unlisted < 0 || nonce < 0 || responder_id < 0 || invalidity_date < 0 ||
         config_duration_of(config, section, "archive_cutoff", 0, 100 * 366 * 86400LL,
                            &issuer->archive_cutoff_s, err) < 0 ||
         config_duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s,
@@ -270,6 +272,7 @@ void config_free_issuer(struct config_issuer *issuer)
 {
     for (size_t i = 0; issuer->aliases && i < issuer->alias_count; i++)
         free(issuer->aliases[i].path.text);
+    issuer->invalidity_date = invalidity_date == 1;
     free(issuer->aliases);
     free(issuer->name.text);
     free(issuer->certificate.text);

@@ -37,6 +37,7 @@ issuer "issuing-server" {
   ocsp_certificate = {"$dir/delegate.crt", "$dir/second.crt"}  ocsp_key = {"$dir/delegate.key", "$dir/second.key"}
   responder_id = "name"
   nonce = "ignore"
+  invalidity_date = "no"
 }
 issuer "intermediate-client" {
   certificate = "$pki/intermediate-client.crt"  key = "$pki/intermediate-client.key"
@@ -68,10 +69,12 @@ also "its issuer's key" "$(openssl x509 -in "$pki/issuing-client.crt" -noout -ex
 also "archiveCutoff" "OCSP Archive Cutoff"
 end=$(sed -n 's/.*Not After : //p' "$dir/text" | head -1)
 also "no answer outlives its signer's certificate" "Next Update: $end"
-ctl revoke --reason superseded --cert "$pki/client-1.crt" >/dev/null
+ctl revoke --reason superseded --invalidity 2026-01-02T03:04:05Z --cert "$pki/client-1.crt" >/dev/null
 ctl crl publish issuing-client >/dev/null
 expect "a revoked answer refers to its CRL" "crlNum: $(crl_number)" response client-1 issuing-client
 also "by URL" "crlUrl: http://$public/crl/issuing-client.crl"
+
+also "and says when the key was lost" "Invalidity Date"
 
 # --- what a client prefers (RFC 6960 section 4.4.7)
 openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -no_nonce -reqout "$dir/plain.der" >/dev/null 2>&1

@@ -86,6 +86,7 @@ static void the_least_there_is_has_defaults(void **state)
     assert_int_equal(issuer->ocsp_validity_s, 86400);
     assert_int_equal(issuer->alias_count, 0);
     assert_false(issuer->presign);
+    assert_true(issuer->invalidity_date);
     assert_int_equal(issuer->presign_rate, 200);
     assert_int_equal(issuer->presign_hashes, 1); /* SHA-1 */
     assert_string_equal(config->presigned.text, "/var/lib/annul/annul.db-presigned");
@@ -124,7 +125,7 @@ static const char everything[] =
     "    unlisted = \"revoked\"\n"
     "    nonce = \"require\"\n"
     "    responder_id = \"name\"\n"
-    "    archive_cutoff = \"3650d\"\n"
+    "    archive_cutoff = \"3650d\" invalidity_date = \"no\"\n"
     "    crl_reference = \"http://x/crl/one.crl\"\n"
     "    crl_lifetime = \"10m\"\n"
     "    crl_refresh = \"300\"\n"
@@ -207,6 +208,8 @@ static void everything_is_read_with_its_lines(void **state)
     assert_string_equal(one->crl_reference.text, "http://x/crl/one.crl");
     assert_int_equal(one->crl_reference.line, 27);
     assert_int_equal(one->unlisted, UNLISTED_REVOKED);
+    assert_false(one->invalidity_date);
+    assert_true(config->issuers[1].invalidity_date);
     assert_int_equal(one->crl_lifetime_s, 600);
     assert_int_equal(one->crl_refresh_s, 300);
     assert_int_equal(one->ocsp_validity_s, 12 * 3600);
@@ -463,6 +466,13 @@ static const struct {
     {"two dots", BAD_ISSUER("..", PAIR), 4, "..", "a-z"},
     {"a dot first", BAD_ISSUER(".one", PAIR), 4, ".one", "a-z"},
     {"a hyphen first", BAD_ISSUER("-one", PAIR), 4, "-one", "a-z"},
+    {"no hash", BAD_ISSUER("one", PAIR "\npresign_hashes = {}"), 3, "presign_hashes", "name at least one"},
+    {"a hash twice", BAD_ISSUER("one", PAIR "\npresign_hashes = {\"sha256\", \"sha1\", \"sha256\"}"), 5,
+     "\"sha256\"", "take one of them out"},
+    {"signed ahead, where a nonce must be there",
+     BAD_ISSUER("one", PAIR "nonce = \"require\"\npresign = \"all\""), 5, "presign", "take one of them out"},
+    {"an invalidity_date that is neither", BAD_ISSUER("one", PAIR "\ninvalidity_date = \"maybe\""), 5,
+     "\"maybe\"", "no, yes"},
     {"a blank", BAD_ISSUER("one two", PAIR), 4, "one two", "a-z"},
     {"beyond ASCII", BAD_ISSUER("\xc3\xbc", PAIR), 4, "\xc3\xbc", "a-z"},
     {"a name with another meaning", BAD_ISSUER("bundle", PAIR), 4, "bundle", "bundle"},
