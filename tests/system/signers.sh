@@ -119,9 +119,6 @@ refuse "nonce = ignore: none comes back" grep -q "OCSP Nonce" "$dir/out"
 expect "but an answer" "Cert Status: good" response server issuing-server
 refuse "nonce = require: not without" bash -c "openssl ocsp -issuer '$pki/intermediate-client.crt' -cert '$pki/issuing-client.crt' -no_nonce -url http://$public/ocsp -noverify 2>&1 | grep -q good"
 expect "nonce = require: with one" "issuing-client.crt: good" openssl ocsp -issuer "$pki/intermediate-client.crt" -cert "$pki/issuing-client.crt" -url "http://$public/ocsp" -CAfile "$pki/root.crt" -partial_chain
-expect "certificates of two CAs in one request" "unauthorized" openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -url "http://$public/ocsp" -noverify
-
-# --- files replaced while it runs
 with_nonce() { # PLAIN REQUEST: what is answered to it with a critical nonce
     python3 - "$1" >"$dir/critical.der" <<'PY'
 import sys
@@ -142,8 +139,10 @@ expect "nonce = ignore: a critical one is refused" "malformedrequest" with_nonce
 ctl revoke --reason superseded --invalidity 2026-01-02T03:04:05Z --cert "$pki/server-must-staple.crt" >/dev/null
 expect "invalidity_date = no" "Cert Status: revoked" response server-must-staple issuing-server
 refuse "says none" grep -q "Invalidity Date" "$dir/out"
+expect "certificates of two CAs in one request" "unauthorized" openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -url "http://$public/ocsp" -noverify
+
+# --- files replaced while it runs
 url=http://$public/ocsp/$(base64 -w0 "$dir/plain.der")
-openssl ocsp -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -no_nonce -reqout "$dir/server.der" >/dev/null 2>&1
 server_url=http://$public/ocsp/$(base64 -w0 "$dir/server.der")
 curl -s "$server_url" >"$dir/before"
 first=$(signer_of server issuing-server)
@@ -198,7 +197,8 @@ check "own delegates follow a clock that is set back" until_true 10 good_again
 
 # --- the end
 echo $((40 * 86400)) >"$dir/offset"
-expect "a warning, in good time or late" "is past its end; replace it" bash -c "until grep 'past its end' '$dir/annuld.log'; do read -rt 0.05 <> <(:); done"
+said_end() { grep -q 'is past its end; replace it' "$dir/annuld.log"; }
+check "a certificate past its end is told" until_true 20 said_end
 expect "whoever has no valid signer says tryLater" "trylater" response server issuing-server
 expect "readiness tells" '"ocsp_signers": false' curl -s "http://$admin/readyz"
 expect "own delegates go on" "Cert Status: good" response client-0 issuing-client
