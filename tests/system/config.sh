@@ -40,20 +40,21 @@ cp "$pki/root.key" "$dir/open.key" && chmod 644 "$dir/open.key"
 wrong "an unknown key" 10 "no such option 'unlistd'" 's/unlisted/unlistd/'
 wrong "an unknown policy" 10 "must be one of unknown, good, revoked, unauthorized" 's/"unknown"/"perhaps"/'
 wrong "no duration" 11 "write 90s, 15m, 12h or 7d" 's/"7d"/"a week"/'
-wrong "a refresh that comes too late" 6 "at most half of crl_lifetime" 's/"1d"/"6d"/'
+wrong "a refresh that comes too late" 5 "at most half of crl_lifetime" 's/"1d"/"6d"/'
 wrong "no certificate" 6 "No such file" 's/issuing-client.crt/missing.crt/'
 wrong "a certificate that is no CA" 6 "not a CA (basicConstraints)" "s,$pki/issuing-client.crt,$dir/leaf.crt,"
 wrong "a file that is no certificate" 6 "CERTIFICATE" 's/issuing-client.crt/issuing-client.key/'
 wrong "a delegate of another CA" 8 "was not issued by this CA" 's/ocsp-issuing-client.crt/ocsp-issuing-server.crt/'
 wrong "a delegate that is none" 8 "lacks extendedKeyUsage OCSPSigning" 's/ocsp-issuing-client.crt/client-0.crt/'
-wrong "a delegate without key" 6 "ocsp_key is missing" '/ocsp_key/d'
+wrong "a delegate without key" 5 "ocsp_key is missing" '/ocsp_key/d'
 wrong "a key of another certificate" 7 "does not belong to the certificate" 's/issuing-client.key/issuing-server.key/'
 wrong "a key that everybody can read" 7 "chmod 600" "s,$pki/issuing-client.key,$dir/open.key,"
 wrong "no key" 7 "No such file" 's/issuing-client.key/missing.key/'
 wrong "a bad alias" 14 'already' 's,/ca.crl,/crl/x,'
 wrong "an alias without a known format" 14 "must be one of der, pem" 's/"pem"/"text"/'
-wrong "a name that no URL takes" 6 "stands in URLs" 's/"clients"/"my clients"/'
+wrong "a name that no URL takes" 5 "stands in URLs" 's/"clients"/"my clients"/'
 wrong "an address that is none" 1 "ADDRESS:PORT" 's/127.0.0.1:0/nonsense/'
+wrong "one address twice" 1 "take one of them out" 's/"127.0.0.1:0"/"127.0.0.1:1", "127.0.0.1:1"/'
 wrong "admin beyond loopback" 2 "only loopback" 's/socket.*}/listen = {"0.0.0.0:8081"} }/'
 wrong "a folder that cannot be made" 4 "cannot be made" "s,$dir/crl,/proc/nowhere/crl,"
 wrong "a database where none can be" 3 "No such file" "s,$dir/annul.db,/nowhere/annul.db,"
