@@ -30,6 +30,8 @@ static int check_delegate(const struct ocsp_signer *signer, const struct issuer 
             "was not issued by this CA, so clients would refuse its signatures (RFC 6960 section 4.2.2.2)");
     if (!certificate_is_ocsp_delegate(&signer->certificate))
         return error_set(err, "lacks extendedKeyUsage OCSPSigning; have the CA issue one with it");
+    if (!certificate_may_sign_ocsp(&signer->certificate))
+        return error_set(err, "its keyUsage lacks digitalSignature; have the CA issue one with it");
     return 0;
 }
 

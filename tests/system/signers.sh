@@ -195,12 +195,33 @@ echo 0 >"$dir/offset"
 good_again() { response client-0 issuing-client | grep -q 'Cert Status: good'; }
 check "own delegates follow a clock that is set back" until_true 10 good_again
 
+# --- the end comes near: of 30 days, a quarter is left
+warnings() { grep -c "CN=third ends in [0-9]* hours; replace it" "$dir/annuld.log"; }
+warned() { [ "$(warnings)" -ge "$1" ]; } # both signers have this certificate
+check "no warning without need" test "$(warnings)" = 0
+echo $((23 * 86400)) >"$dir/offset"
+check "a warning when the end is near" until_true 10 warned 2
+expect "says how near" "ends in 167 hours" grep "CN=third ends in" "$dir/annuld.log"
+echo $((23 * 86400 + 80000)) >"$dir/offset"
+expect "an answer of then" "Cert Status: good" response server issuing-server
+echo $((24 * 86400 + 10)) >"$dir/offset"
+check "another one the day after" until_true 10 warned 4
+check "and no more" test "$(warnings)" = 4
+
 # --- the end
 echo $((40 * 86400)) >"$dir/offset"
-said_end() { grep -q 'is past its end; replace it' "$dir/annuld.log"; }
+said_end() { grep -q 'is past its end' "$dir/annuld.log"; }
 check "a certificate past its end is told" until_true 20 said_end
 expect "whoever has no valid signer says tryLater" "trylater" response server issuing-server
 expect "readiness tells" '"ocsp_signers": false' curl -s "http://$admin/readyz"
 expect "own delegates go on" "Cert Status: good" response client-0 issuing-client
 refuse "errors are counted" grep -q ' 0$' <(metric 'status="tryLater"')
+refuse "a check does not pass" "$BUILD/annuld" -t -c "$dir/annuld.conf"
+stop_daemon
+: >"$dir/annuld.log"
+"$BUILD/annuld" -c "$dir/annuld.conf" >>"$dir/annuld.log" 2>&1 &
+daemon=$!
+goes_on() { response client-0 issuing-client | grep -q "Cert Status: good"; }
+check "but a start does, for the others" until_true 60 goes_on
+check "and says it, at once" said_end
 finish
