@@ -58,6 +58,14 @@ wrong "one address twice" 1 "take one of them out" 's/"127.0.0.1:0"/"127.0.0.1:1
 wrong "admin beyond loopback" 2 "only loopback" 's/socket.*}/listen = {"0.0.0.0:8081"} }/'
 wrong "a folder that cannot be made" 4 "cannot be made" "s,$dir/crl,/proc/nowhere/crl,"
 wrong "a database where none can be" 3 "No such file" "s,$dir/annul.db,/nowhere/annul.db,"
+ahead='s/unlisted = "unknown"/presign = "all"/; 4s|$| ocsp { presigned = "'
+wrong "answers ahead in no folder" 4 "presigned /nowhere/x: the folder /nowhere: No such file" "$ahead/nowhere/x\" }|"
+wrong "answers ahead in the database" 4 "is the status database; name a file of its own" "$ahead$dir/annul.db\" }|"
+wrong "answers ahead in a folder" 4 "is not a file" "$ahead$dir\" }|"
+sqlite3 "$dir/other.db" 'PRAGMA user_version = 7'
+wrong "answers ahead in something else" 4 "another kind of database" "$ahead$dir/other.db\" }|"
+wrong "requests signed under a leaf" 10 "client-0,O=Annul Demo is not a CA" "s,unlisted.*,request_signers = \"$pki/client-0.crt\","
+wrong "requests signed under nobody" 10 "request_signers /nowhere: No such file" "s,unlisted.*,request_signers = \"/nowhere\","
 {
     printf '# a comment with "quotes" and {\n// another\n/* one over\n   two lines */\n'
     good | sed 's/unlisted/unlistd/; 7s,$, # a key: // not "read" /* here,'
@@ -69,6 +77,22 @@ good | sed '$s/$/ \/* half a comment/' >"$conf"
 refuse "an endless comment" "$BUILD/annuld" -t -c "$conf"
 expect "no file" "No such file" "$BUILD/annuld" -t -c "$dir/missing.conf"
 expect "a folder" "directory" "$BUILD/annuld" -t -c "$dir"
+
+good | sed "$ahead$dir/ahead.db\" }|" >"$conf"
+check "answers ahead in a file of their own" "$BUILD/annuld" -t -c "$conf"
+refuse "which is not made yet" test -e "$dir/ahead.db"
+ln -s "$dir/annul.db" "$dir/ahead.db" && touch "$dir/annul.db"
+expect "which may not lead to the database" "is the status database" "$BUILD/annuld" -t -c "$conf"
+expect "neither at start" "is the status database" timeout 20 "$BUILD/annuld" -c "$conf"
+rm "$dir/ahead.db" "$dir/annul.db"*
+good | sed '/ocsp_/d; s,unlisted.*,delegate "P-256" { chain = "'"$pki/server-chain.pem"'" },' >"$conf"
+expect "a chain of another CA" "is not above this CA" "$BUILD/annuld" -t -c "$conf"
+echo $((100 * 86400)) >"$dir/offset"
+good >"$conf"
+ANNUL_CLOCK_OFFSET_FILE=$dir/offset expect "a delegate past its end" "$conf:8: " "$BUILD/annuld" -t -c "$conf"
+also "which says so" "ocsp_certificate $pki/ocsp-issuing-client.crt: is past its end"
+echo $((-100 * 86400)) >"$dir/offset"
+ANNUL_CLOCK_OFFSET_FILE=$dir/offset refuse "a delegate before its time" "$BUILD/annuld" -t -c "$conf"
 
 # --- a database that does not fit
 good | sed 's/127.0.0.1:0/127.0.0.1:1/' >"$conf"
