@@ -391,6 +391,37 @@ static void bad_files_change_nothing(void **state)
     EVP_PKEY_free(second);
 }
 
+/* Whoever brings it need not be faster than who brings the key. */
+static void a_passphrase_may_come_late(void **state)
+{
+    (void)state;
+    EVP_PKEY *first = key_make("P-256"), *second = key_make("P-256");
+    int64_t now = clock_now();
+    put_pair(first);
+    put_text("words", "early\n");
+    shell("chmod 600 %s/words", f.folder);
+    struct loaded l =
+        load_good("issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"replaced.crt\"\n"
+                  " ocsp_key = \"replaced.key\"\n ocsp_key_passphrase = \"words\"\n}\n");
+    uint32_t id = signer_of(&l, 0, 0)->id;
+    put_pair(second);
+    shell("cd %s && openssl pkey -in replaced.key -aes128 -passout pass:late -out locked-late.key && "
+          "chmod 600 locked-late.key && mv locked-late.key replaced.key",
+          f.folder);
+    assert_false(signer_keys_refresh(l.keys, 0, now)); /* it is another's yet */
+    shell("rm %s/words", f.folder);
+    assert_false(signer_keys_refresh(l.keys, 0, now));
+    put_text("words.new", "late\n");
+    shell("cd %s && chmod 600 words.new", f.folder);
+    assert_int_equal(signer_of(&l, 0, 0)->id, id);
+    shell("cd %s && mv words.new words", f.folder);
+    assert_true(signer_keys_refresh(l.keys, 0, now));
+    assert_true(finds(l.keys, signer_of(&l, 0, 0)->id, second, &l.issuers->list[0]));
+    unload(&l);
+    EVP_PKEY_free(first);
+    EVP_PKEY_free(second);
+}
+
 /* Both files at once, by moving the link that leads to them. */
 static void links_are_followed(void **state)
 {
@@ -650,6 +681,7 @@ int main(void)
         cmocka_unit_test(replaced_files_are_taken_up),
         cmocka_unit_test(names_are_others_after_a_start),
         cmocka_unit_test(bad_files_change_nothing),
+        cmocka_unit_test(a_passphrase_may_come_late),
         cmocka_unit_test(links_are_followed),
         cmocka_unit_test(delegates_may_sign_ocsp_and_nothing_else),
         cmocka_unit_test(a_delegate_of_our_own_brings_its_chain),
