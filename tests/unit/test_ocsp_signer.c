@@ -138,7 +138,7 @@ static void what_is_no_delegate_is_refused(void **state)
         }
         buffer_free(&der);
     }
-    X509 *const all[] = {stranger, of_stranger, forged, plain, server, weak};
+    X509 *const all[] = {stranger, of_stranger, forged, plain, server, weak, no_signatures};
     for (size_t i = 0; i < COUNT(all); i++)
         X509_free(all[i]);
     EVP_PKEY_free(strangers_key);
