@@ -19,12 +19,10 @@ made() { metric "annul_ocsp_answers_total{made=\"$1\"}"; }
 
 # --- what is counted
 check "nothing was made yet" test "$(made signed) $(made cached) $(made presigned)" = "0 0 0"
-ocsp client-0 -no_nonce >/dev/null
-ocsp client-0 -no_nonce >/dev/null
-ocsp client-0 -no_nonce >/dev/null
+for _ in 1 2 3 4; do ocsp client-0 -no_nonce >/dev/null; done
 ocsp client-1 >/dev/null
 check "signed: the first, and one with a nonce" test "$(made signed)" = 2
-check "given again: the second and the third" test "$(made cached)" = 2
+check "given again: the other three" test "$(made cached)" = 3
 check "nothing was signed ahead" test "$(metric annul_ocsp_presigned_total)" = 0
 ctl register "$pki/server.crt" >/dev/null
 ahead() { [ "$(metric annul_ocsp_presigned_total)" = 1 ]; }
