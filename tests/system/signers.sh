@@ -207,6 +207,7 @@ before=$(renewals)
 looked() { [ "$(renewals)" -gt "$before" ]; } # all issuers are looked at together
 echo $((23 * 86400 + 80000)) >"$dir/offset"
 check "the next look, within the day" until_true 10 looked
+check "says nothing new" test "$(warnings)" = 2
 echo $((24 * 86400 + 10)) >"$dir/offset"
 check "another one the day after" until_true 10 warned 4
 check "and no more" test "$(warnings)" = 4
