@@ -1,4 +1,5 @@
 /* annul-signer: holds the private keys and signs for annuld what it understands. */
+#include <annul/clock.h>
 #include <annul/config.h>
 #include <annul/issuer.h>
 #include <annul/log.h>
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
         !(keys = signer_keys_load(issuers, &err)))
         goto out;
     log_set_level(config->log_level);
-    failed = check ? 0 : serve(keys, fd, &err) < 0;
+    failed = (check ? signer_keys_check(keys, clock_now(), &err) : serve(keys, fd, &err)) < 0;
 out:
     if (failed)
         log_error("signer", "%s", err.text);

@@ -71,7 +71,8 @@ static int check(const struct config *config, struct error *err)
             result = config_error(config, config->database.line, err, "%s", why.text);
     }
     issuers_free(issuers);
-    if (result < 0 || http_check(config, err) < 0 || publisher_check(config, err) < 0)
+    if (result < 0 || http_check(config, err) < 0 || publisher_check(config, err) < 0 ||
+        responder_presign_check(config, err) < 0)
         return -1;
     return signer_check(config, err);
 }
@@ -89,13 +90,9 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
     if (!(issuers = issuers_load(config, err)) || !(store = store_open(config->database.text, err)) ||
         number_issuers(issuers, store, err) < 0 || !(signer = signer_start(issuers, err)) ||
         !(publisher = publisher_start(config, issuers, store, signer, err)) ||
-        !(responder = responder_new(issuers, store, signer, config->ocsp_cache_octets, clock_now)))
+        !(responder = responder_new(issuers, store, signer, config->ocsp_cache_octets, clock_now)) ||
+        responder_presign(responder, config, err) < 0)
         goto out;
-    struct error why;
-    if (responder_presign(responder, config->presigned.text, &why) < 0) {
-        config_error(config, config->presigned.line, err, "presigned %s", why.text);
-        goto out;
-    }
     struct admin admin = {issuers, store, publisher};
     struct http_services services = {config, issuers, store, signer, responder, publisher, &admin};
     if (!(http = http_start(&services, err)))

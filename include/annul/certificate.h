@@ -58,6 +58,9 @@ void certificate_points(const struct certificate *certificate, certificate_each_
 /* Whether keyUsage, where there is one, allows signing CRLs. */
 bool certificate_may_sign_crls(const struct certificate *certificate);
 
+/* Whether it allows signing OCSP responses: digitalSignature or nonRepudiation (RFC 5280 section 4.2.1.12). */
+bool certificate_may_sign_ocsp(const struct certificate *certificate);
+
 EVP_PKEY *certificate_key(const struct certificate *certificate); /* borrowed */
 
 void certificate_free(struct certificate *certificate); /* NULL-safe; leaves it empty */

@@ -58,6 +58,7 @@ struct config_issuer {
     enum nonce_policy nonce;
     bool responder_by_name;
     struct config_value crl_reference; /* URL of the CRL that revoked answers refer to, or none */
+    bool invalidity_date;              /* OCSP says since when a key is thought to be compromised */
     int64_t archive_cutoff_s;          /* 0: not said */
     bool presign;                      /* OCSP answers are signed ahead … */
     unsigned presign_rate;             /* … so many a second at the most … */

@@ -31,7 +31,8 @@ enum ocsp_status {
 struct ocsp_request {
     size_t count; /* 1 to OCSP_CERTIDS_MAX */
     struct certid certs[OCSP_CERTIDS_MAX];
-    struct bytes nonce; /* content of the extension's value, to be repeated as it is; empty: none */
+    struct bytes nonce;     /* content of the extension's value, to be repeated as it is; empty: none */
+    bool nonce_is_critical; /* who passes it over must refuse the request */
     struct bytes
         preferred; /* content of PreferredSignatureAlgorithms, for ocsp_take_preferred; empty: none */
     bool is_signed;

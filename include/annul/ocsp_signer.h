@@ -21,7 +21,7 @@ struct ocsp_signer {
 };
 
 /* Makes one from its certificates in DER, one behind the other, its own first. Refuses a delegate that the CA did not
- * issue, without the purpose, or with a key of another kind than sigalg_for_key knows. The lineage is that of this
+ * issue, without the purpose or the key usage, or with a key of another kind than sigalg_for_key knows. The lineage is that of this
  * certificate, or where `is_ours` (annul-signer issued it to itself) that of the issuer's own delegates, old and new;
  * and of the form that responses are configured to have. 0, or -1 with the reason; either way ocsp_signer_free. */
 int ocsp_signer_init(struct ocsp_signer *signer, const struct issuer *issuer, struct bytes certs,

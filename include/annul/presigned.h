@@ -14,6 +14,9 @@
 
 struct presigned;
 
+/* Whether it can be opened or made, and is not the status database. Changes nothing. 0, or -1 with the reason. */
+int presigned_check(const char *path, const char *database, struct error *err);
+
 /* Opens or makes the file; never touches one that is something else. NULL with the reason. */
 struct presigned *presigned_open(const char *path, struct error *err);
 void presigned_close(struct presigned *presigned); /* NULL-safe; no other thread may be inside */

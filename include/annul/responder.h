@@ -67,8 +67,11 @@ void responder_sign(struct responder_job *job, responder_done *done, void *arg);
 
 /* --- signing ahead ------------------------------------------------------------------------------------- */
 
-/* Starts it where an issuer wants it, with the file `path`. Before the first request. -1 with the reason. */
-int responder_presign(struct responder *responder, const char *path, struct error *err);
+/* Whether the configured file will do, where an issuer wants one. 0, or -1 with file, line and remedy. */
+int responder_presign_check(const struct config *config, struct error *err);
+
+/* Starts it where an issuer wants it, with the configured file. Before the first request. The same. */
+int responder_presign(struct responder *responder, const struct config *config, struct error *err);
 
 /* Ends it, before signer_halt; what is signed is on disk then. */
 void responder_presign_stop(struct responder *responder);

@@ -60,6 +60,10 @@ struct signer_keys;
 struct signer_keys *signer_keys_load(struct issuers *issuers, struct error *err);
 void signer_keys_free(struct signer_keys *keys); /* NULL-safe */
 
+/* Whether every certificate that is to sign OCSP counts now. 0, or -1 with file, line and remedy of the first that does
+ * not. Serving goes on with one that is over, for the others; signer_serve says it in the log, each day. */
+int signer_keys_check(const struct signer_keys *keys, int64_t now, struct error *err);
+
 /* Serves one connection until the other side closes it. It signs a ResponseData that it has parsed, that names the
  * announced responder, whose CertIDs all name its issuer, and that is valid for no longer than configured; and a
  * TBSCertList that it has parsed, of the configured issuer, likewise. Everything else, a TBSCertificate above all, is

@@ -85,6 +85,8 @@ static void reading_failed(cfg_t *cfg, const char *format, va_list args)
         snprintf(message, sizeof message, "the file ends inside a section: a closing brace is missing");
     else if (strstr(message, "no such option"))
         remedy = " (annuld.conf(5) lists the keys of each section)";
+    else if (strstr(message, "duplicate title"))
+        remedy = "; make the two sections one, or give this one another title";
     error_set(reading_error, "%s:%d: %s%s", reading_path, cfg->line, message, remedy);
 }
 
@@ -95,6 +97,8 @@ int config_error(const struct config *config, int line, struct error *err, const
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    if (line == 0) /* its section is not in the file */
+        return error_set(err, "%s: %s", config->path, message);
     return error_set(err, "%s:%d: %s", config->path, line, message);
 }
 
@@ -110,6 +114,32 @@ static int read_issuers(struct config *config, cfg_t *root, struct error *err)
             0)
             return -1;
     return config->issuers ? 0 : error_set(err, "out of memory");
+}
+
+/* Two ports 0 are two ports. */
+static int check_apart(const struct config *config, const struct config_value *one,
+                       const struct config_value *other, struct error *err)
+{
+    const char *colon = strrchr(one->text, ':');
+    if (strcmp(one->text, other->text) != 0 || (colon && strcmp(colon, ":0") == 0))
+        return 0;
+    return config_error(config, one->line, err, "listen \"%s\": is there twice; take one of them out",
+                        one->text);
+}
+
+static int check_listens(const struct config *config, struct error *err)
+{
+    size_t admin = config->admin.listen_count, count = config->public.listen_count + admin;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++) {
+            const struct config_value *a =
+                i < admin ? &config->admin.listen[i] : &config->public.listen[i - admin];
+            const struct config_value *b =
+                j < admin ? &config->admin.listen[j] : &config->public.listen[j - admin];
+            if (check_apart(config, a, b, err) < 0)
+                return -1;
+        }
+    return 0;
 }
 
 static int read_listeners(struct config *config, cfg_t *root, struct error *err)
@@ -135,7 +165,7 @@ static int read_listeners(struct config *config, cfg_t *root, struct error *err)
         config_duration_of(config, public, "timeout", 1, 3600, &timeout_s, err) < 0)
         return -1;
     config->public.timeout_s = (unsigned)timeout_s;
-    return 0;
+    return check_listens(config, err);
 }
 
 static int read_ocsp(struct config *config, cfg_t *ocsp, struct error *err)

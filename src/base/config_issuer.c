@@ -28,6 +28,7 @@ cfg_opt_t config_issuer_keys[] = {
     CFG_STR("responder_id", "key", CFGF_NONE),
     CFG_STR("archive_cutoff", "0s", CFGF_NONE),
     CFG_STR("crl_reference", NULL, CFGF_NONE),
+    CFG_STR("invalidity_date", "yes", CFGF_NONE),
     CFG_STR("crl_lifetime", "7d", CFGF_NONE),
     CFG_STR("crl_refresh", "1d", CFGF_NONE),
     CFG_STR("crl_scope", "all", CFGF_NONE),
@@ -40,7 +41,7 @@ cfg_opt_t config_issuer_keys[] = {
     CFG_STR("ocsp_validity", "1d", CFGF_NONE),
     CFG_STR("presign", "none", CFGF_NONE),
     CFG_INT("presign_rate", 200, CFGF_NONE),
-    CFG_STR_LIST("presign_hashes", NULL, CFGF_NONE),
+    CFG_STR_LIST("presign_hashes", "{sha1}", CFGF_NONE),
     CFG_SEC("alias", alias_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
     CFG_END(),
 };
@@ -98,9 +99,11 @@ static int read_signers(const struct config *config, cfg_t *section, struct conf
     if (count == key_count)
         return config_error(config, issuer->name.line, err, "issuer \"%s\": more than %d ocsp_certificate",
                             issuer->name.text, CONFIG_SIGNERS_MAX);
-    return config_error(config, issuer->name.line, err,
-                        "issuer \"%s\": ocsp_certificate and ocsp_key go together; %s is missing",
-                        issuer->name.text, count < key_count ? "ocsp_certificate" : "ocsp_key");
+    return config_error(
+        config, issuer->name.line, err,
+        "issuer \"%s\": ocsp_certificate and ocsp_key go together, but there are %zu and %zu: %s "
+        "is missing",
+        issuer->name.text, count, key_count, count < key_count ? "ocsp_certificate" : "ocsp_key");
 }
 
 static int check_key_kind(const struct config *config, const struct config_value *kind, struct error *err)
@@ -188,14 +191,26 @@ static int read_presigning(const struct config *config, cfg_t *section, struct c
         config_number_of(config, section, "presign_rate", 1, 100000, &issuer->presign_rate, err) < 0)
         return -1;
     issuer->presign = extent == 1;
+    if (issuer->presign && issuer->nonce == NONCE_REQUIRE)
+        return config_error(
+            config, config_line_of(section, "presign"), err,
+            "issuer \"%s\": presign = \"all\" is of no use with nonce = \"require\": what is signed "
+            "ahead has no nonce; take one of them out",
+            issuer->name.text);
+    if (cfg_size(section, "presign_hashes") == 0)
+        return config_error(config, config_line_of(section, "presign_hashes"), err,
+                            "issuer \"%s\": presign_hashes = {}: name at least one, or presign = \"none\"",
+                            issuer->name.text);
     for (unsigned i = 0; i < cfg_size(section, "presign_hashes"); i++) {
         int hash = config_choice_at(config, section, "presign_hashes", i, hashes, err);
         if (hash < 0)
             return -1;
+        if (issuer->presign_hashes & 1u << hash)
+            return config_error(config, config_line_of(section, "presign_hashes"), err,
+                                "issuer \"%s\": presign_hashes: \"%s\" is there twice; take one of them out",
+                                issuer->name.text, hashes[hash]);
         issuer->presign_hashes |= 1u << hash;
     }
-    if (!issuer->presign_hashes)
-        issuer->presign_hashes = 1; /* SHA-1 */
     return 0;
 }
 
@@ -303,6 +318,7 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     static const char *const policies[] = {"unknown", "good", "revoked", "unauthorized", NULL};
     static const char *const nonce_policies[] = {"echo", "ignore", "require", NULL};
     static const char *const responder_ids[] = {"key", "name", NULL};
+    static const char *const answers[] = {"no", "yes", NULL};
     issuer->name = (struct config_value){strdup(cfg_title(section)), config_line_of_section(section)};
     issuer->certificate = config_file_of(config, section, "certificate");
     issuer->key = config_secret_of(config, section, "key");
@@ -312,8 +328,9 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     issuer->crl_reference = config_value_of(section, "crl_reference");
     int unlisted = config_choice_of(config, section, "unlisted", policies, err),
         nonce = config_choice_of(config, section, "nonce", nonce_policies, err),
-        responder_id = config_choice_of(config, section, "responder_id", responder_ids, err);
-    if (unlisted < 0 || nonce < 0 || responder_id < 0 ||
+        responder_id = config_choice_of(config, section, "responder_id", responder_ids, err),
+        invalidity_date = config_choice_of(config, section, "invalidity_date", answers, err);
+    if (unlisted < 0 || nonce < 0 || responder_id < 0 || invalidity_date < 0 ||
         config_duration_of(config, section, "archive_cutoff", 0, 100 * 366 * 86400LL,
                            &issuer->archive_cutoff_s, err) < 0 ||
         config_duration_of(config, section, "ocsp_validity", 60, 366 * 86400LL, &issuer->ocsp_validity_s,
@@ -322,6 +339,7 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     issuer->unlisted = (enum unlisted)unlisted;
     issuer->nonce = (enum nonce_policy)nonce;
     issuer->responder_by_name = responder_id == 1;
+    issuer->invalidity_date = invalidity_date == 1;
     if (read_crls(config, section, issuer, err) < 0 || read_signers(config, section, issuer, err) < 0 ||
         read_delegates(config, section, issuer, err) < 0 || read_presigning(config, section, issuer, err) < 0)
         return -1;

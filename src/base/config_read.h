@@ -11,9 +11,11 @@
 /* libconfuse tells the line only while it reads: has every key of the tables note it then. */
 void config_note_lines(cfg_opt_t *table);
 void config_forget_lines(void);
-int config_line_of(const cfg_t *section, const char *key);
-/* Where a section begins, as nearly as it can be known: its first key. */
+/* Where a section begins, as nearly as it can be known: its first key, and where a list in it has a default, its
+ * name. 0: it is not in the file. */
 int config_line_of_section(const cfg_t *section);
+/* Of a key; of its section where the key is not given. */
+int config_line_of(const cfg_t *section, const char *key);
 
 struct config_value config_value_of(cfg_t *section, const char *key);
 /* A file name: relative ones are taken from the folder of the configuration file. */

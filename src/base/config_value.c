@@ -24,21 +24,20 @@ static int note_line(cfg_t *section, cfg_opt_t *option)
     return 0;
 }
 
-int config_line_of(const cfg_t *section, const char *key)
-{
-    for (size_t i = 0; i < line_count; i++)
-        if (lines[i].section == section && strcmp(lines[i].key, key) == 0)
-            return lines[i].line;
-    return section->line;
-}
-
-/* Where a section begins, as nearly as it can be known: its first key. */
 int config_line_of_section(const cfg_t *section)
 {
     for (size_t i = 0; i < line_count; i++)
         if (lines[i].section == section)
             return lines[i].line;
     return section->line;
+}
+
+int config_line_of(const cfg_t *section, const char *key)
+{
+    for (size_t i = line_count; i > 0; i--) /* the last: a list's default is noted, too */
+        if (lines[i - 1].section == section && strcmp(lines[i - 1].key, key) == 0)
+            return lines[i - 1].line;
+    return config_line_of_section(section);
 }
 
 void config_note_lines(cfg_opt_t *table)

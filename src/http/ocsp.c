@@ -158,6 +158,10 @@ enum MHD_Result ocsp_post(struct request *request)
                  !strchr("; \t", type[sizeof type_request - 1])))
         return reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be %s",
                              type_request);
+    const char *encoding = request_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    if (encoding && strcasecmp(encoding, "identity") != 0)
+        return reply_problem(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                             "send the request without Content-Encoding");
     return answer_request(request, (struct bytes){request->body.at, request->body.len});
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define NAME_MAX_OCTETS 15000 /* of a CA's subject, which a CRL repeats */
+#define REQUEST_SIGNERS_MAX (1 << 20)
 
 static struct bytes view(const struct buffer *buffer)
 {
@@ -59,18 +60,36 @@ static int load_ca(const struct config *config, struct issuer *issuer, struct er
     return 0;
 }
 
+/* What is no CA would be trusted as if it were one. */
+static int trust(void *arg, struct certificate *certificate, struct error *err)
+{
+    if (certificate->is_ca)
+        return X509_STORE_add_cert(arg, certificate->x509) == 1 ? 0 : error_set(err, "out of memory");
+    char *subject = certificate_subject_text(certificate);
+    error_set(err, "%s is not a CA; put the certificate of who issued it there", subject ? subject : "");
+    free(subject);
+    return -1;
+}
+
 static int load_request_signers(const struct config *config, struct issuer *issuer, struct error *err)
 {
     const struct config_value *file = &issuer->config->request_signers;
+    struct buffer text = {0};
+    struct error why = {"out of memory"};
     if (!file->text)
         return 0;
     issuer->request_signers = X509_STORE_new();
-    if (issuer->request_signers && X509_STORE_load_file(issuer->request_signers, file->text) == 1)
-        return 0;
+    long count = -1;
+    if (issuer->request_signers)
+        count = file_read(file->text, REQUEST_SIGNERS_MAX, &text) < 0
+                    ? error_set(&why, "%s", strerror(errno))
+                    : certificates_from_text(view(&text), trust, issuer->request_signers, &why);
+    buffer_free(&text);
     ERR_clear_error();
-    return config_error(config, file->line, err,
-                        "issuer \"%s\": request_signers %s: no CA certificates in PEM",
-                        issuer->config->name.text, file->text);
+    if (count > 0)
+        return 0;
+    return config_error(config, file->line, err, "issuer \"%s\": request_signers %s: %s",
+                        issuer->config->name.text, file->text, why.text);
 }
 
 static bool make_hashes(struct issuer *issuer)

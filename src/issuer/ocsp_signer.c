@@ -30,6 +30,8 @@ static int check_delegate(const struct ocsp_signer *signer, const struct issuer 
             "was not issued by this CA, so clients would refuse its signatures (RFC 6960 section 4.2.2.2)");
     if (!certificate_is_ocsp_delegate(&signer->certificate))
         return error_set(err, "lacks extendedKeyUsage OCSPSigning; have the CA issue one with it");
+    if (!certificate_may_sign_ocsp(&signer->certificate))
+        return error_set(err, "its keyUsage lacks digitalSignature; have the CA issue one with it");
     return 0;
 }
 
@@ -42,8 +44,9 @@ static bool make_lineage(struct ocsp_signer *signer, const struct issuer *issuer
     const struct buffer *who = is_ours ? &issuer->ca.der : &signer->certs;
     if (who->len == 0)
         who = &signer->certificate.der;
-    bool good = buffer_printf(&all, "%d %d %lld %lld %s\n", is_ours, section->responder_by_name,
-                              (long long)section->ocsp_validity_s, (long long)section->archive_cutoff_s,
+    bool good = buffer_printf(&all, "%d %d %d %lld %lld %s\n", is_ours, section->responder_by_name,
+                              section->invalidity_date, (long long)section->ocsp_validity_s,
+                              (long long)section->archive_cutoff_s,
                               section->crl_reference.text ? section->crl_reference.text : "") &&
                 buffer_add(&all, who->at, who->len) && certid_digest(CERTID_SHA256, view(&all), hash);
     buffer_free(&all);

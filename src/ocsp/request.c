@@ -7,8 +7,7 @@
 #include <string.h>
 
 static const uint8_t oid_nonce[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02};
-/* Extensions that may be critical because whatever they ask for, our answer honours it: the response type is
- * always the basic one. */
+static const uint8_t oid_basic[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01};
 static const uint8_t oid_response[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x04};
 static const uint8_t oid_preferred[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x08};
 static const uint8_t oid_locator[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x07};
@@ -63,6 +62,25 @@ static bool preferred_is_legal(struct bytes value, struct bytes *preferred)
     return true;
 }
 
+/* AcceptableResponses (RFC 6960 section 4.4.3): whether the basic one, which we give, is among them. */
+static bool accepts_basic(struct bytes value)
+{
+    struct bytes list, oid;
+    bool found = false;
+    if (!der_take(&value, DER_SEQUENCE, &list) || value.len)
+        return false;
+    while (list.len && der_take(&list, DER_OID, &oid))
+        found |= IS(oid, oid_basic);
+    return found && list.len == 0;
+}
+
+/* A critical extension must be refused, unless our answer honours what it asks for (RFC 6960 section 4.4). */
+static bool is_honoured(const struct extension *extension)
+{
+    return IS(extension->oid, oid_preferred) || IS(extension->oid, oid_locator) ||
+           (IS(extension->oid, oid_response) && accepts_basic(extension->value));
+}
+
 /* `request` is NULL for the extensions of one CertID: none of them changes our answer. */
 static int parse_extensions(struct bytes *in, struct ocsp_request *request, struct error *err)
 {
@@ -80,12 +98,12 @@ static int parse_extensions(struct bytes *in, struct ocsp_request *request, stru
             if (request->nonce.len || !nonce_is_legal(extension.value))
                 return error_set(err, "nonce: one of 1 to 128 octets (RFC 9654 section 2.1)");
             request->nonce = extension.value;
+            request->nonce_is_critical = extension.critical;
         } else if (request && IS(extension.oid, oid_preferred)) {
             if (request->preferred.at || !preferred_is_legal(extension.value, &request->preferred))
                 return error_set(err, "preferred signature algorithms: one list (RFC 6960 section 4.4.7.1)");
-        } else if (extension.critical && !IS(extension.oid, oid_response) &&
-                   !IS(extension.oid, oid_preferred) && !IS(extension.oid, oid_locator)) {
-            return error_set(err, "an unknown critical extension");
+        } else if (extension.critical && !is_honoured(&extension)) {
+            return error_set(err, "a critical extension that is unknown, or that we cannot honour");
         }
     }
     return 0;
@@ -132,6 +150,7 @@ enum ocsp_status ocsp_request_parse(struct bytes der, struct ocsp_request *reque
     struct bytes outer, tbs, signature;
     request->count = 0;
     request->nonce = request->preferred = (struct bytes){0};
+    request->nonce_is_critical = false;
     if (!der_take(&der, DER_SEQUENCE, &outer) || der.len || !der_take(&outer, DER_SEQUENCE, &tbs)) {
         error_set(err, "not an OCSPRequest");
         return OCSP_MALFORMED_REQUEST;

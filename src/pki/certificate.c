@@ -214,10 +214,20 @@ void certificate_points(const struct certificate *certificate, certificate_each_
     CRL_DIST_POINTS_free(points);
 }
 
-bool certificate_may_sign_crls(const struct certificate *certificate)
+static bool may(const struct certificate *certificate, uint32_t usage)
 {
     return !(X509_get_extension_flags(certificate->x509) & EXFLAG_KUSAGE) ||
-           (X509_get_key_usage(certificate->x509) & KU_CRL_SIGN);
+           (X509_get_key_usage(certificate->x509) & usage);
+}
+
+bool certificate_may_sign_crls(const struct certificate *certificate)
+{
+    return may(certificate, KU_CRL_SIGN);
+}
+
+bool certificate_may_sign_ocsp(const struct certificate *certificate)
+{
+    return may(certificate, KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION);
 }
 
 EVP_PKEY *certificate_key(const struct certificate *certificate)

@@ -110,7 +110,8 @@ static int add_entries(struct build *build, struct store *store, struct error *e
     int result;
     if (order->part.delta) {
         result = add_changes(build, store, &order->bases[0], err);
-        if (result == 0 && build->spool.entries > order->delta_max && order->bases[1].number)
+        if (result == 0 && build->spool.entries > order->delta_max &&
+            order->bases[1].number != order->bases[0].number)
             result = add_changes(build, store, &order->bases[1], err);
     } else if (order->splice) {
         splice_init(&build->splice, order->before);

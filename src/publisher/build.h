@@ -14,13 +14,12 @@ struct crl_order {
     const struct issuer *issuer;
     struct crl_part part;
     const char *folder;
-    const uint8_t *shape; /* 32 octets: see crl_shape */
-    int64_t now;          /* thisUpdate */
-    bool regular;         /* by schedule: what it lists past its expiry need not be on the next one */
-    int64_t number;       /* taken already, for a base and a delta that come together; 0: to be taken */
-    struct crl_base
-        bases[2]; /* of a delta: from the first, or where it would be longer than delta_max from the … */
-    int64_t delta_max;               /* … second (number 0: there is none) */
+    const uint8_t *shape;     /* 32 octets: see crl_shape */
+    int64_t now;              /* thisUpdate */
+    bool regular;             /* by schedule: what it lists past its expiry need not be on the next one */
+    int64_t number;           /* taken already, for a base and a delta that come together; 0: to be taken */
+    struct crl_base bases[2]; /* of a delta: the first; where more than delta_max came since, the second */
+    int64_t delta_max;
     struct held_publication *before; /* the same CRL as it is now, or NULL */
     bool splice;                     /* what has not changed since is taken from it */
 };

@@ -66,11 +66,12 @@ static struct crl_order order_of(struct desk *desk, struct line *line, int64_t n
                               .now = now,
                               .regular = line_is_regular(line, now),
                               .before = line->current};
-    if (line->part.delta) { /* clients may still have the base before */
+    if (line->part.delta) { /* clients may still have the base before; where that is too far, it stays so */
         const struct store_crl *base = &whole->current->crl;
         struct crl_base present = {base->number, base->covers}, before = {base->base, base->base_covers};
-        order.bases[0] = before.number ? before : present;
-        order.bases[1] = before.number ? present : (struct crl_base){0};
+        bool is_far = line->current && line->current->crl.base == present.number;
+        order.bases[0] = before.number && !is_far ? before : present;
+        order.bases[1] = present;
         order.delta_max = line_delta_max(whole);
     } else {
         order.splice = line->current && !order.regular && line->current->entries_len &&

@@ -135,6 +135,8 @@ static void write_failure(struct responder_job *job, const char *failure)
 {
     log_limited(LOG_LEVEL_WARN, "responder", "issuer %s: no signature: %s", job->issuer->config->name.text,
                 failure);
+    if (job->done && !job->ahead)
+        count_up(&job->responder->counters.errors[OCSP_TRY_LATER]);
     job->answer->status = OCSP_TRY_LATER;
     job->answer->der = job->answer->room;
     job->answer->len = OCSP_ERROR_LEN;

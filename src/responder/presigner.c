@@ -442,8 +442,22 @@ static struct presigner *make_presigner(struct responder *responder)
     return p;
 }
 
-int responder_presign(struct responder *responder, const char *path, struct error *err)
+int responder_presign_check(const struct config *config, struct error *err)
 {
+    bool wanted = false;
+    struct error why;
+    for (size_t i = 0; i < config->issuer_count; i++)
+        wanted |= config->issuers[i].presign;
+    if (!wanted || presigned_check(config->presigned.text, config->database.text, &why) == 0)
+        return 0;
+    return config_error(config, config->presigned.line, err, "presigned %s", why.text);
+}
+
+int responder_presign(struct responder *responder, const struct config *config, struct error *err)
+{
+    struct error why;
+    if (responder_presign_check(config, err) < 0)
+        return -1;
     struct presigner *p = make_presigner(responder);
     if (!p)
         return error_set(err, "out of memory");
@@ -451,10 +465,10 @@ int responder_presign(struct responder *responder, const char *path, struct erro
         presigner_free(p);
         return 0;
     }
-    p->file = presigned_open(path, err);
+    p->file = presigned_open(config->presigned.text, &why);
     responder->presigner = p; /* freed with the responder */
     if (!p->file)
-        return -1;
+        return config_error(config, config->presigned.line, err, "presigned %s", why.text);
     p->started = pthread_create(&p->thread, NULL, run, p) == 0;
     return p->started ? 0 : error_set(err, "cannot start a thread");
 }

@@ -85,8 +85,11 @@ static enum ocsp_status apply_nonce_policy(struct question *q)
 {
     if (q->issuer->config->nonce == NONCE_REQUIRE && q->request.nonce.len == 0)
         return OCSP_UNAUTHORIZED;
-    if (q->issuer->config->nonce == NONCE_IGNORE)
-        q->request.nonce.len = 0;
+    if (q->issuer->config->nonce != NONCE_IGNORE)
+        return OCSP_SUCCESSFUL;
+    if (q->request.nonce_is_critical) /* as any other critical extension that we do not honour */
+        return OCSP_MALFORMED_REQUEST;
+    q->request.nonce.len = 0;
     return OCSP_SUCCESSFUL;
 }
 

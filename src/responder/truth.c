@@ -67,7 +67,8 @@ static enum ocsp_status answer_one(struct responder *responder, const struct iss
     single->status = OCSP_CERT_REVOKED;
     single->revoked_at = record.revoked_at;
     single->reason = record.reason == REASON_UNSPECIFIED ? -1 : record.reason;
-    single->invalidity_at = record.invalidity_at;
+    if (issuer->config->invalidity_date)
+        single->invalidity_at = record.invalidity_at;
     refer_to_crl(responder, issuer, &record, single);
     return OCSP_SUCCESSFUL;
 }

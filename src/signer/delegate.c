@@ -90,14 +90,75 @@ static X509 *make_certificate(const struct issuer *issuer, EVP_PKEY *ca_key, EVP
     return NULL;
 }
 
-static int append_chain(const char *path, struct buffer *certs, struct error *err)
+/* --- what goes along ----------------------------------------------------------------------------------- */
+
+#define CHAIN_MAX 16
+
+struct chain {
+    size_t count;
+    struct certificate list[CHAIN_MAX];
+};
+
+static int keep(void *arg, struct certificate *certificate, struct error *err)
+{
+    struct chain *chain = arg;
+    if (chain->count == CHAIN_MAX)
+        return error_set(err, "more than %d certificates", CHAIN_MAX);
+    chain->list[chain->count++] = *certificate;
+    *certificate = (struct certificate){0}; /* now ours */
+    return 0;
+}
+
+static bool is_the_same_ca(const struct certificate *a, const struct certificate *b)
+{
+    return bytes_equal((struct bytes){a->subject.at, a->subject.len},
+                       (struct bytes){b->subject.at, b->subject.len}) &&
+           EVP_PKEY_eq(certificate_key(a), certificate_key(b)) == 1;
+}
+
+/* Each is the CA's own, or issued another one of them: so they lead up from the CA, in any order and by several ways. */
+static bool leads_up(const struct chain *chain, const struct certificate *one, const struct issuer *issuer)
+{
+    if (is_the_same_ca(one, &issuer->ca) || certificate_issued_by(&issuer->ca, one) == 1)
+        return true;
+    for (size_t i = 0; i < chain->count; i++)
+        if (!is_the_same_ca(&chain->list[i], one) && certificate_issued_by(&chain->list[i], one) == 1)
+            return true;
+    return false;
+}
+
+static int check_chain(const struct chain *chain, const struct issuer *issuer, struct error *err)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        if (leads_up(chain, &chain->list[i], issuer))
+            continue;
+        char *subject = certificate_subject_text(&chain->list[i]);
+        error_set(err,
+                  "%s is not above this CA; put the CA's certificate there, and those that lead up from it",
+                  subject ? subject : "");
+        free(subject);
+        return -1;
+    }
+    return 0;
+}
+
+static int append_chain(const char *path, const struct issuer *issuer, struct buffer *certs,
+                        struct error *err)
 {
     struct buffer text = {0};
-    if (file_read(path, OCSP_CERTS_MAX, &text) < 0)
-        return error_set(err, "chain %s: %s", path, strerror(errno));
-    long count = certificates_from_text((struct bytes){text.at, text.len}, certificate_append, certs, err);
+    struct chain chain = {0};
+    int result = file_read(path, OCSP_CERTS_MAX, &text) < 0 ? error_set(err, "%s", strerror(errno)) : 0;
+    if (result == 0 && certificates_from_text((struct bytes){text.at, text.len}, keep, &chain, err) < 0)
+        result = -1;
+    if (result == 0)
+        result = check_chain(&chain, issuer, err);
+    for (size_t i = 0; i < chain.count; i++) {
+        if (result == 0)
+            result = certificate_append(certs, &chain.list[i], err);
+        certificate_free(&chain.list[i]);
+    }
     buffer_free(&text);
-    return count < 0 ? error_prefix(err, "chain %s", path) : 0;
+    return result < 0 ? error_prefix(err, "chain %s", path) : 0;
 }
 
 int delegate_issue(const struct config *config, const struct issuer *issuer, EVP_PKEY *ca_key,
@@ -114,7 +175,7 @@ int delegate_issue(const struct config *config, const struct issuer *issuer, EVP
     X509 *x509 = *key ? make_certificate(issuer, ca_key, *key, plan->lifetime_s, now) : NULL;
     int len = x509 ? i2d_X509(x509, &der) : -1;
     bool good = len > 0 && buffer_add(certs, der, (size_t)len) &&
-                (!plan->chain.text || append_chain(plan->chain.text, certs, &why) == 0);
+                (!plan->chain.text || append_chain(plan->chain.text, issuer, certs, &why) == 0);
     OPENSSL_free(der);
     X509_free(x509);
     ERR_clear_error();

@@ -5,6 +5,7 @@
 #include <annul/clock.h>
 #include <annul/config.h>
 #include <annul/log.h>
+#include <annul/time.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -217,6 +218,35 @@ struct ocsp_key *signer_keys_find(struct signer_keys *keys, uint32_t id, const s
 
 /* --- as time goes by ----------------------------------------------------------------------------------- */
 
+/* Whether the certificate of a signer counts now. 0, or -1 with file, line and remedy. */
+static int check_time(const struct signer_keys *keys, size_t index, size_t at, int64_t now, struct error *err)
+{
+    const struct issuer *issuer = &keys->issuers->list[index];
+    const struct config_issuer *section = issuer->config;
+    const struct certificate *own = &keys->list[index].ocsp->list[at].signer.certificate;
+    /* the CA's, where it signs by itself: and a delegate of our own ends with it */
+    const struct config_value *file =
+        section->signer_count ? &section->signers[at].certificate : &section->certificate;
+    bool over = now >= own->not_after;
+    char when[TIME_TEXT];
+    if (!over && now >= own->not_before)
+        return 0;
+    time_to_text(over ? own->not_after : own->not_before, when);
+    return config_error(keys->issuers->config, file->line, err, "issuer \"%s\": %s %s: %s %s; %s",
+                        section->name.text, section->signer_count ? "ocsp_certificate" : "certificate",
+                        file->text, over ? "is past its end, which was" : "counts only from", when,
+                        over ? "replace it" : "put one there that counts now, or set the clock");
+}
+
+int signer_keys_check(const struct signer_keys *keys, int64_t now, struct error *err)
+{
+    for (size_t i = 0; i < keys->issuers->count; i++)
+        for (size_t at = 0; at < keys->list[i].ocsp->count; at++)
+            if (check_time(keys, i, at, now, err) < 0)
+                return -1;
+    return 0;
+}
+
 /* Once a day from when an end is as near as a quarter of the certificate's life, or thirty days. */
 static void warn_of_end(struct signer_keys *keys, size_t index, int64_t now)
 {
@@ -228,15 +258,19 @@ static void warn_of_end(struct signer_keys *keys, size_t index, int64_t now)
         int64_t near_s = (own->not_after - own->not_before) / 4, left_s = own->not_after - now;
         if (near_s > 30 * DAY_S)
             near_s = 30 * DAY_S;
-        char *subject = left_s < near_s ? certificate_subject_text(own) : NULL;
-        if (subject)
-            at->warn_at = now + DAY_S;
-        if (subject && left_s > 0)
-            log_warn("signer", "issuer %s: the OCSP signer's certificate %s ends in %lld hours; replace it",
-                     keys->issuers->list[index].config->name.text, subject, (long long)left_s / 3600);
-        else if (subject)
-            log_error("signer", "issuer %s: the OCSP signer's certificate %s is past its end; replace it",
-                      keys->issuers->list[index].config->name.text, subject);
+        struct error why;
+        bool counts = check_time(keys, index, i, now, &why) == 0;
+        if (counts && left_s >= near_s)
+            continue;
+        at->warn_at = now + DAY_S;
+        if (!counts) {
+            log_error("signer", "%s", why.text);
+            continue;
+        }
+        char *subject = certificate_subject_text(own);
+        log_warn("signer", "issuer %s: the OCSP signer's certificate %s ends in %lld hours; replace it",
+                 keys->issuers->list[index].config->name.text, subject ? subject : "",
+                 (long long)left_s / 3600);
         free(subject);
     }
 }

@@ -27,6 +27,7 @@
 #define WHOLE_MAX (UINT64_C(512) << 20)
 #define LOOK_MS 1000 /* how often we look whether keys were replaced */
 #define FDS_MAX 3    /* that come with one message */
+#define JOBS_WAIT_S 5
 
 struct reply {
     struct signer_message head;
@@ -162,12 +163,16 @@ static void job_ends(struct signer_keys *keys)
     pthread_mutex_unlock(&keys->mutex);
 }
 
+/* Nobody wants those CRLs any more, and a file that does not give its octets could hold a thread for ever: then we end
+ * by this, and are started anew. */
 static void jobs_wait(struct signer_keys *keys)
 {
+    alarm(JOBS_WAIT_S);
     pthread_mutex_lock(&keys->mutex);
     while (keys->jobs)
         pthread_cond_wait(&keys->idle, &keys->mutex);
     pthread_mutex_unlock(&keys->mutex);
+    alarm(0);
 }
 
 static void *sign_crl(void *arg)

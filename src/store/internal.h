@@ -26,6 +26,9 @@ struct reader {
     uint64_t commits; /* at least so many its snapshot shows */
 };
 
+/* Whether files can be made in the folder of this one. 0, or -1 with the reason. */
+int store_check_folder(const char *path, struct error *err);
+
 void readers_init(struct readers *readers, const char *path); /* keeps the pointer */
 void readers_close(struct readers *readers);                  /* those that are idle */
 

@@ -15,6 +15,7 @@
 #define KIND 73700000
 #define KIND_VERSIONS 100000
 #define VERSION (KIND + 1)
+#define OTHER_KIND "is another kind of database; name a file of its own"
 
 /* A row is about 30 octets and what was signed. */
 static const char schema[] =
@@ -69,6 +70,11 @@ static void put_away(const char *path, bool keep)
     free(aside);
 }
 
+static bool is_other_kind(int64_t version)
+{
+    return version != 0 && (version < KIND || version >= KIND + KIND_VERSIONS);
+}
+
 /* FOUND: it is ours. ABSENT: it must go away first. */
 static enum outcome examine(struct db *db, const char *path, struct error *err)
 {
@@ -83,8 +89,8 @@ static enum outcome examine(struct db *db, const char *path, struct error *err)
     }
     if (version == VERSION || version == 0)
         return FOUND;
-    if (version < KIND || version >= KIND + KIND_VERSIONS)
-        return error_set(err, "is another kind of database; name a file of its own");
+    if (is_other_kind(version))
+        return error_set(err, OTHER_KIND);
     log_info("presigned", "%s: written by another version: beginning anew", path);
     put_away(path, false);
     return ABSENT;
@@ -105,13 +111,22 @@ static int make_schema(struct db *db, struct error *err)
     return -1;
 }
 
+/* It names every device, as the status database does. SQLite gives its log the same mode. */
+static int make_file(const char *path, struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? 0 : error_set(err, "%s", strerror(errno));
+    close(fd); /* nobody has it open yet, so no lock goes with it */
+    return 0;
+}
+
 static struct db *open_writer(const char *path, struct error *err)
 {
     struct db *db = NULL;
-    mode_t mask = umask(0077); /* it names every device, as the status database does */
     for (enum outcome found = ABSENT; found == ABSENT;) {
         db_close(db);
-        db = db_open(path, DB_WRITER, err);
+        db = make_file(path, err) == 0 ? db_open(path, DB_WRITER, err) : NULL;
         found = db ? examine(db, path, err) : FAILED;
         if (found == FAILED || (found == FOUND && make_schema(db, err) < 0)) {
             db_close(db);
@@ -120,8 +135,34 @@ static struct db *open_writer(const char *path, struct error *err)
             break;
         }
     }
-    umask(mask);
     return db;
+}
+
+static int check_kind(const char *path, struct error *err)
+{
+    struct error damaged;
+    int64_t version = 0;
+    struct db *db = db_open(path, DB_GLANCE, &damaged); /* what is damaged will be put aside */
+    if (db && db_version_get(db, &version, &damaged) < 0)
+        version = 0;
+    db_close(db);
+    return is_other_kind(version) ? error_set(err, OTHER_KIND) : 0;
+}
+
+int presigned_check(const char *path, const char *database, struct error *err)
+{
+    struct stat own, other;
+    bool is_there = stat(path, &own) == 0;
+    if (strcmp(path, database) == 0 ||
+        (is_there && stat(database, &other) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino))
+        error_set(err, "is the status database; name a file of its own");
+    else if (is_there && !S_ISREG(own.st_mode))
+        error_set(err, "is not a file");
+    else if (is_there && access(path, R_OK | W_OK) != 0)
+        error_set(err, "%s; it must be annuld's user's", strerror(errno));
+    else if (store_check_folder(path, err) == 0 && (!is_there || check_kind(path, err) == 0))
+        return 0;
+    return error_prefix(err, "%s", path);
 }
 
 struct presigned *presigned_open(const char *path, struct error *err)

@@ -96,13 +96,12 @@ static enum outcome find_issuer(struct db *db, const char *name, const uint8_t f
     return found;
 }
 
-static int check_folder(const char *path, struct error *err)
+int store_check_folder(const char *path, struct error *err)
 {
     char *copy = strdup(path);
     const char *folder = copy ? dirname(copy) : ".";
-    int result = access(folder, W_OK | X_OK) == 0
-                     ? 0
-                     : error_set(err, "database %s: the folder %s: %s", path, folder, strerror(errno));
+    int result =
+        access(folder, W_OK | X_OK) == 0 ? 0 : error_set(err, "the folder %s: %s", folder, strerror(errno));
     free(copy);
     return result;
 }
@@ -110,7 +109,7 @@ static int check_folder(const char *path, struct error *err)
 int store_check(const char *path, const char *name, const uint8_t fingerprint[32], struct error *err)
 {
     if (access(path, F_OK) != 0)
-        return check_folder(path, err);
+        return store_check_folder(path, err) < 0 ? error_prefix(err, "database %s", path) : 0;
     if (access(path, R_OK | W_OK) != 0)
         return error_set(err, "database %s: %s", path, strerror(errno));
     struct db *db = db_open(path, is_locked(path) ? DB_READER : DB_GLANCE, err);

@@ -32,7 +32,8 @@ def text(der):
 
 
 def tlv(tag, content):
-    return bytes([tag, len(content)]) + content
+    n = len(content)
+    return bytes([tag, n] if n < 128 else [tag, 0x82, n >> 8, n & 255]) + content
 
 
 def certid_of(serial):
@@ -40,8 +41,12 @@ def certid_of(serial):
     return tlv(0x30, bytes.fromhex("300906052b0e03021a0500") + plain[at : at + 44] + tlv(2, serial))
 
 
-def request_of(serial):
-    return tlv(0x30, tlv(0x30, tlv(0x30, tlv(0x30, certid_of(serial)))))
+def request_of(*serials):
+    return tlv(0x30, tlv(0x30, tlv(0x30, b"".join(tlv(0x30, certid_of(serial)) for serial in serials))))
+
+
+def occurrences(part, whole):
+    return [found.start() for found in re.finditer(re.escape(part), whole)]
 
 
 def awkward_serial():
@@ -137,6 +142,14 @@ def forms_of_get():
     check("a query is not part of it", ask(get(path + "?a=b")).body == first.body)
 
 
+def several():
+    """Whoever asks for one twice gets two answers, in the order of the request."""
+    asked = [b"\x11", b"\x12", b"\x11", b"\x11", b"\x12"]
+    reply = ask(post(request_of(*asked)))
+    said = sorted((at, serial) for serial in set(asked) for at in occurrences(certid_of(serial), reply.body))
+    check("the same CertID more than once", [serial for _, serial in said] == asked, reply)
+
+
 def refused():
     for allowed, method, where in (
         ("GET, HEAD", "DELETE", path),
@@ -171,6 +184,9 @@ def refused():
     ):
         reply = ask(post(plain, "Content-Type: " + kind))
         check("%d to Content-Type %s" % (status, kind), reply.status == status, reply)
+    for status, coding in (200, "identity"), (200, "Identity"), (415, "gzip"), (415, "identity, gzip"), (415, "x"):
+        reply = ask(post(plain, "Content-Encoding: " + coding))
+        check("%d to Content-Encoding %s" % (status, coding), reply.status == status, reply)
     reply = ask(get("/ocsp", "Content-Length: %d" % len(plain), method="POST") + plain)
     check("200 without Content-Type", reply.body == first.body, reply)
     for bad in "Content-Length: x", "Content-Length: -1", "no colon":
@@ -261,6 +277,6 @@ def other_forms():
     check("POST in chunks of an octet", reply.body == first.body, reply)
 
 
-for part in definitive, conditional, not_cacheable, forms_of_get, refused, too_long, kept_alive, other_forms:
+for part in definitive, conditional, not_cacheable, forms_of_get, several, refused, too_long, kept_alive, other_forms:
     part()
 finish()

@@ -63,11 +63,11 @@ also() {
     fi
 }
 
-# refuse NAME COMMAND...: the command fails.
+# refuse NAME COMMAND...: the command fails. It may read $dir/out, the output of the last `expect`.
 refuse() {
     local what=$1
     shift
-    if "$@" >"$dir/out" 2>&1; then
+    if "$@" >"$dir/refused" 2>&1; then
         echo "FAILED: $what: succeeded: $*"
         failures=$((failures + 1))
     else

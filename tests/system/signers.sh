@@ -37,6 +37,7 @@ issuer "issuing-server" {
   ocsp_certificate = {"$dir/delegate.crt", "$dir/second.crt"}  ocsp_key = {"$dir/delegate.key", "$dir/second.key"}
   responder_id = "name"
   nonce = "ignore"
+  invalidity_date = "no"
 }
 issuer "intermediate-client" {
   certificate = "$pki/intermediate-client.crt"  key = "$pki/intermediate-client.key"
@@ -68,10 +69,12 @@ also "its issuer's key" "$(openssl x509 -in "$pki/issuing-client.crt" -noout -ex
 also "archiveCutoff" "OCSP Archive Cutoff"
 end=$(sed -n 's/.*Not After : //p' "$dir/text" | head -1)
 also "no answer outlives its signer's certificate" "Next Update: $end"
-ctl revoke --reason superseded --cert "$pki/client-1.crt" >/dev/null
+ctl revoke --reason superseded --invalidity 2026-01-02T03:04:05Z --cert "$pki/client-1.crt" >/dev/null
 ctl crl publish issuing-client >/dev/null
 expect "a revoked answer refers to its CRL" "crlNum: $(crl_number)" response client-1 issuing-client
 also "by URL" "crlUrl: http://$public/crl/issuing-client.crl"
+
+also "and says when the key was lost" "Invalidity Date"
 
 # --- what a client prefers (RFC 6960 section 4.4.7)
 openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -no_nonce -reqout "$dir/plain.der" >/dev/null 2>&1
@@ -116,11 +119,30 @@ refuse "nonce = ignore: none comes back" grep -q "OCSP Nonce" "$dir/out"
 expect "but an answer" "Cert Status: good" response server issuing-server
 refuse "nonce = require: not without" bash -c "openssl ocsp -issuer '$pki/intermediate-client.crt' -cert '$pki/issuing-client.crt' -no_nonce -url http://$public/ocsp -noverify 2>&1 | grep -q good"
 expect "nonce = require: with one" "issuing-client.crt: good" openssl ocsp -issuer "$pki/intermediate-client.crt" -cert "$pki/issuing-client.crt" -url "http://$public/ocsp" -CAfile "$pki/root.crt" -partial_chain
+with_nonce() { # PLAIN REQUEST: what is answered to it with a critical nonce
+    python3 - "$1" >"$dir/critical.der" <<'PY'
+import sys
+request = open(sys.argv[1], "rb").read()
+def tlv(tag, content):
+    n = len(content)
+    return bytes([tag, n] if n < 128 else [tag, 0x82, n >> 8, n & 255]) + content
+nonce = tlv(0x30, bytes.fromhex("06092b0601050507300102" "0101ff") + tlv(4, tlv(4, bytes(range(16)))))
+assert request[1] < 128 and request[3] < 128
+sys.stdout.buffer.write(tlv(0x30, tlv(0x30, request[4:] + tlv(0xa2, tlv(0x30, nonce)))))
+PY
+    curl -s --data-binary "@$dir/critical.der" -H 'Content-Type: application/ocsp-request' "http://$public/ocsp" >"$dir/critical.resp"
+    openssl ocsp -respin "$dir/critical.resp" -noverify -resp_text 2>&1
+}
+openssl ocsp -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -no_nonce -reqout "$dir/server.der" >/dev/null 2>&1
+expect "a critical nonce is repeated" "000102030405060708090A0B0C0D0E0F" with_nonce "$dir/plain.der"
+expect "nonce = ignore: a critical one is refused" "malformedrequest" with_nonce "$dir/server.der"
+ctl revoke --reason superseded --invalidity 2026-01-02T03:04:05Z --cert "$pki/server-must-staple.crt" >/dev/null
+expect "invalidity_date = no" "Cert Status: revoked" response server-must-staple issuing-server
+refuse "says none" grep -q "Invalidity Date" "$dir/out"
 expect "certificates of two CAs in one request" "unauthorized" openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-0.crt" -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -url "http://$public/ocsp" -noverify
 
 # --- files replaced while it runs
 url=http://$public/ocsp/$(base64 -w0 "$dir/plain.der")
-openssl ocsp -issuer "$pki/issuing-server.crt" -cert "$pki/server.crt" -no_nonce -reqout "$dir/server.der" >/dev/null 2>&1
 server_url=http://$public/ocsp/$(base64 -w0 "$dir/server.der")
 curl -s "$server_url" >"$dir/before"
 first=$(signer_of server issuing-server)
@@ -173,11 +195,37 @@ echo 0 >"$dir/offset"
 good_again() { response client-0 issuing-client | grep -q 'Cert Status: good'; }
 check "own delegates follow a clock that is set back" until_true 10 good_again
 
+# --- the end comes near: of 30 days, a quarter is left
+warnings() { grep -c "CN=third ends in [0-9]* hours; replace it" "$dir/annuld.log"; }
+warned() { [ "$(warnings)" -ge "$1" ]; } # both signers have this certificate
+check "no warning without need" test "$(warnings)" = 0
+echo $((23 * 86400)) >"$dir/offset"
+check "a warning when the end is near" until_true 10 warned 2
+expect "says how near" "ends in 167 hours" grep "CN=third ends in" "$dir/annuld.log"
+renewals() { grep -c "issuer issuing-client: OCSP is signed with another key" "$dir/annuld.log"; }
+before=$(renewals)
+looked() { [ "$(renewals)" -gt "$before" ]; } # all issuers are looked at together
+echo $((23 * 86400 + 80000)) >"$dir/offset"
+check "the next look, within the day" until_true 10 looked
+check "says nothing new" test "$(warnings)" = 2
+echo $((24 * 86400 + 10)) >"$dir/offset"
+check "another one the day after" until_true 10 warned 4
+check "and no more" test "$(warnings)" = 4
+
 # --- the end
 echo $((40 * 86400)) >"$dir/offset"
-expect "a warning, in good time or late" "is past its end; replace it" bash -c "until grep 'past its end' '$dir/annuld.log'; do read -rt 0.05 <> <(:); done"
+said_end() { grep -q 'is past its end' "$dir/annuld.log"; }
+check "a certificate past its end is told" until_true 20 said_end
 expect "whoever has no valid signer says tryLater" "trylater" response server issuing-server
 expect "readiness tells" '"ocsp_signers": false' curl -s "http://$admin/readyz"
 expect "own delegates go on" "Cert Status: good" response client-0 issuing-client
 refuse "errors are counted" grep -q ' 0$' <(metric 'status="tryLater"')
+refuse "a check does not pass" "$BUILD/annuld" -t -c "$dir/annuld.conf"
+stop_daemon
+: >"$dir/annuld.log"
+"$BUILD/annuld" -c "$dir/annuld.conf" >>"$dir/annuld.log" 2>&1 &
+daemon=$!
+goes_on() { response client-0 issuing-client | grep -q "Cert Status: good"; }
+check "but a start does, for the others" until_true 60 goes_on
+check "and says it, at once" said_end
 finish

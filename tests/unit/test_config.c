@@ -80,6 +80,7 @@ static void the_least_there_is_has_defaults(void **state)
     assert_null(issuer->ocsp_key_passphrase.text);
     assert_null(config->openssl_config.text);
     assert_null(issuer->crl_reference.text);
+    assert_int_equal(config->database.line, 0); /* its section is not there */
     assert_int_equal(issuer->unlisted, UNLISTED_UNKNOWN);
     assert_int_equal(issuer->nonce, NONCE_ECHO);
     assert_false(issuer->responder_by_name);
@@ -88,6 +89,7 @@ static void the_least_there_is_has_defaults(void **state)
     assert_int_equal(issuer->crl_refresh_s, 86400);
     assert_int_equal(issuer->ocsp_validity_s, 86400);
     assert_int_equal(issuer->alias_count, 0);
+    assert_true(issuer->invalidity_date);
     assert_false(issuer->presign);
     assert_int_equal(issuer->presign_rate, 200);
     assert_int_equal(issuer->presign_hashes, 1); /* SHA-1 */
@@ -127,7 +129,7 @@ static const char everything[] =
     "    unlisted = \"revoked\"\n"
     "    nonce = \"require\"\n"
     "    responder_id = \"name\"\n"
-    "    archive_cutoff = \"3650d\"\n"
+    "    archive_cutoff = \"3650d\" invalidity_date = \"no\"\n"
     "    crl_reference = \"http://x/crl/one.crl\"\n"
     "    crl_lifetime = \"10m\"\n"
     "    crl_refresh = \"300\"\n"
@@ -139,7 +141,7 @@ static const char everything[] =
     "    certificate = \"two.crt\" key = \"two.key\" unlisted = \"good\" nonce = \"ignore\"\n"
     "    delegate \"P-256\" { lifetime = \"1h\" chain = \"chain.pem\" }\n"
     "    delegate \"RSA-2048\" { }\n"
-    "    presign = \"all\" presign_rate = 100000 presign_hashes = {\"sha256\", \"sha512\", \"sha256\"}\n"
+    "    presign = \"all\" presign_rate = 100000 presign_hashes = {\"sha256\", \"sha512\"}\n"
     "}\n"
     "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" }\n";
 
@@ -212,6 +214,8 @@ static void everything_is_read_with_its_lines(void **state)
     assert_int_equal(one->archive_cutoff_s, INT64_C(3650) * 86400);
     assert_string_equal(one->crl_reference.text, "http://x/crl/one.crl");
     assert_int_equal(one->crl_reference.line, 27);
+    assert_false(one->invalidity_date);
+    assert_true(config->issuers[1].invalidity_date);
     assert_int_equal(one->unlisted, UNLISTED_REVOKED);
     assert_int_equal(one->crl_lifetime_s, 600);
     assert_int_equal(one->crl_refresh_s, 300);
@@ -223,6 +227,8 @@ static void everything_is_read_with_its_lines(void **state)
     assert_false(one->aliases[1].pem);
     assert_string_equal(config->issuers[1].name.text, "Two_2.x-y");
     assert_int_equal(config->issuers[1].unlisted, UNLISTED_GOOD);
+    assert_int_equal(config->issuers[1].name.line, 34);
+    assert_int_equal(config->issuers[1].crl_reference.line, 34); /* where it is not given: the section's */
     assert_int_equal(config->issuers[1].nonce, NONCE_IGNORE);
     check_delegates(&config->issuers[1]);
     assert_true(config->issuers[1].presign);
@@ -348,9 +354,11 @@ static void a_relative_path_of_the_file_is_no_hindrance(void **state)
     "a123456789b123456789c123456789d123456789e123456789f12345"
 #define LONG_249 LONG_248 "x"
 
+#define NO_LINE (-1)
+
 static const struct {
     const char *spoken, *text;
-    int line; /* 0: any */
+    int line; /* 0: any; NO_LINE: its section is not in the file */
     const char *names, *remedy;
 } refused[] = {
     {"an unknown key", LISTEN ADMIN ISSUER "log {\n  levle = \"info\"\n}\n", 5, "levle", "annuld.conf(5)"},
@@ -358,7 +366,7 @@ static const struct {
     {"an unknown key of an issuer", BAD_ISSUER("one", PAIR "\ncrl_livetime = \"1d\""), 5, "crl_livetime",
      "annuld.conf(5)"},
     {"a key outside its section", "workers = 2\n" SERVERS ISSUER, 1, "workers", "annuld.conf(5)"},
-    {"the same issuer twice", SERVERS ISSUER ISSUER, 4, "one", "duplicate"},
+    {"the same issuer twice", SERVERS ISSUER ISSUER, 4, "one", "another title"},
     {"an issuer without name", SERVERS "issuer { " PAIR "}\n", 3, "issuer", "title"},
     {"a section that does not end", SERVERS "issuer \"one\" { " PAIR "\n", 0, "brace", ""},
     {"a string that does not end", SERVERS "issuer \"one { " PAIR "}\n", 0, ":", ""},
@@ -366,12 +374,16 @@ static const struct {
     {"no equals sign", "public {\n  workers 4\n}\n", 2, "workers", ""},
 
     {"no issuer", SERVERS, 0, "no issuer", "add issuer"},
-    {"an empty file", "", 0, "listen", "add"},
-    {"no public listen", ADMIN ISSUER, 0, "listen", "add listen"},
-    {"no admin listener", LISTEN ISSUER, 0, "admin", "add socket"},
+    {"an empty file", "", NO_LINE, "listen", "add"},
+    {"no public listen", ADMIN ISSUER, NO_LINE, "listen", "add listen"},
+    {"no admin listener", LISTEN ISSUER, NO_LINE, "admin", "add socket"},
     {"a socket with a long name", LISTEN "admin { socket = \"/" LONG_64 LONG_64 "\" }\n" ISSUER, 2, LONG_64,
      "107"},
 
+    {"the same public address twice", "public {\n listen = {\"a:1\",\n \"b:1\", \"a:1\"}\n}\n" ADMIN ISSUER,
+     3, "\"a:1\"", "take one of them out"},
+    {"one address, public and admin", "admin { listen = {\"127.0.0.1:8080\"} }\n" LISTEN ISSUER, 2,
+     "\"127.0.0.1:8080\"", "take one of them out"},
     {"no workers", "public {\n listen = {\"a:1\"}\n workers = 0\n}\n" ADMIN ISSUER, 3, "workers",
      "from 1 to 64"},
     {"65 workers", "public {\n listen = {\"a:1\"}\n workers = 65\n}\n" ADMIN ISSUER, 3, "workers",
@@ -395,12 +407,12 @@ static const struct {
     {"a level that is none", SERVERS ISSUER "log {\n level = \"loud\"\n}\n", 5, "\"loud\"",
      "error, warn, info, debug"},
 
-    {"an issuer without certificate", BAD_ISSUER("one", "key = \"b\""), 4, "\"one\"", "add certificate"},
-    {"an issuer with nothing to sign with", BAD_ISSUER("one", "certificate = \"a\""), 4, "\"one\"",
+    {"an issuer without certificate", BAD_ISSUER("one", "key = \"b\""), 3, "\"one\"", "add certificate"},
+    {"an issuer with nothing to sign with", BAD_ISSUER("one", "certificate = \"a\""), 3, "\"one\"",
      "add key"},
-    {"a delegate without key", BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\""), 4, "ocsp_key is missing",
-     "together"},
-    {"a key without delegate", BAD_ISSUER("one", PAIR "ocsp_key = \"c\""), 4, "ocsp_certificate is missing",
+    {"a delegate without key", BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\""), 3, "ocsp_key is missing",
+     "together, but there are 1 and 0"},
+    {"a key without delegate", BAD_ISSUER("one", PAIR "ocsp_key = \"c\""), 3, "ocsp_certificate is missing",
      "together"},
     {"a PIN in the file", BAD_ISSUER("one", "certificate = \"a\"\nkey = \"pkcs11:object=b?pin-value=1\""), 5,
      "PIN", "key_passphrase"},
@@ -410,9 +422,9 @@ static const struct {
     {"a passphrase of no key", BAD_ISSUER("one", PAIR "\nocsp_key_passphrase = \"c\""), 5,
      "ocsp_key_passphrase", "no use without ocsp_key"},
     {"two certificates, one key",
-     BAD_ISSUER("one", PAIR "ocsp_certificate = {\"c\", \"d\"} ocsp_key = {\"e\"}"), 4, "ocsp_key is missing",
-     "together"},
-    {"nine of them", BAD_ISSUER("one", PAIR "ocsp_certificate = " NINE " ocsp_key = " NINE), 4, "more than 8",
+     BAD_ISSUER("one", PAIR "ocsp_certificate = {\"c\", \"d\"} ocsp_key = {\"e\"}"), 3, "ocsp_key is missing",
+     "there are 2 and 1"},
+    {"nine of them", BAD_ISSUER("one", PAIR "ocsp_certificate = " NINE " ocsp_key = " NINE), 3, "more than 8",
      "ocsp_certificate"},
     {"a delegate of no kind of key that we know",
      BAD_ISSUER("one", PAIR "\ndelegate \"P-192\" { lifetime = \"1d\" }"), 5, "\"P-192\"", "P-256, P-384"},
@@ -428,10 +440,10 @@ static const struct {
     {"the same kind of delegate twice",
      BAD_ISSUER("one", PAIR "\ndelegate \"P-256\" { }\ndelegate \"P-256\" { }"), 6, "P-256", "duplicate"},
     {"delegates from files and of our own",
-     BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\" ocsp_key = \"d\"\ndelegate \"P-256\" { }"), 4, "either",
+     BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\" ocsp_key = \"d\"\ndelegate \"P-256\" { }"), 3, "either",
      "delegate sections"},
     {"a delegate of our own without the CA's key",
-     BAD_ISSUER("one", "certificate = \"a\"\ndelegate \"P-256\" { }"), 4, "\"one\"", "add key"},
+     BAD_ISSUER("one", "certificate = \"a\"\ndelegate \"P-256\" { }"), 3, "\"one\"", "add key"},
     {"a nonce policy that is none", BAD_ISSUER("one", PAIR "\nnonce = \"demand\""), 5, "\"demand\"",
      "echo, ignore, require"},
     {"a responder_id that is none", BAD_ISSUER("one", PAIR "\nresponder_id = \"hash\""), 5, "\"hash\"",
@@ -442,7 +454,7 @@ static const struct {
      BAD_ISSUER("one", PAIR "\narchive_cutoff = \"36601d\""), 5, "archive_cutoff", "from 0s"},
     {"a crl_reference that is no URL", BAD_ISSUER("one", PAIR "\ncrl_reference = \"one.crl\""), 5,
      "\"one.crl\"", "http://"},
-    {"shards without their URL", BAD_ISSUER("one", PAIR "shards = 4"), 4, "shard_distribution_point",
+    {"shards without their URL", BAD_ISSUER("one", PAIR "shards = 4"), 3, "shard_distribution_point",
      "go together"},
     {"a URL of shards without shards",
      BAD_ISSUER("one", PAIR "\nshard_distribution_point = \"http://x/{}.crl\""), 5, "shards", "go together"},
@@ -474,8 +486,8 @@ static const struct {
     {"an unlisted that is none", BAD_ISSUER("one", PAIR "\nunlisted = \"maybe\""), 5, "\"maybe\"",
      "unknown, good, revoked, unauthorized"},
     {"refresh later than half the lifetime",
-     BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"43201\""), 4, "crl_refresh", "half"},
-    {"refresh later than half the default lifetime", BAD_ISSUER("one", PAIR "crl_refresh = \"4d\""), 4,
+     BAD_ISSUER("one", PAIR "crl_lifetime = \"1d\" crl_refresh = \"43201\""), 3, "crl_refresh", "half"},
+    {"refresh later than half the default lifetime", BAD_ISSUER("one", PAIR "crl_refresh = \"4d\""), 3,
      "crl_refresh", "half"},
     {"a lifetime of nine minutes", BAD_ISSUER("one", PAIR "\ncrl_lifetime = \"9m\""), 5, "crl_lifetime",
      "600"},
@@ -488,19 +500,26 @@ static const struct {
      "from 1 to 100000"},
     {"a hash that is none", BAD_ISSUER("one", PAIR "\npresign_hashes = {\"sha1\", \"md5\"}"), 5, "\"md5\"",
      "sha1, sha256, sha384, sha512"},
+    {"no hash", BAD_ISSUER("one", PAIR "\npresign_hashes = {}"), 3, "presign_hashes", "name at least one"},
+    {"a hash twice", BAD_ISSUER("one", PAIR "\npresign_hashes = {\"sha256\", \"sha1\", \"sha256\"}"), 5,
+     "\"sha256\"", "take one of them out"},
+    {"signed ahead, where a nonce must be there",
+     BAD_ISSUER("one", PAIR "nonce = \"require\"\npresign = \"all\""), 5, "presign", "take one of them out"},
+    {"an invalidity_date that is neither", BAD_ISSUER("one", PAIR "\ninvalidity_date = \"maybe\""), 5,
+     "\"maybe\"", "no, yes"},
     {"a validity of more than a year", BAD_ISSUER("one", PAIR "\nocsp_validity = \"367d\""), 5,
      "ocsp_validity", "60"},
 
-    {"an empty name", BAD_ISSUER("", PAIR), 4, "issuer", "1 to 64"},
-    {"a name of 65 letters", BAD_ISSUER(LONG_64 "x", PAIR), 4, LONG_64, "1 to 64"},
-    {"a slash in a name", BAD_ISSUER("a/b", PAIR), 4, "a/b", "a-z"},
-    {"two dots", BAD_ISSUER("..", PAIR), 4, "..", "a-z"},
-    {"a dot first", BAD_ISSUER(".one", PAIR), 4, ".one", "a-z"},
-    {"a hyphen first", BAD_ISSUER("-one", PAIR), 4, "-one", "a-z"},
-    {"a blank", BAD_ISSUER("one two", PAIR), 4, "one two", "a-z"},
-    {"beyond ASCII", BAD_ISSUER("\xc3\xbc", PAIR), 4, "\xc3\xbc", "a-z"},
-    {"a name with another meaning", BAD_ISSUER("bundle", PAIR), 4, "bundle", "bundle"},
-    {"a name like a delta's", BAD_ISSUER("one-delta", PAIR), 4, "one-delta", "-delta"},
+    {"an empty name", BAD_ISSUER("", PAIR), 3, "issuer", "1 to 64"},
+    {"a name of 65 letters", BAD_ISSUER(LONG_64 "x", PAIR), 3, LONG_64, "1 to 64"},
+    {"a slash in a name", BAD_ISSUER("a/b", PAIR), 3, "a/b", "a-z"},
+    {"two dots", BAD_ISSUER("..", PAIR), 3, "..", "a-z"},
+    {"a dot first", BAD_ISSUER(".one", PAIR), 3, ".one", "a-z"},
+    {"a hyphen first", BAD_ISSUER("-one", PAIR), 3, "-one", "a-z"},
+    {"a blank", BAD_ISSUER("one two", PAIR), 3, "one two", "a-z"},
+    {"beyond ASCII", BAD_ISSUER("\xc3\xbc", PAIR), 3, "\xc3\xbc", "a-z"},
+    {"a name with another meaning", BAD_ISSUER("bundle", PAIR), 3, "bundle", "bundle"},
+    {"a name like a delta's", BAD_ISSUER("one-delta", PAIR), 3, "one-delta", "-delta"},
 
     {"an alias without slash", BAD_ISSUER("one", PAIR "\nalias \"ca.crl\" { }"), 0, "\"ca.crl\"", "URL path"},
     {"an alias of the front page", BAD_ISSUER("one", PAIR "\nalias \"/\" { }"), 0, "\"/\"", "URL path"},
@@ -523,13 +542,13 @@ static void every_complaint_names_file_line_and_thing(void **state)
         struct error err = {""};
         struct config *config = load(refused[i].text, &err);
         char prefix[300];
-        int line = 0;
+        int line = NO_LINE;
         if (config)
             fail_row(refused[i].spoken, "was accepted");
         snprintf(prefix, sizeof prefix, "%s:", path);
-        if (strncmp(err.text, prefix, strlen(prefix)) != 0 ||
-            sscanf(err.text + strlen(prefix), "%d:", &line) != 1)
-            fail_row(refused[i].spoken, "no file and line: %s", err.text);
+        if (strncmp(err.text, prefix, strlen(prefix)) != 0)
+            fail_row(refused[i].spoken, "no file: %s", err.text);
+        sscanf(err.text + strlen(prefix), "%d:", &line);
         if (refused[i].line && line != refused[i].line)
             fail_row(refused[i].spoken, "line %d, not %d: %s", line, refused[i].line, err.text);
         if (!strstr(err.text, refused[i].names) || !strstr(err.text, refused[i].remedy))

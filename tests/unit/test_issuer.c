@@ -4,32 +4,12 @@
 #include <annul/ocsp_signer.h>
 
 #include <openssl/ocsp.h>
-#include <openssl/pem.h>
 
 static struct fixture {
     char *folder, path[256];
     EVP_PKEY *key, *other_key, *weak_key;
     X509 *ca, *other;
 } f;
-
-static void put_pem(const char *name, X509 *x509)
-{
-    char *path;
-    assert_true(asprintf(&path, "%s/%s", f.folder, name) > 0);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, x509), 1);
-    assert_int_equal(fclose(file), 0);
-    free(path);
-}
-
-static void make(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
-                 const char *const *extensions)
-{
-    X509 *x509 = x509_make(&(struct x509_plan){name, key, issuer, issuer_key, "05", extensions});
-    put_pem(name, x509);
-    X509_free(x509);
-}
 
 #define CA "basicConstraints", "critical,CA:TRUE"
 
@@ -43,20 +23,24 @@ static int fixture_make(void **state)
     f.weak_key = key_make("RSA-1024");
     f.ca = x509_make_ca("One CA", f.key);
     f.other = x509_make_ca("Other CA", f.other_key);
-    put_pem("ca.crt", f.ca);
-    put_pem("other.crt", f.other);
-    make("no-crl.crt", f.key, NULL, NULL, (const char *[]){CA, "keyUsage", "keyCertSign", NULL});
-    make("no-key-usage.crt", f.key, NULL, NULL, (const char *[]){CA, NULL});
-    make("long-key-id.crt", f.key, NULL, NULL,
-         (const char *[]){CA, "subjectKeyIdentifier", "0102030405", NULL});
-    make("leaf.crt", f.other_key, f.ca, f.key, NULL);
-    make("weak-ca.crt", f.weak_key, NULL, NULL, (const char *[]){CA, NULL});
+    x509_put(f.folder, "ca.crt", f.ca, NULL);
+    x509_put(f.folder, "other.crt", f.other, NULL);
+    x509_put_new(f.folder, "no-crl.crt", f.key, NULL, NULL,
+                 (const char *[]){CA, "keyUsage", "keyCertSign", NULL});
+    x509_put_new(f.folder, "no-key-usage.crt", f.key, NULL, NULL, (const char *[]){CA, NULL});
+    x509_put_new(f.folder, "long-key-id.crt", f.key, NULL, NULL,
+                 (const char *[]){CA, "subjectKeyIdentifier", "0102030405", NULL});
+    x509_put_new(f.folder, "leaf.crt", f.other_key, f.ca, f.key, NULL);
+    x509_put_new(f.folder, "weak-ca.crt", f.weak_key, NULL, NULL, (const char *[]){CA, NULL});
     X509 *renewed =
         x509_make(&(struct x509_plan){"One CA", f.key, NULL, NULL, "77", (const char *[]){CA, NULL}});
-    put_pem("renewed.crt", renewed);
-    make("same-key.crt", f.key, NULL, NULL, (const char *[]){CA, NULL}); /* under another name */
+    x509_put(f.folder, "renewed.crt", renewed, NULL);
+    x509_put_new(f.folder, "same-key.crt", f.key, NULL, NULL,
+                 (const char *[]){CA, NULL}); /* under another name */
     X509_free(renewed);
-    shell("cd %s && : > empty.crt && echo garbage > garbage.crt && mkdir folder.crt", f.folder);
+    shell("cd %s && cat ca.crt leaf.crt > ca-and-leaf.crt && : > empty.crt && echo garbage > garbage.crt && "
+          "mkdir folder.crt",
+          f.folder);
     return 0;
 }
 
@@ -107,7 +91,10 @@ static const struct {
      "directory"},
     {"no such request_signers",
      "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"nowhere.crt\"\n}\n", 5,
-     "nowhere.crt", "request_signers"},
+     "request_signers", "nowhere.crt: No such file"},
+    {"request_signers with a leaf",
+     "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"ca-and-leaf.crt\"\n}\n",
+     5, "CN=leaf.crt", "is not a CA; put"},
     {"request_signers without certificate",
      "issuer \"x\" {\n certificate = \"ca.crt\"\n key = \"k\"\n request_signers = \"garbage.crt\"\n}\n", 5,
      "garbage.crt", "request_signers"},

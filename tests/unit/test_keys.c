@@ -6,10 +6,6 @@
 
 #include <annul/clock.h>
 
-#include <openssl/pem.h>
-
-#include <sys/stat.h>
-
 static struct fixture {
     char *folder, path[256];
     EVP_PKEY *key, *other_key, *weak_key, *rsa_key, *ed_key;
@@ -21,22 +17,6 @@ static struct fixture {
 
 /* --- files --------------------------------------------------------------------------------------------- */
 
-/* Written beside and renamed, as whoever renews certificates does. */
-static void put_pem(const char *name, X509 *x509, EVP_PKEY *key)
-{
-    char *path, *fresh;
-    assert_true(asprintf(&path, "%s/%s", f.folder, name) > 0 && asprintf(&fresh, "%s.new", path) > 0);
-    FILE *file = fopen(fresh, "we");
-    assert_non_null(file);
-    assert_int_equal(fchmod(fileno(file), 0600), 0);
-    assert_int_equal(
-        x509 ? PEM_write_X509(file, x509) : PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(rename(fresh, path), 0);
-    free(fresh);
-    free(path);
-}
-
 static void put_text(const char *name, const char *text)
 {
     char *path;
@@ -45,23 +25,15 @@ static void put_text(const char *name, const char *text)
     free(path);
 }
 
-static void put_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
-                            const char *const *extensions)
-{
-    X509 *x509 = x509_make(&(struct x509_plan){name, key, issuer, issuer_key, "05", extensions});
-    put_pem(name, x509, NULL);
-    X509_free(x509);
-}
-
 static void put_delegate(const char *name, EVP_PKEY *key)
 {
-    put_certificate(name, key, f.ca, f.key, (const char *[]){DELEGATE, NULL});
+    x509_put_new(f.folder, name, key, f.ca, f.key, (const char *[]){DELEGATE, NULL});
 }
 
 static void put_ca(const char *name, EVP_PKEY *key)
 {
     X509 *x509 = x509_make_ca(name, key);
-    put_pem(name, x509, NULL);
+    x509_put(f.folder, name, x509, NULL);
     X509_free(x509);
 }
 
@@ -77,22 +49,29 @@ static int fixture_make(void **state)
     f.ed_key = key_make("ED25519");
     f.ca = x509_make_ca("One CA", f.key);
     f.other = x509_make_ca("Other CA", f.other_key);
-    put_pem("ca.crt", f.ca, NULL);
-    put_pem("ca.key", NULL, f.key);
-    put_pem("other.crt", f.other, NULL);
-    put_pem("other.key", NULL, f.other_key);
-    put_pem("weak.key", NULL, f.weak_key);
-    put_pem("rsa-ca.key", NULL, f.rsa_key);
+    x509_put(f.folder, "ca.crt", f.ca, NULL);
+    x509_put(f.folder, "ca.key", NULL, f.key);
+    x509_put(f.folder, "other.crt", f.other, NULL);
+    x509_put(f.folder, "other.key", NULL, f.other_key);
+    x509_put(f.folder, "weak.key", NULL, f.weak_key);
+    x509_put(f.folder, "rsa-ca.key", NULL, f.rsa_key);
     put_ca("rsa-ca.crt", f.rsa_key);
-    put_pem("ed-ca.key", NULL, f.ed_key);
+    x509_put(f.folder, "ed-ca.key", NULL, f.ed_key);
     put_ca("ed-ca.crt", f.ed_key);
-    put_certificate("no-cert-sign.crt", f.key, NULL, NULL, (const char *[]){CA, "keyUsage", "cRLSign", NULL});
+    x509_put_new(f.folder, "no-cert-sign.crt", f.key, NULL, NULL,
+                 (const char *[]){CA, "keyUsage", "cRLSign", NULL});
     put_delegate("delegate.crt", f.other_key);
     put_delegate("weak-delegate.crt", f.weak_key);
-    put_certificate("delegate-of-other.crt", f.key, f.other, f.other_key, (const char *[]){DELEGATE, NULL});
-    put_certificate("no-delegate.crt", f.other_key, f.ca, f.key,
-                    (const char *[]){"extendedKeyUsage", "serverAuth", NULL});
-    shell("cd %s && cat delegate.crt ca.crt > delegate-chain.crt && cp ca.key seen.key && chmod 644 seen.key "
+    x509_put_new(f.folder, "delegate-of-other.crt", f.key, f.other, f.other_key,
+                 (const char *[]){DELEGATE, NULL});
+    x509_put_new(f.folder, "no-delegate.crt", f.other_key, f.ca, f.key,
+                 (const char *[]){"extendedKeyUsage", "serverAuth", NULL});
+    x509_put_new(f.folder, "no-signature.crt", f.other_key, f.ca, f.key,
+                 (const char *[]){DELEGATE, "keyUsage", "keyEncipherment", NULL});
+    x509_put_new(f.folder, "non-repudiation.crt", f.other_key, f.ca, f.key,
+                 (const char *[]){DELEGATE, "keyUsage", "nonRepudiation", NULL});
+    shell("cd %s && cat delegate.crt ca.crt > delegate-chain.crt && cat ca.crt other.crt > mixed.crt && cp "
+          "ca.key seen.key && chmod 644 seen.key "
           "&& "
           "openssl pkey -in ca.key -aes128 -passout pass:x -out locked.key && chmod 600 locked.key && "
           "(cat delegate.crt; echo -----BEGIN CERTIFICATE-----; echo '!!!!') > damaged-chain.crt && "
@@ -204,6 +183,14 @@ static const struct {
      "No such file"},
     {"a chain that is none", OWN("ca", " delegate \"P-256\" {\n  chain = \"damaged-chain.crt\"\n }\n"), 6,
      "damaged-chain.crt", "damaged"},
+    {"a chain of another CA", OWN("ca", " delegate \"P-256\" {\n  chain = \"other.crt\"\n }\n"), 6,
+     "CN=Other CA,O=Unit is not above this CA", "put the CA's certificate there"},
+    {"a chain with one from elsewhere", OWN("ca", " delegate \"P-256\" {\n  chain = \"mixed.crt\"\n }\n"), 6,
+     "CN=Other CA,O=Unit is not above", "put the CA's"},
+    {"a chain with a leaf", OWN("ca", " delegate \"P-256\" {\n  chain = \"delegate-chain.crt\"\n }\n"), 6,
+     "CN=delegate.crt,O=Unit is not above", "put the CA's"},
+    {"a delegate that may not sign", WITH("no-signature.crt", "other.key"), 4, "no-signature.crt",
+     "keyUsage lacks digitalSignature"},
 };
 
 static void every_complaint_names_file_line_and_remedy(void **state)
@@ -227,6 +214,33 @@ static const struct ocsp_signer *signer_of(const struct loaded *l, size_t issuer
 {
     assert_true(index < l->keys->list[issuer].ocsp->count);
     return &l->keys->list[issuer].ocsp->list[index].signer;
+}
+
+/* They keep nobody from starting, for the sake of others; but a check tells. */
+static void certificates_that_do_not_count_now_are_told(void **state)
+{
+    (void)state;
+    struct error err = {""};
+    struct loaded l = load_good("issuer \"y\" { certificate = \"other.crt\" key = \"other.key\" }\n" WITH(
+        "non-repudiation.crt", "other.key"));
+    int64_t begin = at_text("2000-01-01T00:00:00Z"), end = at_text("2049-12-31T23:59:59Z");
+    assert_int_equal(signer_keys_check(l.keys, begin, &err), 0);
+    assert_int_equal(signer_keys_check(l.keys, end - 1, &err), 0);
+    assert_int_equal(signer_keys_check(l.keys, begin - 1, &err), -1);
+    assert_says(err, "counts only from 2000-01-01T00:00:00Z; put one there");
+    assert_int_equal(signer_keys_check(l.keys, end, &err), -1);
+    assert_says(err, "is past its end, which was 2049-12-31T23:59:59Z; replace it");
+    char wanted[300]; /* the CA's own is the first */
+    snprintf(wanted, sizeof wanted, "%s:2: issuer \"y\": certificate %s/other.crt: ", f.path, f.folder);
+    assert_says(err, wanted);
+    unload(&l);
+
+    l = load_good(WITH("non-repudiation.crt", "other.key"));
+    assert_int_equal(signer_keys_check(l.keys, end, &err), -1);
+    snprintf(wanted, sizeof wanted, "%s:4: issuer \"x\": ocsp_certificate %s/non-repudiation.crt: ", f.path,
+             f.folder);
+    assert_says(err, wanted);
+    unload(&l);
 }
 
 static void a_ca_signs_by_itself(void **state)
@@ -282,7 +296,7 @@ static bool finds(struct signer_keys *keys, uint32_t id, EVP_PKEY *wanted, const
 static void put_pair(EVP_PKEY *key)
 {
     put_delegate("replaced.crt", key);
-    put_pem("replaced.key", NULL, key);
+    x509_put(f.folder, "replaced.key", NULL, key);
 }
 
 static void replaced_files_are_taken_up(void **state)
@@ -352,7 +366,7 @@ static void bad_files_change_nothing(void **state)
         assert_false(signer_keys_refresh(l.keys, 0, now + i));
     assert_int_equal(signer_of(&l, 0, 0)->id, id);
     assert_true(finds(l.keys, id, first, issuer));
-    put_pem("replaced.key", NULL, second);
+    x509_put(f.folder, "replaced.key", NULL, second);
     assert_true(signer_keys_refresh(l.keys, 0, now));
     assert_true(finds(l.keys, signer_of(&l, 0, 0)->id, second, issuer));
     assert_true(finds(l.keys, id, first, issuer));
@@ -363,7 +377,7 @@ static void bad_files_change_nothing(void **state)
     shell("rm %s/replaced.crt", f.folder);
     assert_false(signer_keys_refresh(l.keys, 0, now));
     assert_int_equal(signer_of(&l, 0, 0)->id, id);
-    put_certificate("replaced.crt", second, f.other, f.other_key, (const char *[]){DELEGATE, NULL});
+    x509_put_new(f.folder, "replaced.crt", second, f.other, f.other_key, (const char *[]){DELEGATE, NULL});
     assert_false(signer_keys_refresh(l.keys, 0, now)); /* of another CA */
     put_delegate("replaced.crt", second);
     shell("chmod 644 %s/replaced.key", f.folder);
@@ -372,6 +386,37 @@ static void bad_files_change_nothing(void **state)
     shell("chmod 600 %s/replaced.key", f.folder);
     assert_true(signer_keys_refresh(l.keys, 0, now));
     assert_true(finds(l.keys, signer_of(&l, 0, 0)->id, second, issuer));
+    unload(&l);
+    EVP_PKEY_free(first);
+    EVP_PKEY_free(second);
+}
+
+/* Whoever brings it need not be faster than who brings the key. */
+static void a_passphrase_may_come_late(void **state)
+{
+    (void)state;
+    EVP_PKEY *first = key_make("P-256"), *second = key_make("P-256");
+    int64_t now = clock_now();
+    put_pair(first);
+    put_text("words", "early\n");
+    shell("chmod 600 %s/words", f.folder);
+    struct loaded l =
+        load_good("issuer \"x\" {\n certificate = \"ca.crt\"\n ocsp_certificate = \"replaced.crt\"\n"
+                  " ocsp_key = \"replaced.key\"\n ocsp_key_passphrase = \"words\"\n}\n");
+    uint32_t id = signer_of(&l, 0, 0)->id;
+    put_pair(second);
+    shell("cd %s && openssl pkey -in replaced.key -aes128 -passout pass:late -out locked-late.key && "
+          "chmod 600 locked-late.key && mv locked-late.key replaced.key",
+          f.folder);
+    assert_false(signer_keys_refresh(l.keys, 0, now)); /* it is another's yet */
+    shell("rm %s/words", f.folder);
+    assert_false(signer_keys_refresh(l.keys, 0, now));
+    put_text("words.new", "late\n");
+    shell("cd %s && chmod 600 words.new", f.folder);
+    assert_int_equal(signer_of(&l, 0, 0)->id, id);
+    shell("cd %s && mv words.new words", f.folder);
+    assert_true(signer_keys_refresh(l.keys, 0, now));
+    assert_true(finds(l.keys, signer_of(&l, 0, 0)->id, second, &l.issuers->list[0]));
     unload(&l);
     EVP_PKEY_free(first);
     EVP_PKEY_free(second);
@@ -388,7 +433,7 @@ static void links_are_followed(void **state)
         snprintf(name, sizeof name, "v%d/tls.crt", i);
         put_delegate(name, keys[i]);
         snprintf(name, sizeof name, "v%d/tls.key", i);
-        put_pem(name, NULL, keys[i]);
+        x509_put(f.folder, name, NULL, keys[i]);
     }
     struct loaded l = load_good(WITH("now/tls.crt", "now/tls.key"));
     shell("ln -s v1 %s/next && mv -T %s/next %s/now", f.folder, f.folder, f.folder);
@@ -545,16 +590,16 @@ static void a_delegate_of_our_own_brings_its_chain(void **state)
 {
     (void)state;
     struct loaded l =
-        load_good(OWN("ca", "delegate \"P-256\" { chain = \"other.crt\" }\n delegate \"P-384\" { }\n"));
+        load_good(OWN("ca", "delegate \"P-256\" { chain = \"ca.crt\" }\n delegate \"P-384\" { }\n"));
     const struct ocsp_signer *signer = signer_of(&l, 0, 0);
-    struct buffer other = x509_der(f.other);
+    struct buffer ca = x509_der(f.ca);
     size_t own = signer->certificate.der.len;
-    assert_int_equal(signer->certs.len, own + other.len);
+    assert_int_equal(signer->certs.len, own + ca.len);
     assert_memory_equal(signer->certs.at, signer->certificate.der.at, own);
-    assert_memory_equal(signer->certs.at + own, other.at, other.len);
+    assert_memory_equal(signer->certs.at + own, ca.at, ca.len);
     signer = signer_of(&l, 0, 1);
     assert_true(bytes_equal(bytes_of(&signer->certs), bytes_of(&signer->certificate.der)));
-    buffer_free(&other);
+    buffer_free(&ca);
     unload(&l);
 }
 
@@ -597,7 +642,7 @@ static void delegates_are_renewed_in_time(void **state)
 static void a_renewal_that_fails_is_tried_again(void **state)
 {
     (void)state;
-    shell("cp %s/other.crt %s/chain.crt", f.folder, f.folder);
+    shell("cp %s/ca.crt %s/chain.crt", f.folder, f.folder);
     struct loaded l =
         load_good(OWN("ca", "delegate \"P-256\" { lifetime = \"4d\" chain = \"chain.crt\" }\n"));
     uint32_t id = signer_of(&l, 0, 0)->id;
@@ -605,7 +650,7 @@ static void a_renewal_that_fails_is_tried_again(void **state)
     put_text("chain.crt", "-----BEGIN CERTIFICATE-----\n!!!\n");
     assert_false(signer_keys_refresh(l.keys, 0, now));
     assert_int_equal(signer_of(&l, 0, 0)->id, id);
-    shell("cp %s/other.crt %s/chain.crt", f.folder, f.folder);
+    shell("cp %s/ca.crt %s/chain.crt", f.folder, f.folder);
     assert_false(signer_keys_refresh(l.keys, 0, now + 59));
     assert_true(signer_keys_refresh(l.keys, 0, now + 60));
     assert_int_not_equal(signer_of(&l, 0, 0)->id, id);
@@ -630,11 +675,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_complaint_names_file_line_and_remedy),
+        cmocka_unit_test(certificates_that_do_not_count_now_are_told),
         cmocka_unit_test(a_ca_signs_by_itself),
         cmocka_unit_test(a_delegate_and_its_chain),
         cmocka_unit_test(replaced_files_are_taken_up),
         cmocka_unit_test(names_are_others_after_a_start),
         cmocka_unit_test(bad_files_change_nothing),
+        cmocka_unit_test(a_passphrase_may_come_late),
         cmocka_unit_test(links_are_followed),
         cmocka_unit_test(delegates_may_sign_ocsp_and_nothing_else),
         cmocka_unit_test(a_delegate_of_our_own_brings_its_chain),

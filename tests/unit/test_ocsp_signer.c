@@ -3,8 +3,6 @@
 
 #include <annul/ocsp_signer.h>
 
-#include <openssl/pem.h>
-
 static struct fixture {
     char *folder, path[256];
     EVP_PKEY *key, *ec_key, *other_ec_key, *rsa_key, *ed_key, *weak_key;
@@ -35,11 +33,7 @@ static int fixture_make(void **state)
     f.other_ec = delegate("other ec", f.other_ec_key, "07");
     f.rsa = delegate("rsa", f.rsa_key, "08");
     f.ed = delegate("ed", f.ed_key, "09");
-    char name[300];
-    snprintf(name, sizeof name, "%s/ca.crt", f.folder);
-    FILE *file = fopen(name, "we");
-    assert_int_equal(PEM_write_X509(file, f.ca), 1);
-    fclose(file);
+    x509_put(f.folder, "ca.crt", f.ca, NULL);
     return 0;
 }
 
@@ -112,7 +106,10 @@ static void what_is_no_delegate_is_refused(void **state)
          *plain = x509_make(&(struct x509_plan){"c", f.ec_key, f.ca, f.key, "05", NULL}),
          *server = x509_make(&(struct x509_plan){"d", f.ec_key, f.ca, f.key, "05",
                                                  (const char *[]){"extendedKeyUsage", "serverAuth", NULL}}),
-         *weak = delegate("e", f.weak_key, "05");
+         *weak = delegate("e", f.weak_key, "05"),
+         *no_signatures =
+             x509_make(&(struct x509_plan){"f", f.ec_key, f.ca, f.key, "05",
+                                           (const char *[]){DELEGATE, "keyUsage", "keyEncipherment", NULL}});
     const struct {
         const char *spoken;
         X509 *x509;
@@ -124,6 +121,7 @@ static void what_is_no_delegate_is_refused(void **state)
         {"no purpose", plain, "OCSPSigning"},
         {"another purpose", server, "OCSPSigning"},
         {"a weak key", weak, "RSA 2048"},
+        {"a key that may not sign", no_signatures, "digitalSignature"},
     };
     for (size_t i = 0; i < 2 * COUNT(rows); i++) { /* ours or not: the CA's word counts */
         struct ocsp_signer signer;
@@ -140,7 +138,7 @@ static void what_is_no_delegate_is_refused(void **state)
         }
         buffer_free(&der);
     }
-    X509 *const all[] = {stranger, of_stranger, forged, plain, server, weak};
+    X509 *const all[] = {stranger, of_stranger, forged, plain, server, weak, no_signatures};
     for (size_t i = 0; i < COUNT(all); i++)
         X509_free(all[i]);
     EVP_PKEY_free(strangers_key);

@@ -5,8 +5,11 @@
 #include "unit.h"
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+#include <sys/stat.h>
 
 /* "P-256", "RSA-2048", "ED25519", "X25519", ... */
 static inline EVP_PKEY *key_make(const char *kind)
@@ -86,6 +89,36 @@ static inline struct buffer x509_der(X509 *x509)
     OPENSSL_free(der);
     return out;
 }
+
+/* --- files --------------------------------------------------------------------------------------------- */
+
+/* In PEM: the certificate, or where there is none the key. Written beside and renamed, as whoever renews certificates
+ * does. */
+static inline void x509_put(const char *folder, const char *name, X509 *x509, EVP_PKEY *key)
+{
+    char *path, *fresh;
+    assert_true(asprintf(&path, "%s/%s", folder, name) > 0 && asprintf(&fresh, "%s.new", path) > 0);
+    FILE *file = fopen(fresh, "we");
+    assert_non_null(file);
+    assert_int_equal(fchmod(fileno(file), 0600), 0);
+    assert_int_equal(
+        x509 ? PEM_write_X509(file, x509) : PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(rename(fresh, path), 0);
+    free(fresh);
+    free(path);
+}
+
+/* One that is made for it, and is named as the file. */
+static inline void x509_put_new(const char *folder, const char *name, EVP_PKEY *key, X509 *issuer,
+                                EVP_PKEY *issuer_key, const char *const *extensions)
+{
+    X509 *x509 = x509_make(&(struct x509_plan){name, key, issuer, issuer_key, "05", extensions});
+    x509_put(folder, name, x509, NULL);
+    X509_free(x509);
+}
+
+/* --- signatures, times --------------------------------------------------------------------------------- */
 
 /* Octets signed with a key; `digest` NULL: the algorithm hashes by itself. */
 static inline struct buffer sign_octets(EVP_PKEY *key, const char *digest, struct bytes data)
