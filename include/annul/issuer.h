@@ -17,6 +17,8 @@ struct issuer {
     const struct config_issuer *config;
     int64_t id; /* in the store; set by annuld */
     struct certificate ca;
+    const struct issuer *above; /* the CA that issued this one's certificate, where it is ours; no cycles */
+    bool is_root;               /* it did so itself */
     const struct sigalg *crl_sigalg; /* NULL where we have no CA key, so publish no CRL of our own */
     uint8_t fingerprint[32];         /* SHA-256 of subject and public key: who the CA is, over renewals */
     uint8_t key_id[64];              /* what its CRLs carry as authority key identifier */

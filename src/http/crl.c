@@ -33,36 +33,14 @@ void crl_part_text(struct crl_part part, char out[CRL_PART_TEXT])
         snprintf(out, CRL_PART_TEXT, "%d", part.shard);
 }
 
-/* Whether `above` is reached from `issuer`, upwards. */
-static bool is_below(const struct issuers *issuers, const struct issuer *const *above,
-                     const struct issuer *issuer, const struct issuer *wanted)
-{
-    while (issuer && issuer != wanted)
-        issuer = above[issuer - issuers->list];
-    return issuer == wanted;
-}
-
-const struct issuer **crl_above(struct issuers *issuers)
-{
-    const struct issuer **above = calloc(issuers->count, sizeof *above);
-    for (size_t i = 0; above && i < issuers->count; i++) {
-        const struct issuer *issuer = &issuers->list[i],
-                            *found = issuers_of_certificate(issuers, &issuer->ca);
-        if (!is_below(issuers, above, found, issuer)) /* CAs may have certified one another */
-            above[i] = found;
-    }
-    return above;
-}
-
 static const struct issuer *next_of(const struct request *request, const struct issuer *issuer)
 {
     const struct issuers *issuers = request->services->issuers;
-    size_t index = (size_t)(issuer - issuers->list);
     switch (request->crl.kind) {
     case CRL_CHAIN:
-        return request->above[index];
+        return issuer->above;
     case CRL_BUNDLE:
-        return index + 1 < issuers->count ? issuer + 1 : NULL;
+        return issuer + 1 < issuers->list + issuers->count ? issuer + 1 : NULL;
     case CRL_SINGLE:
         break;
     }

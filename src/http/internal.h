@@ -63,7 +63,6 @@ struct request {
     struct http *http;
     const struct http_services *services;
     struct waiters *waiters;
-    const struct issuer *const *above; /* by issuer: the CA above it, where that is one of ours (crl_above) */
     struct MHD_Connection *connection;
     bool is_admin;
     const char *method_name, *url; /* the raw path */
@@ -110,10 +109,6 @@ bool crl_find(struct request *request);
 
 /* 0 where no two issuers have one path. */
 int crl_check_paths(const struct config *config, struct error *err);
-
-/* Of each issuer the CA above it: by the configured certificates, and NULL where that is none of ours. malloc'ed; NULL
- * when out of memory. */
-const struct issuer **crl_above(struct issuers *issuers);
 
 /* Whether a new CRL changes what a request has asked for. Any thread. */
 bool crl_concerns(const struct request *request, const struct issuer *issuer, struct crl_part part);

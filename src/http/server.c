@@ -45,7 +45,6 @@ struct http {
     unsigned asleep; /* connections that wait: for the signer, the publisher, or a newer CRL */
     bool stopping;   /* nothing goes to sleep any more */
     struct waiters *waiters;
-    const struct issuer **above; /* crl_above */
 };
 
 /* --- the life of a request ----------------------------------------------------------------------------- */
@@ -202,7 +201,6 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
         request->http = listener->http;
         request->services = &listener->http->services;
         request->waiters = listener->http->waiters;
-        request->above = listener->http->above;
         request->is_admin = listener->is_admin;
     }
     return request;
@@ -417,10 +415,8 @@ struct http *http_start(const struct http_services *services, struct error *err)
     http->services = *services;
     pthread_mutex_init(&http->mutex, NULL);
     pthread_cond_init(&http->awake, NULL);
-    if (!(http->above = crl_above(services->issuers)))
-        error_set(err, "out of memory");
-    else if (http_check(config, err) == 0 &&
-             (http->waiters = waiters_start(config, services->publisher, err)) && serve_all(http, err) == 0)
+    if (http_check(config, err) == 0 && (http->waiters = waiters_start(config, services->publisher, err)) &&
+        serve_all(http, err) == 0)
         return http;
     http_stop(http);
     return NULL;
@@ -453,7 +449,6 @@ void http_stop(struct http *http)
     pthread_mutex_destroy(&http->mutex);
     pthread_cond_destroy(&http->awake);
     free(http->socket_path);
-    free(http->above);
     free(http->listeners);
     free(http);
 }

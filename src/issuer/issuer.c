@@ -132,6 +132,24 @@ static int load_one(struct issuers *issuers, struct issuer *issuer, struct error
     return 0;
 }
 
+static bool is_above(const struct issuer *above, const struct issuer *issuer)
+{
+    while (issuer && issuer != above)
+        issuer = issuer->above;
+    return issuer;
+}
+
+/* By the configured certificates. Two CAs may have certified one another: then one of them is on top. */
+static void find_above(struct issuers *issuers)
+{
+    for (size_t i = 0; i < issuers->count; i++) {
+        struct issuer *issuer = &issuers->list[i], *found = issuers_of_certificate(issuers, &issuer->ca);
+        issuer->is_root = found == issuer;
+        if (!is_above(issuer, found))
+            issuer->above = found;
+    }
+}
+
 struct issuers *issuers_load(const struct config *config, struct error *err)
 {
     struct issuers *issuers = calloc(1, sizeof *issuers + config->issuer_count * sizeof *issuers->list);
@@ -148,6 +166,7 @@ struct issuers *issuers_load(const struct config *config, struct error *err)
             return NULL;
         }
     }
+    find_above(issuers);
     return issuers;
 }
 

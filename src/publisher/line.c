@@ -111,7 +111,7 @@ static bool ends_soon(const struct publication *p, int64_t now)
 
 static bool chain_is_broken(const struct desk *desk)
 {
-    for (; !desk->is_root; desk = desk->above)
+    for (; !desk->issuer->is_root; desk = desk->above)
         if (!desk->above || !desk->above->lines[LINE_WHOLE].current)
             return true;
     return false;
@@ -160,7 +160,7 @@ void line_warning_text(const struct desk *desk, const struct line *line, enum pu
                  p->entries);
         break;
     case WARN_CHAIN:
-        for (; !desk->is_root && desk->above && desk->above->lines[LINE_WHOLE].current; desk = desk->above)
+        for (; !desk->issuer->is_root && desk->above && desk->above->lines[LINE_WHOLE].current; desk = desk->above)
             ;
         snprintf(text, 256, "the CA above %s has no CRL here, so whoever checks the whole chain refuses it",
                  desk->issuer->config->name.text);

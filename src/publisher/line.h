@@ -29,8 +29,7 @@ struct line {
 /* All lines of an issuer: the whole, its deltas, the shards. */
 struct desk {
     const struct issuer *issuer;
-    const struct desk *above; /* of the CA that issued this one's certificate, or NULL */
-    bool is_root;
+    const struct desk *above; /* that of issuer->above, or NULL */
     int64_t look_ms; /* when to ask the store what has changed; 0: not until it does */
     size_t count;
     struct line *lines;

@@ -102,10 +102,8 @@ static int open_desk(struct publisher *publisher, struct desk *desk, const struc
     size_t shards = issuer->config->shards, count = LINE_SHARDS + shards;
     desk->issuer = issuer;
     desk->look_ms = 1;
-    desk->is_root = certificate_issued_by(&issuer->ca, &issuer->ca) == 1;
-    for (size_t i = 0; i < publisher->issuers->count && !desk->is_root; i++)
-        if (certificate_issued_by(&issuer->ca, &publisher->issuers->list[i].ca) == 1)
-            desk->above = &publisher->desks[i];
+    if (issuer->above)
+        desk->above = &publisher->desks[issuer->above - publisher->issuers->list];
     if (store_reshard(publisher->store, issuer->id, (unsigned)shards, shard_of, issuer, err) < 0)
         return -1;
     if (!(desk->lines = calloc(count, sizeof *desk->lines)))

@@ -28,8 +28,8 @@ run gone
 run parts
 run chased 100
 run stopped
-gone() { ! kill -0 "$daemon" 2>/dev/null; }
-check "and annuld ends" until_true 10 gone
+ended() { ! kill -0 "$daemon" 2>/dev/null; }
+check "and annuld ends" until_true 10 ended
 stop_daemon
 
 write_config </dev/null
