@@ -250,7 +250,7 @@ struct held_publication *crl_build(struct store *store, struct signer *signer, c
     build->key = (struct store_crl_key){order->issuer->id, order->part.shard, order->part.delta};
     build->spool.fd = -1;
     build->crl = (struct store_crl){.number = order->number,
-                                    .this_update = order->now,
+                                    .this_update = order->this_update,
                                     .next_update = order->now + lifetime_s(order->issuer, order->part)};
     describe(order->issuer, order->part, build->point, &build->head);
     if (order->number ||

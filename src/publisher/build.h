@@ -14,8 +14,8 @@ struct crl_order {
     const struct issuer *issuer;
     struct crl_part part;
     const char *folder;
-    const uint8_t *shape;     /* 32 octets: see crl_shape */
-    int64_t now;              /* thisUpdate */
+    const uint8_t *shape; /* 32 octets: see crl_shape */
+    int64_t now, this_update;
     bool regular;             /* by schedule: what it lists past its expiry need not be on the next one */
     int64_t number;           /* taken already, for a base and a delta that come together; 0: to be taken */
     struct crl_base bases[2]; /* of a delta: the first; where more than delta_max came since, the second */

@@ -15,6 +15,7 @@
 #define RETRY_MAX_MS 60000
 #define REST 10 /* the whole of a sharded issuer is built at most one tenth of the time */
 #define WARN_MS 60000
+#define NEXT_SECOND_MS 100 /* how often it is looked for */
 
 /* --- one build ----------------------------------------------------------------------------------------- */
 
@@ -64,6 +65,7 @@ static struct crl_order order_of(struct desk *desk, struct line *line, int64_t n
                               .folder = line->folder,
                               .shape = line->shape,
                               .now = now,
+                              .this_update = line_this_update(desk, line, now),
                               .regular = line_is_regular(line, now),
                               .before = line->current};
     if (line->part.delta) { /* clients may still have the base before; where that is too far, it stays so */
@@ -108,8 +110,9 @@ static void build_companion(struct publisher *publisher, struct desk *desk,
     if (delta->building || (delta->current && delta->current->crl.number > base->crl.number) ||
         store_change(publisher->store) != base->crl.covers)
         return;
-    struct crl_order order = order_of(desk, delta, base->crl.this_update);
+    struct crl_order order = order_of(desk, delta, clock_now());
     order.number = base->crl.number;
+    order.this_update = base->crl.this_update;
     delta->building = true;
     pthread_mutex_unlock(&publisher->mutex);
     struct held_publication *made = build(publisher, &order, &err);
@@ -200,9 +203,11 @@ static struct line *next_line(struct publisher *publisher, bool short_only, int6
             bool is_long = line_is_long(line);
             if (line->building || (is_long && (short_only || found)) || !line_is_due(desk, line, now))
                 continue;
-            if (line->not_before_ms > now_ms) {
-                if (line->not_before_ms < *until_ms)
-                    *until_ms = line->not_before_ms;
+            int64_t from_ms =
+                line_this_update(desk, line, now) ? line->not_before_ms : now_ms + NEXT_SECOND_MS;
+            if (from_ms > now_ms) {
+                if (from_ms < *until_ms)
+                    *until_ms = from_ms;
                 continue;
             }
             found = line;

@@ -7,6 +7,7 @@
 #define LONG_ENTRIES 20000 /* some 20 ms */
 #define DELTA_ENTRIES 1000 /* that a delta may always have */
 #define SKEW_S 300
+#define BACKDATE_S 60
 
 struct line *desk_line(const struct desk *desk, struct crl_part part)
 {
@@ -81,6 +82,18 @@ bool line_is_due(const struct desk *desk, const struct line *line, int64_t now)
     if (line == whole && line_has_deltas(line))
         return is_outgrown(desk, line);
     return line->changed > line->current->crl.covers;
+}
+
+/* A base and the delta that comes with it have one thisUpdate. */
+int64_t line_this_update(const struct desk *desk, const struct line *line, int64_t now)
+{
+    const struct held_publication *delta = desk->lines[LINE_DELTA].current;
+    int64_t last = line->current ? line->current->crl.this_update : 0, next = now - BACKDATE_S;
+    if (line == &desk->lines[LINE_WHOLE] && delta && delta->crl.this_update > last)
+        last = delta->crl.this_update;
+    if (last >= next && last <= now + 1) /* else the clock was set back, and is what counts */
+        next = last + 1;
+    return next <= now ? next : 0;
 }
 
 bool line_is_long(const struct line *line)
@@ -160,7 +173,8 @@ void line_warning_text(const struct desk *desk, const struct line *line, enum pu
                  p->entries);
         break;
     case WARN_CHAIN:
-        for (; !desk->issuer->is_root && desk->above && desk->above->lines[LINE_WHOLE].current; desk = desk->above)
+        for (; !desk->issuer->is_root && desk->above && desk->above->lines[LINE_WHOLE].current;
+             desk = desk->above)
             ;
         snprintf(text, 256, "the CA above %s has no CRL here, so whoever checks the whole chain refuses it",
                  desk->issuer->config->name.text);

@@ -30,7 +30,7 @@ struct line {
 struct desk {
     const struct issuer *issuer;
     const struct desk *above; /* that of issuer->above, or NULL */
-    int64_t look_ms; /* when to ask the store what has changed; 0: not until it does */
+    int64_t look_ms;          /* when to ask the store what has changed; 0: not until it does */
     size_t count;
     struct line *lines;
 };
@@ -49,6 +49,10 @@ bool line_is_regular(const struct line *line, int64_t now);
 
 /* Whether it is due at all. Whether it may be built yet (not_before_ms), and is not being built, is not looked at. */
 bool line_is_due(const struct desk *desk, const struct line *line, int64_t now);
+
+/* thisUpdate of the next one: a little in the past, for clients whose clock is slow, and later than that of the one before,
+ * because a running OpenSSL keeps the older of two that have the same. 0: the present second has one already. */
+int64_t line_this_update(const struct desk *desk, const struct line *line, int64_t now);
 
 /* So long that others should not have to wait for it. */
 bool line_is_long(const struct line *line);
