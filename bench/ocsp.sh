@@ -2,10 +2,13 @@
 # OCSP by annuld, and in the same run nginx with the same octets in a file, `openssl ocsp`, and the bare signature.
 # Every case is measured once a round; what is printed are medians over the rounds, and ratios of medians. Servers and
 # load share two cores, so a rate is bounded by both together; the CPU time is the servers' alone.
-# ROUNDS and SECONDS_EACH bound the run; CERTIFICATES is how many the large database holds.
+# ROUNDS and SECONDS_EACH bound the run; CERTIFICATES is how many the large database holds. WORKERS are the threads of
+# annuld's listener and the processes of nginx: one each, because the load has the other core. With two it is chance how
+# many connections each of them gets, and with that how often they sleep and wake: no two runs measure the same.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-7} SECONDS_EACH=${SECONDS_EACH:-4} CERTIFICATES=${CERTIFICATES:-10000000}
+WORKERS=${WORKERS:-1}
 few=10000 cache_mb=1 # a cache of far fewer answers than either database has certificates
 presign='presign = all presign_rate = 100000' # of the RSA delegate's certificates
 work=$dir
@@ -64,6 +67,7 @@ start_annuld() { # NAME COUNT: with so many certificates
 ocsp { cache_mb = $cache_mb }
 $(issuer_section intermediate-server rsa-delegate <<<"$presign")
 CONF
+    sed -i "s/^public {/& workers = $WORKERS/" "$dir/annuld.conf"
     start_daemon
     make_certificates "$2" || die "cannot make $2 certificates"
     ctl -q import issuing-client "$dir/index.txt" || die "cannot import $2 certificates"
@@ -74,15 +78,15 @@ CONF
     daemon='' dir=$work
 }
 
-# As Debian configures it, but without a log, and with files that stay open; and beside that, on a port of its own,
-# without sendfile, which for so small a file costs more than to read it. No other way of sharing connections out
-# (reuseport, accept_mutex) was faster than multi_accept.
+# As Debian configures it, but with WORKERS, without a log, and with files that stay open; and beside that, on a port of
+# its own, without sendfile, which for so small a file costs more than to read it. Where there are two workers, no other
+# way of sharing connections out (reuseport, accept_mutex) was faster than multi_accept.
 start_nginx() {
     local port plain
     port=$(free_port) plain=$(free_port)
     cat >"$work/nginx.conf" <<CONF
 daemon off;
-worker_processes 2;
+worker_processes $WORKERS;
 pid $work/nginx.pid;
 error_log $work/nginx.log;
 $([ "$(id -u)" != 0 ] || echo "user root root; # the folder is ours alone")

@@ -390,14 +390,15 @@ static int serve_all(struct http *http, struct error *err)
     for (size_t i = 0; i < config->public.listen_count; i++)
         if (serve(http, bind_tcp(config, &config->public.listen[i], err), false, err) < 0)
             return -1;
+    if (config->admin.socket.text) {
+        if (serve(http, bind_unix(config, &config->admin.socket, err), true, err) < 0)
+            return -1;
+        http->socket_path = strdup(config->admin.socket.text);
+    }
+    /* last: who asks there whether we are ready finds the others open */
     for (size_t i = 0; i < config->admin.listen_count; i++)
         if (serve(http, bind_tcp(config, &config->admin.listen[i], err), true, err) < 0)
             return -1;
-    if (!config->admin.socket.text)
-        return 0;
-    if (serve(http, bind_unix(config, &config->admin.socket, err), true, err) < 0)
-        return -1;
-    http->socket_path = strdup(config->admin.socket.text);
     return 0;
 }
 

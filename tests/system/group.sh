@@ -57,11 +57,10 @@ for ((round = 0; round < ROUNDS; round++)); do
     if [ $((round % 3)) = 2 ]; then
         until_true 30 has_revoked $((before + 100 * (round % 4)))
         kill_daemon
-    else
-        wait "$daemon" 2>/dev/null # it kills itself
-        daemon=
     fi
-    wait $clients
+    wait $clients # else it has killed itself
+    [ -z "$daemon" ] || refuse "round $round: it died by itself" kill -0 "$daemon"
+    [ -z "$daemon" ] || kill_daemon 2>/dev/null
     cat "$dir/now" >>"$dir/acknowledged"
     start_daemon
     revoked | sort >"$dir/there"
