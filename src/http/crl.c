@@ -328,6 +328,7 @@ static enum MHD_Result reply_set(struct request *request, struct crl_set **set,
 static enum MHD_Result answer(struct request *request)
 {
     const struct waiting *waiting = &request->waiting;
+    waiters_back(request);
     for (;;) {
         enum MHD_Result result;
         int64_t now = clock_now();

@@ -291,6 +291,21 @@ def missed():
     check("nobody sleeps through a CRL", slept == 0, "%d clients do" % slept)
 
 
+def unread():
+    """Clients that do not read what they have waited for (it is more than their sockets take) keep nobody from theirs."""
+    path = "/crl/issuing-client/chain.pem"
+    links = [wait_for(path, 60, known) for known in [etag(path)] * 256]
+    for link in links:
+        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    check("all of an address wait", until(lambda: waiting() == 256), waiting())
+    other = wait_for(seconds=60, source=("127.0.0.2", 0))  # its time ends last, so it is the last to be released
+    check("and one of another", until(lambda: waiting() == 257), waiting())
+    publish()
+    check("that one is answered", has_answer(other, 5 * SECOND) and other.reply().status == 200)
+    for link in links:
+        link.socket.close()
+
+
 def stopped():
     """annuld is told to end while many wait: all hear at once."""
     links = [wait_for(known=etag(), seconds=60) for _ in range(500)]
@@ -302,5 +317,5 @@ def stopped():
     check("at once", last - start < 2 * SECOND, last - start)
 
 
-{f.__name__: f for f in (many, timed, gone, parts, bounds, missed, stopped)}[part]()
+{f.__name__: f for f in (many, timed, gone, parts, bounds, missed, unread, stopped)}[part]()
 finish()
