@@ -16,7 +16,7 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:exitcode=66}
 case $what in
 all) tests=("$BUILD"/tests/test_* tests/system/*.sh) ;;
 quick) tests=("$BUILD"/tests/test_* tests/system/main.sh) ;;
-threads) tests=("$BUILD"/tests/test_{store,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group,waiting}.sh) ;;
+threads) tests=("$BUILD"/tests/test_{store,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group}.sh) ;;
 *) tests=("$@") ;;
 esac
 
