@@ -5,6 +5,7 @@
 #include "waiters.h"
 
 #include <annul/clock.h>
+#include <annul/fault.h>
 #include <annul/hex.h>
 
 #include <openssl/evp.h>
@@ -327,6 +328,7 @@ static enum MHD_Result reply_set(struct request *request, struct crl_set **set,
 static enum MHD_Result answer(struct request *request)
 {
     const struct waiting *waiting = &request->waiting;
+    waiters_back(request);
     for (;;) {
         enum MHD_Result result;
         int64_t now = clock_now();
@@ -347,6 +349,7 @@ static enum MHD_Result answer(struct request *request)
         bool has_it = request_has_it(request, &r);
         if (has_it && waiting->granted_s && !waiting->over) {
             release(set);
+            fault_pause("crl-looked");
             if (waiters_add(request, answer, news))
                 return MHD_YES;
             continue;

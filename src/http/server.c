@@ -213,7 +213,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     (void)arg, (void)connection, (void)code;
     if (!request)
         return;
-    waiters_answered(request);
+    waiters_end(request);
     buffer_free(&request->body);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define UNDER_WAY_MAX 256 /* released and not answered yet: so the workers come to others in between */
+#define UNDER_WAY_MAX 256 /* that the workers have to come to: so they see to others in between */
 #define EVENTS 64
 #define HALT_S 2 /* for the last answers to go out */
 
@@ -36,7 +36,8 @@ struct waiters {
     void *addresses;                    /* tsearch(3) */
     struct request *ready, **ready_end; /* to be released, in order */
     size_t count, total;                /* in the heap; and those who are ready, too */
-    size_t under_way;                   /* released, and not answered yet */
+    size_t under_way;                   /* released, and not with their workers yet */
+    size_t unanswered;                  /* all who have slept, and whose answers are not out yet */
     struct request **heap;              /* by until_ms, the first one on top */
 };
 
@@ -217,25 +218,33 @@ static bool go_to_sleep(struct waiters *waiters, struct request *request, handle
     return false;
 }
 
-static void note_arrival(struct waiters *waiters, struct request *request)
+static void come_back(struct waiters *waiters, struct request *request)
 {
-    if (!request->waiting.under_way)
-        return;
-    request->waiting.under_way = false;
-    waiters->under_way--;
-    if (waiters->ready && waiters->under_way == UNDER_WAY_MAX / 2)
+    waiters->under_way -= request->waiting.under_way;
+    if (request->waiting.under_way && waiters->ready && waiters->under_way == UNDER_WAY_MAX / 2)
         wake_thread(waiters);
-    if (waiters->total + waiters->under_way == 0)
-        pthread_cond_broadcast(&waiters->all_answered);
+    request->waiting.under_way = false;
 }
 
-void waiters_answered(struct request *request)
+void waiters_back(struct request *request)
 {
     struct waiters *waiters = request->waiters;
     if (!request->waiting.slept)
         return;
     pthread_mutex_lock(&waiters->mutex);
-    note_arrival(waiters, request);
+    come_back(waiters, request);
+    pthread_mutex_unlock(&waiters->mutex);
+}
+
+void waiters_end(struct request *request)
+{
+    struct waiters *waiters = request->waiters;
+    if (!request->waiting.slept)
+        return;
+    pthread_mutex_lock(&waiters->mutex);
+    come_back(waiters, request);
+    if (--waiters->unanswered == 0)
+        pthread_cond_broadcast(&waiters->all_answered);
     pthread_mutex_unlock(&waiters->mutex);
 }
 
@@ -245,12 +254,13 @@ bool waiters_add(struct request *request, handler *resume, uint64_t news)
     struct waiting *waiting = &request->waiting;
     bool sleeps = false;
     pthread_mutex_lock(&waiters->mutex);
-    note_arrival(waiters, request); /* what was new did not matter to it */
     if (waiters->news == news) {
-        waiting->slept |= sleeps = !waiters->halted && go_to_sleep(waiters, request, resume);
+        sleeps = !waiters->halted && go_to_sleep(waiters, request, resume);
         waiting->over = !sleeps;
     }
     if (sleeps) {
+        waiters->unanswered += !waiting->slept;
+        waiting->slept = true;
         waiting->in_heap = true;
         rise(waiters, waiters->count++, request);
         if (waiters->heap[0] == request) /* before all others */
@@ -417,7 +427,7 @@ void waiters_halt(struct waiters *waiters)
     pthread_mutex_lock(&waiters->mutex);
     waiters->halted = true;
     make_many_ready(waiters, NULL, (struct crl_part){0, false});
-    while (waiters->total + waiters->under_way && !late)
+    while (waiters->unanswered && !late)
         late = pthread_cond_timedwait(&waiters->all_answered, &waiters->mutex, &end);
     pthread_mutex_unlock(&waiters->mutex);
 }

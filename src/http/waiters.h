@@ -28,8 +28,11 @@ uint64_t waiters_news(struct waiters *waiters);
  * and then waiting.over is set. */
 bool waiters_add(struct request *request, handler *resume, uint64_t news);
 
-/* The request is at its end: its answer is out, or the client is gone. */
-void waiters_answered(struct request *request);
+/* The worker has come to a request that was released. It may never have slept. */
+void waiters_back(struct request *request);
+
+/* The request is at its end: its answer is out, or the client is gone. It may never have slept. */
+void waiters_end(struct request *request);
 
 size_t waiters_count(struct waiters *waiters);
 

@@ -46,7 +46,7 @@ check "of the whole" test "$(jq -r '.crl.crl_number' "$dir/issuer")" = "$((16#$(
 python3 - "$dir/index.txt" <<'PY'
 import sys
 with open(sys.argv[1], "w") as out:
-    for n in range(60000):
+    for n in range(90000):
         out.write("R\t351231235959Z\t260101000000Z,superseded\t%032X\tunknown\t/CN=%d\n" % ((0x5A << 120) + (n << 90) + n, n))
 PY
 ctl -q import issuing-client "$dir/index.txt" >"$dir/import" 2>&1
@@ -63,6 +63,8 @@ try /crl/issuing-client.pem
 try /crl/issuing-client/chain.pem
 try /crl/issuing-server.crl
 try /crl/bundle.pem
+python3 "$top/tests/system/waiting.py" "$public" "$dir/admin.sock" "$daemon" unread
+failures=$((failures + $?))
 
 # --- a chain, and all
 crls_in() { get "$1" | grep -c 'BEGIN X509 CRL'; }

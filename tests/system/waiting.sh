@@ -26,11 +26,16 @@ run many "$many"
 run timed
 run gone
 run parts
-run chased 100
 run stopped
 ended() { ! kill -0 "$daemon" 2>/dev/null; }
 check "and annuld ends" until_true 10 ended
 stop_daemon
+
+export ANNUL_PAUSE=crl-looked
+start_daemon
+run missed
+stop_daemon
+unset ANNUL_PAUSE
 
 write_config </dev/null
 sed -i 's/^crl {/& waiters = 5 waiters_per_address = 3 wait_max = "1s"/' "$dir/annuld.conf"

@@ -269,6 +269,43 @@ static void certificates_find_their_ca(void **state)
     config_free(config);
 }
 
+static void put_ca(const char *file, const char *cn, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key)
+{
+    X509 *x509 =
+        x509_make(&(struct x509_plan){cn, key, issuer, issuer_key, "06", (const char *[]){CA, NULL}});
+    x509_put(f.folder, file, x509, NULL);
+    X509_free(x509);
+}
+
+static void each_ca_knows_the_one_above(void **state)
+{
+    (void)state;
+    put_ca("below.crt", "Below", f.other_key, f.ca, f.key);
+    put_ca("one-by-other.crt", "One CA", f.key, f.other, f.other_key);
+    put_ca("other-by-one.crt", "Other CA", f.other_key, f.ca, f.key);
+    struct config *config = configure("issuer \"below\" { certificate = \"below.crt\" key = \"k\" }\n"
+                                      "issuer \"top\" { certificate = \"ca.crt\" key = \"k\" }\n");
+    struct issuers *issuers = loaded(config);
+    assert_ptr_equal(issuers->list[0].above, &issuers->list[1]);
+    assert_false(issuers->list[0].is_root);
+    assert_null(issuers->list[1].above);
+    assert_true(issuers->list[1].is_root);
+    issuers_free(issuers);
+    config_free(config);
+
+    /* who certified one another: the way up ends */
+    config = configure("issuer \"x\" { certificate = \"one-by-other.crt\" key = \"k\" }\n"
+                       "issuer \"y\" { certificate = \"other-by-one.crt\" key = \"k\" }\n"
+                       "issuer \"below\" { certificate = \"below.crt\" key = \"k\" }\n");
+    issuers = loaded(config);
+    assert_ptr_equal(issuers->list[0].above, &issuers->list[1]);
+    assert_null(issuers->list[1].above);
+    assert_false(issuers->list[1].is_root);
+    assert_ptr_equal(issuers->list[2].above, &issuers->list[0]);
+    issuers_free(issuers);
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_fingerprint_outlives_the_certificate),
         cmocka_unit_test(cas_are_found_by_certid_of_any_hash),
         cmocka_unit_test(certificates_find_their_ca),
+        cmocka_unit_test(each_ca_knows_the_one_above),
     };
     return cmocka_run_group_tests(tests, fixture_make, fixture_free);
 }
