@@ -1,135 +1,95 @@
-/* The entries of a CRL. OpenSSL reads it: CRLs of other CAs have extensions that our own scanner refuses. */
+/* The entries of a CRL, of whatever age. */
 #include "import.h"
 #include "issuers.h"
 
-#include <annul/reason.h>
+#include <annul/crl.h>
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-
-#include <limits.h>
 #include <string.h>
-#include <time.h>
 
-static X509_CRL *parse(struct bytes text)
+struct source {
+    struct bytes text, left;
+    struct crl_text *reader;
+    struct crl_scan *scan;
+};
+
+static long read_text(void *arg, uint8_t *into, size_t room, struct error *err)
 {
-    const unsigned char *at = text.at;
-    X509_CRL *crl = NULL;
-    if (text.len <= INT_MAX && memmem(text.at, text.len, "-----BEGIN X509 CRL-----", 24)) {
-        BIO *bio = BIO_new_mem_buf(text.at, (int)text.len);
-        crl = bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL;
-        BIO_free(bio);
-    } else if (text.len <= LONG_MAX) {
-        crl = d2i_X509_CRL(NULL, &at, (long)text.len);
-        if (crl && at != text.at + text.len) {
-            X509_CRL_free(crl);
-            crl = NULL;
-        }
-    }
-    ERR_clear_error();
-    return crl;
+    struct source *source = arg;
+    size_t n = source->left.len < room ? source->left.len : room;
+    (void)err;
+    memcpy(into, source->left.at, n);
+    source->left.at += n;
+    source->left.len -= n;
+    return (long)n;
 }
 
-/* Each check has an error of its own. Whoever signs a CRL of ours may end our certificates; nobody else may.
- */
-static int check(const char *file, const char *name, X509_CRL *crl, const struct certificate *issuer)
+static void source_close(struct source *source)
 {
-    if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuer->x509)) != 0)
-        return ctl_fail(CTL_USAGE, "%s: the CRL is not from %s: it names another issuer", file, name);
-    if (X509_CRL_verify(crl, certificate_key(issuer)) != 1) {
-        ERR_clear_error();
-        return ctl_fail(CTL_USAGE,
-                        "%s: the CRL's signature was not made with the key in the certificate of %s", file,
-                        name);
-    }
-    if (!certificate_may_sign_crls(issuer))
-        return ctl_fail(CTL_USAGE, "%s: the certificate of %s may not sign CRLs (keyUsage)", file, name);
-    if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
-        return ctl_fail(CTL_USAGE, "%s: a delta CRL holds changes only; import the complete CRL", file);
-    return CTL_OK;
+    crl_scan_free(source->scan);
+    crl_text_free(source->reader);
+    source->scan = NULL;
+    source->reader = NULL;
 }
 
-static bool read_time(const ASN1_TIME *time, int64_t *at)
+/* From the beginning. */
+static bool source_open(struct source *source)
 {
-    struct tm tm;
-    if (!time || ASN1_TIME_to_tm(time, &tm) != 1)
-        return false;
-    *at = (int64_t)timegm(&tm);
-    return true;
+    source_close(source);
+    source->left = source->text;
+    source->reader = crl_text_new(read_text, source);
+    source->scan = source->reader ? crl_scan_new(crl_text_read, source->reader) : NULL;
+    return source->scan != NULL;
 }
 
-static int read_reason(X509_REVOKED *entry, struct ctl_import_row *row, struct error *err)
+struct adding {
+    struct ctl_importer *importer;
+    size_t place;
+    int code;
+};
+
+static int add_entry(void *arg, const struct crl_entry *entry)
 {
-    int found;
-    ASN1_ENUMERATED *reason = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, &found, NULL);
-    if (!reason)
-        return found == -1 ? 0 : error_set(err, "its reason cannot be read");
-    long number = ASN1_ENUMERATED_get(reason);
-    ASN1_ENUMERATED_free(reason);
-    row->reason = (int)number;
-    if (number == REASON_REMOVE_FROM_CRL)
-        return error_set(err, "the reason removeFromCRL belongs in delta CRLs only");
-    if (number < 0 || number > REASON_AA_COMPROMISE || !reason_name((int)number))
-        return error_set(err, "the reason %ld does not exist (RFC 5280 section 5.3.1)", number);
-    return 0;
+    struct adding *adding = arg;
+    struct ctl_import_row row = {.serial = entry->serial,
+                                 .revoked = true,
+                                 .revoked_at = entry->revoked_at,
+                                 .reason = entry->reason,
+                                 .not_after = TIME_NONE,
+                                 .invalidity_at = entry->invalidity_at};
+    adding->code = ctl_importer_add(adding->importer, ++adding->place, &row);
+    return adding->code == CTL_OK ? 0 : -1;
 }
 
-static int read_invalidity(X509_REVOKED *entry, struct ctl_import_row *row, struct error *err)
+/* Three readings: what it is, whether it is the CA's (an old one is taken, too: so `now` is its own time), and the entries. */
+static int import(struct ctl_importer *importer, struct source *source, const struct certificate *issuer)
 {
-    int found;
-    ASN1_GENERALIZEDTIME *time = X509_REVOKED_get_ext_d2i(entry, NID_invalidity_date, &found, NULL);
-    bool good = time ? read_time(time, &row->invalidity_at) : found == -1;
-    ASN1_GENERALIZEDTIME_free(time);
-    return good ? 0 : error_set(err, "its invalidityDate cannot be read");
-}
-
-static int read_entry(X509_REVOKED *entry, struct ctl_import_row *row, struct error *err)
-{
-    const ASN1_INTEGER *number = X509_REVOKED_get0_serialNumber(entry);
-    struct bytes octets = {ASN1_STRING_get0_data(number), (size_t)ASN1_STRING_length(number)};
-    *row = (struct ctl_import_row){
-        .revoked = true, .reason = REASON_UNSPECIFIED, .not_after = TIME_NONE, .invalidity_at = TIME_NONE};
-    if (ASN1_STRING_type(number) != V_ASN1_INTEGER || !serial_from_octets(octets, &row->serial))
-        return error_set(err, "its serial number is negative or longer than 20 octets");
-    if (!read_time(X509_REVOKED_get0_revocationDate(entry), &row->revoked_at))
-        return error_set(err, "its revocation date cannot be read");
-    if (X509_REVOKED_get_ext_by_NID(entry, NID_certificate_issuer, -1) >= 0)
-        return error_set(err, "it is of another issuer (indirect CRL, RFC 5280 section 5.3.3)");
-    return read_reason(entry, row, err) < 0 ? -1 : read_invalidity(entry, row, err);
-}
-
-static int add_entries(struct ctl_importer *importer, X509_CRL *crl)
-{
-    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
-    int code = CTL_OK, count = entries ? sk_X509_REVOKED_num(entries) : 0;
+    struct adding adding = {importer, 0, CTL_OK};
+    struct crl_facts facts;
+    struct error err = {"out of memory"};
+    if (!source_open(source) || crl_scan_list(source->scan, NULL, NULL, &facts, &err) < 0)
+        return ctl_fail(CTL_USAGE, "%s: not a CRL in PEM or DER: %s", importer->file, err.text);
+    if (facts.is_delta)
+        return ctl_fail(CTL_USAGE, "%s: a delta CRL holds changes only; import the complete CRL",
+                        importer->file);
+    int64_t its_time = facts.head.this_update;
+    if (!source_open(source) || crl_verify(source->scan, issuer, its_time, NULL, NULL, &facts, &err) < 0)
+        return ctl_fail(CTL_USAGE, "%s: the CRL is not from %s: %s", importer->file, importer->issuer,
+                        err.text);
     importer->unit = "entry";
-    importer->total = (size_t)count;
-    for (int i = 0; i < count && code == CTL_OK; i++) {
-        struct ctl_import_row row;
-        struct error err;
-        size_t place = (size_t)i + 1;
-        code = read_entry(sk_X509_REVOKED_value(entries, i), &row, &err) < 0
-                   ? ctl_importer_bad(importer, place, &err)
-                   : ctl_importer_add(importer, place, &row);
-    }
-    return code;
+    importer->total = (size_t)facts.entries;
+    if (!source_open(source) || crl_scan_list(source->scan, add_entry, &adding, &facts, &err) < 0)
+        return adding.code != CTL_OK ? adding.code : ctl_fail(CTL_USAGE, "%s: %s", importer->file, err.text);
+    return CTL_OK;
 }
 
 int ctl_import_crl(struct ctl_importer *importer, struct bytes text)
 {
     struct certificate issuer;
-    X509_CRL *crl = parse(text);
-    if (!crl)
-        return ctl_fail(CTL_USAGE, "%s: not a CRL in PEM or DER", importer->file);
+    struct source source = {.text = text};
     int code = ctl_issuer_certificate(importer->ctl, importer->issuer, &issuer);
     if (code == CTL_OK)
-        code = check(importer->file, importer->issuer, crl, &issuer);
-    if (code == CTL_OK)
-        code = add_entries(importer, crl);
+        code = import(importer, &source, &issuer);
+    source_close(&source);
     certificate_free(&issuer);
-    X509_CRL_free(crl);
     return code;
 }
