@@ -131,7 +131,8 @@ struct deliver_crl {
     int64_t next_update;
 };
 
-/* Delivers a staple, or withdraws it. Not for hash folders. */
+/* Delivers a staple, or withdraws it; also to be called where there is none yet, so that HAProxy has its empty
+ * file. Not for hash folders. */
 enum deliver_outcome deliver_staple(const struct delivery *delivery, const struct deliver_staple *staple,
                                     struct error *err);
 
