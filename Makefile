@@ -98,10 +98,17 @@ tsan: ## the threaded parts, built with ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' programs-and-units
 	$(Q)BUILD=build-tsan tests/run.sh threads
 
-UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-programs-and-units: all $(UNITS)
+test-consumers: test-deps ## the real brokers and terminators, with what is delivered to them
+	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-check CFLAGS='-O1 -g' programs-and-units
+	$(Q)BUILD=build-check tests/run.sh consumers
 
-$(BUILD)/tests/%: tests/unit/%.c $(ARCHIVE)
+UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+programs-and-units: all $(UNITS) $(TOOLS)
+
+$(UNITS): $(BUILD)/tests/%: tests/unit/%.c $(ARCHIVE)
+$(TOOLS): $(BUILD)/tests/%: tests/tools/%.c $(ARCHIVE)
+$(UNITS) $(TOOLS):
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Isrc -Itests/unit $(shell pkg-config --cflags $(TESTPKGS)) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVE) \
@@ -121,7 +128,8 @@ bench-ocsp bench-crl:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) bench/$(@:bench-%=%).sh
 
-LINT_FILES := $(wildcard src/*.c src/*/*.c src/*/*.h include/annul/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c)
+LINT_FILES := $(wildcard src/*.c src/*/*.c src/*/*.h include/annul/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c \
+              tests/tools/*.c)
 lint: $(BUILD)/gen/migrations.inc $(BUILD)/gen/www.inc ## formatting, cppcheck, shellcheck; warnings are errors always
 	$(Q)clang-format --dry-run -Werror $(LINT_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
@@ -167,4 +175,4 @@ clean: ## remove everything that was built (not the demo's data in var/)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all run test check asan tsan fuzz bench bench-ocsp bench-crl lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE
+.PHONY: all run test test-consumers check asan tsan fuzz bench bench-ocsp bench-crl lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE

@@ -91,7 +91,7 @@ static int check_process(const struct deliver_notify *notify, pid_t pid, struct 
 
 static int send_signal(const struct deliver_notify *notify, struct error *err)
 {
-    pid_t pid;
+    pid_t pid = 0;
     if (read_pid(notify->pid_file, &pid, err) < 0)
         return -1;
     int fd = pidfd_open(pid, 0); /* what is checked is what is signalled */
@@ -233,7 +233,7 @@ static int wait_and_judge(const char *name, pid_t pid, int output, int64_t timeo
 static int run(const char *const *command, const struct notice *notice, int64_t timeout_ms, struct error *err)
 {
     int pipe_fds[2];
-    pid_t pid;
+    pid_t pid = 0;
     char **environment = make_environment(notice);
     if (!environment)
         return error_set(err, "out of memory");
