@@ -3,11 +3,11 @@
 PROTOCOL is amqp, mqtt, http or tls. Says "in" when the server spoke to it, "refused: ALERT" when TLS ended that, "away" when
 nobody was there. In TLS 1.3 a client learns that it is refused only when it reads, so it always waits for an answer.
 """
-import socket, ssl, sys
+import atexit, os, socket, ssl, sys, tempfile
 
 GREETINGS = {
     "amqp": b"AMQP\x00\x00\x09\x01",  # answered by Connection.Start
-    "mqtt": b"\x10\x13\x00\x04MQTT\x04\x02\x00\x3c\x00\x07knocker",  # by CONNACK
+    "mqtt": b"\x10\x14\x00\x04MQTT\x04\x02\x00\x3c\x00\x08%08d" % os.getpid(),  # by CONNACK
     "http": b"GET / HTTP/1.0\r\n\r\n",
     "tls": b"?",
 }
@@ -36,7 +36,6 @@ def knock(protocol, address, pki, name):
 
 def chain(pki, name):
     """The certificate with the CAs above it, as a client sends them."""
-    import atexit, os, tempfile
     if not hasattr(chain, "path"):
         with tempfile.NamedTemporaryFile(delete=False, suffix=".pem") as file:
             for part in (pki + "/" + name + ".crt", pki + "/client-chain.pem"):

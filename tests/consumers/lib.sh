@@ -96,3 +96,4 @@ loop_end() {
 }
 
 server_chain() { cat "$pki/server.crt" "$pki/server-chain.pem"; }
+crl_lacks() { ! crl_lists "$@"; }
