@@ -31,7 +31,8 @@ enum deliver_kind {
     DELIVER_NGINX,
 
     /* A staple in hitch's ocsp-dir, PATH: the file's name is the MD5 of the pem-file's. hitch sees it without
-     * a signal, and drops it at its end; with ocsp-resp-file it would start no more where that is missing. */
+     * a signal, and drops it at its end; with ocsp-resp-file it would start no more where that is missing. A
+     * response that says revoked it does not take, and keeps the former: withdraw, with a SIGHUP. */
     DELIVER_HITCH,
 
     /* A staple beside the certificate (CERTIFICATE.ocsp and CERTIFICATE.issuer; emptied to withdraw, because

@@ -19,7 +19,6 @@ backend = "[${public%:*}]:${public#*:}"
 pem-file = "$dir/server.pem"
 ocsp-dir = "$dir/ocsp"
 user = "nobody" # who cannot write there: what hitch itself fetches, it does not verify as we do
-pidfile = "$dir/hitch.pid"
 workers = 1
 CONF
 give() { # [RESPONSE]
@@ -28,8 +27,8 @@ give() { # [RESPONSE]
 }
 telling=()
 
-consumer "$dir/hitch.log" hitch --config "$dir/hitch.conf"
-check "hitch starts without a staple" until_true 10 curl -skf "https://$tls/healthz"
+consumer "$dir/hitch.log" hitch --config "$dir/hitch.conf" --pidfile="$dir/hitch.pid"
+check "hitch starts without a staple" until_true 10 curl -sk "https://$tls/"
 check "and staples nothing" staples_nothing "$tls"
 loop_start http "$tls" client-0
 fetch_staple "$dir/good.der"
@@ -38,12 +37,23 @@ check "is stapled, without a signal" until_true 10 staples "$tls" good
 check "curl verifies it" curl_verifies "$tls"
 check "GnuTLS verifies it" gnutls_verifies "$tls"
 expect "the same again" same give "$dir/good.der"
-ctl revoke --reason superseded issuing-server "$(serial_of server)" >/dev/null
+ctl revoke --reason certificateHold issuing-server "$(serial_of server)" >/dev/null
 fetch_staple "$dir/revoked.der"
-expect "another one" done give "$dir/revoked.der"
-check "replaces it" until_true 10 staples "$tls" revoked
+next_second
+ctl release issuing-server "$(serial_of server)" >/dev/null
+fetch_staple "$dir/newer.der"
+expect "another one" done give "$dir/newer.der"
+produced() { grep 'Produced At'; }
+wanted=$(openssl ocsp -respin "$dir/newer.der" -noverify -text | produced)
+staples_newer() { [ "$(staple "$tls" | produced)" = "$wanted" ]; }
+check "replaces it" until_true 10 staples_newer
+check "no connection was dropped" loop_end client-0
+
+# --- hitch takes none that says revoked: it is to be withdrawn, and a signal makes hitch forget
+expect "a staple that says revoked" done give "$dir/revoked.der"
+check "hitch knows" until_true 10 grep -q 'has status revoked' "$dir/hitch.log"
+check "and staples the former one" staples "$tls" good
 telling=(--pid-file "$dir/hitch.pid" --process hitch)
 expect "withdrawn" done give
 check "it is stapled no more" until_true 10 staples_nothing "$tls"
-check "no connection was dropped" loop_end client-0
 finish

@@ -65,11 +65,13 @@ chain_crls() { # arguments of `deliver ... crls` for the whole chain
     done
 }
 
-# revoke_at NAME: revokes at the daemon, and returns when the new CRL is here.
+# revoke_now NAME: revokes at the daemon, and returns when the new CRL is here.
 revoke_now() {
     ctl revoke --reason keyCompromise issuing-client "$(serial_of "$1")" >/dev/null
     until_true 10 crl_lists "$(serial_of "$1")" && fetch_crls
 }
+
+crl_lacks() { ! crl_lists "$@"; }
 
 # --- clients
 
@@ -96,4 +98,7 @@ loop_end() {
 }
 
 server_chain() { cat "$pki/server.crt" "$pki/server-chain.pem"; }
-crl_lacks() { ! crl_lists "$@"; }
+
+# For what is told apart by its second.
+next_second() { until_true 3 is_after "$(date +%s)"; }
+is_after() { [ "$(date +%s)" -gt "$1" ]; }

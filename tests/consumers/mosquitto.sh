@@ -37,7 +37,7 @@ loop_start mqtt "$mqtt" client-0
 cp "$dir/mosquitto.pid" "$dir/other.pid"
 echo $$ >"$dir/other.pid"
 revoke_now client-1
-expect "the new CRLs, and a pid of another program" "is bash, not mosquitto: it got no signal" give \
+expect "the new CRLs, and a pid of another program" "not mosquitto: it got no signal" give \
     --pid-file "$dir/other.pid" --process mosquitto
 check "mosquitto knows nothing" gets_in mqtt "$mqtt" client-1
 
