@@ -48,24 +48,24 @@ check "and the issuer" cmp "$dir/server.pem.issuer" "$pki/issuing-server.crt"
 refuse "a HAProxy that is away cannot be told" give_crls
 check "but will read the file" test -s "$dir/crls.pem"
 check "HAProxy starts" start_haproxy
-expect "and is told" done give_crls
+expect "and is told" delivered give_crls
 check "it staples nothing" staples_nothing "$tls"
 
 # --- live
 loop_start http "$mutual" client-0
 fetch_staple "$dir/good.der"
-expect "a staple" done give "$dir/good.der"
+expect "a staple" delivered give "$dir/good.der"
 check "is stapled at once" staples "$tls" good
 expect "the same again" same give "$dir/good.der"
 ctl revoke --reason superseded issuing-server "$(serial_of server)" >/dev/null
 fetch_staple "$dir/revoked.der"
-expect "another one" done give "$dir/revoked.der"
+expect "another one" delivered give "$dir/revoked.der"
 check "replaces it at once" staples "$tls" revoked
 
 check "client-2 is refused" is_refused http "$mutual" client-2
 check "client-1 gets in" gets_in http "$mutual" client-1
 revoke_now client-1
-expect "the new CRLs" done give_crls
+expect "the new CRLs" delivered give_crls
 check "client-1 is refused at once" is_refused http "$mutual" client-1
 check "client-0 never was" loop_end client-0
 
@@ -83,7 +83,7 @@ cp "$dir/server.pem.ocsp" "$dir/kept" && : >"$dir/server.pem.ocsp" # what an old
 check "HAProxy starts again" start_haproxy
 check "without a staple" staples_nothing "$tls"
 cp "$dir/kept" "$dir/server.pem.ocsp"
-expect "another process is told again" done give "$dir/good.der"
+expect "another process is told again" delivered give "$dir/good.der"
 check "and staples" staples "$tls" good
 check "curl verifies it" curl_verifies "$tls"
 check "GnuTLS verifies it" gnutls_verifies "$tls"
@@ -92,7 +92,7 @@ expect "once" same give "$dir/good.der"
 # --- withdrawn: by a reload, since no push can
 printf '#!/bin/sh\nkill -USR2 %s\n' "$consumer" >"$dir/reload"
 chmod 755 "$dir/reload"
-expect "withdrawn" done deliver --kind haproxy --socket "$dir/haproxy.sock" --state "$dir/state" \
+expect "withdrawn" delivered deliver --kind haproxy --socket "$dir/haproxy.sock" --state "$dir/state" \
     --command "$dir/reload" staple "$dir/server.pem" "$pki/issuing-server.crt"
 check "it staples no more" until_true 10 staples_nothing "$tls"
 
@@ -105,7 +105,7 @@ write_ca_config
 openssl ca -config "$dir/ca.cnf" -gencrl 2>/dev/null | openssl crl -outform DER -out "$dir/issuing-client.crl"
 check "client-4 gets in" gets_in http "$mutual" client-4
 expect "HAProxy's buffer is too small" "raise tune.bufsize, or configure a reload" give_crls
-expect "a reload helps" done give_crls --command "$dir/reload"
+expect "a reload helps" delivered give_crls --command "$dir/reload"
 check "client-4 is refused" until_true 10 is_refused http "$mutual" client-4
 expect "nothing to do" same give_crls --command "$dir/reload"
 finish

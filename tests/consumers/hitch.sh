@@ -32,7 +32,7 @@ check "hitch starts without a staple" until_true 10 curl -sk "https://$tls/"
 check "and staples nothing" staples_nothing "$tls"
 loop_start http "$tls" client-0
 fetch_staple "$dir/good.der"
-expect "a staple" done give "$dir/good.der"
+expect "a staple" delivered give "$dir/good.der"
 check "is stapled, without a signal" until_true 10 staples "$tls" good
 check "curl verifies it" curl_verifies "$tls"
 check "GnuTLS verifies it" gnutls_verifies "$tls"
@@ -42,7 +42,7 @@ fetch_staple "$dir/revoked.der"
 next_second
 ctl release issuing-server "$(serial_of server)" >/dev/null
 fetch_staple "$dir/newer.der"
-expect "another one" done give "$dir/newer.der"
+expect "another one" delivered give "$dir/newer.der"
 produced() { grep 'Produced At'; }
 wanted=$(openssl ocsp -respin "$dir/newer.der" -noverify -text | produced)
 staples_newer() { [ "$(staple "$tls" | produced)" = "$wanted" ]; }
@@ -50,10 +50,10 @@ check "replaces it" until_true 10 staples_newer
 check "no connection was dropped" loop_end client-0
 
 # --- hitch takes none that says revoked: it is to be withdrawn, and a signal makes hitch forget
-expect "a staple that says revoked" done give "$dir/revoked.der"
+expect "a staple that says revoked" delivered give "$dir/revoked.der"
 check "hitch knows" until_true 10 grep -q 'has status revoked' "$dir/hitch.log"
 check "and staples the former one" staples "$tls" good
 telling=(--pid-file "$dir/hitch.pid" --process hitch)
-expect "withdrawn" done give
+expect "withdrawn" delivered give
 check "it is stapled no more" until_true 10 staples_nothing "$tls"
 finish

@@ -26,7 +26,7 @@ give() { # [OPTIONS]
     deliver --kind file --format pem --path "$dir/crls.pem" --state "$dir/state" "$@" crls $(chain_crls)
 }
 
-expect "the CRLs" done give
+expect "the CRLs" delivered give
 consumer "$dir/mosquitto.log" mosquitto -c "$dir/mosquitto.conf"
 check "mosquitto starts" until_true 10 gets_in mqtt "$mqtt" client-0
 check "client-1 gets in" gets_in mqtt "$mqtt" client-1
@@ -43,7 +43,7 @@ check "mosquitto knows nothing" gets_in mqtt "$mqtt" client-1
 
 # --- and then within a second
 SECONDS=0
-expect "mosquitto is told" done give --pid-file "$dir/mosquitto.pid" --process mosquitto
+expect "mosquitto is told" delivered give --pid-file "$dir/mosquitto.pid" --process mosquitto
 check "client-1 is refused" until_true 10 is_refused mqtt "$mqtt" client-1
 check "within a second or two" test $SECONDS -le 2
 expect "nothing to do" same give --pid-file "$dir/mosquitto.pid" --process mosquitto
@@ -53,11 +53,11 @@ for n in 1 2 3; do
     ctl release issuing-client "$(serial_of client-3)" >/dev/null
     until_true 10 crl_lacks "$(serial_of client-3)"
     fetch_crls && give --pid-file "$dir/mosquitto.pid" >/dev/null
-    check "client-3, released, gets in" until_true 10 gets_in mqtt "$mqtt" client-3
+    check "client-3, released, gets in ($n)" until_true 10 gets_in mqtt "$mqtt" client-3
     ctl revoke --reason certificateHold issuing-client "$(serial_of client-3)" >/dev/null
     until_true 10 crl_lists "$(serial_of client-3)"
     fetch_crls && give --pid-file "$dir/mosquitto.pid" >/dev/null
-    check "client-3, on hold, does not" until_true 10 is_refused mqtt "$mqtt" client-3
+    check "client-3, on hold, does not ($n)" until_true 10 is_refused mqtt "$mqtt" client-3
 done
 check "client-0 never was" loop_end client-0
 finish

@@ -59,11 +59,11 @@ check "but the CRLs are there" test -s "$dir/crls.pem"
 consumer "$dir/nginx.err" nginx -c "$dir/nginx.conf"
 check "nginx starts without a staple" until_true 10 curl -sk "https://$stapled/"
 check "and staples nothing" staples_nothing "$stapled"
-expect "who was not there is told when it is" done give_crls
+expect "who was not there is told when it is" delivered give_crls
 
 fetch_staple "$dir/good.der"
 loop_start http "$mutual" client-0
-expect "a staple" done give "$dir/good.der"
+expect "a staple" delivered give "$dir/good.der"
 check "is stapled" until_true 10 staples "$stapled" good
 check "curl verifies it" until_true 10 curl_verifies "$stapled" # the old worker may have taken one more
 check "GnuTLS verifies it" gnutls_verifies "$stapled"
@@ -73,9 +73,9 @@ expect "the same again" same give "$dir/good.der"
 check "reloads nothing" test "$(reloads)" = "$before"
 ctl revoke --reason superseded issuing-server "$(serial_of server)" >/dev/null
 fetch_staple "$dir/revoked.der"
-expect "another one" done give "$dir/revoked.der"
+expect "another one" delivered give "$dir/revoked.der"
 check "replaces it" until_true 10 staples "$stapled" revoked
-expect "withdrawn" done give
+expect "withdrawn" delivered give
 check "it is stapled no more" until_true 10 staples_nothing "$stapled"
 check "and nothing is left" test ! -e "$dir/staple.der" -a ! -e "$dir/staple.der.conf"
 check "nginx would start" nginx -t -c "$dir/nginx.conf"
@@ -84,7 +84,7 @@ check "nginx would start" nginx -t -c "$dir/nginx.conf"
 check "client-2 is refused" is_refused http "$mutual" client-2
 check "client-1 gets in" gets_in http "$mutual" client-1
 revoke_now client-1
-expect "the new CRLs" done give_crls
+expect "the new CRLs" delivered give_crls
 check "client-1 is refused" until_true 10 is_refused http "$mutual" client-1
 check "client-0 never was" loop_end client-0
 finish

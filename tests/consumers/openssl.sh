@@ -12,14 +12,14 @@ server_chain >"$dir/server.pem"
 # --- s_server reads the file when it starts
 tls=127.0.0.1:$(free_port)
 fetch_staple "$dir/good.der"
-expect "a staple" done deliver --kind file --path "$dir/staple.der" --state "$dir/state-staple" \
+expect "a staple" delivered deliver --kind file --path "$dir/staple.der" --state "$dir/state-staple" \
     staple "$dir/server.pem" "$pki/issuing-server.crt" "$dir/good.der"
 consumer "$dir/s_server.log" openssl s_server -quiet -accept "$tls" -www -cert "$pki/server.crt" -key "$pki/server.key" \
     -cert_chain "$pki/server-chain.pem" -status_file "$dir/staple.der"
 check "is stapled" until_true 10 staples "$tls" good
 check "curl verifies it" curl_verifies "$tls"
 check "GnuTLS verifies it" gnutls_verifies "$tls"
-expect "withdrawn" done deliver --kind file --path "$dir/staple.der" --state "$dir/state-staple" \
+expect "withdrawn" delivered deliver --kind file --path "$dir/staple.der" --state "$dir/state-staple" \
     staple "$dir/server.pem" "$pki/issuing-server.crt"
 check "it is gone" test ! -e "$dir/staple.der"
 
@@ -46,7 +46,7 @@ give() { # [OPTIONS]
 }
 clients=$crls/$(openssl x509 -in "$pki/issuing-client.crt" -noout -hash)
 
-expect "the CRLs" done give
+expect "the CRLs" delivered give
 consumer "$dir/stunnel.log" stunnel4 "$dir/stunnel.conf"
 check "stunnel starts" until_true 10 gets_in http "$mutual" client-0
 loop_start http "$mutual" client-0
@@ -55,14 +55,14 @@ check "client-2 is refused" is_refused http "$mutual" client-2
 expect "nothing to do" same give
 next_second
 revoke_now client-1
-expect "a new CRL" done give
+expect "a new CRL" delivered give
 check "client-1 is refused at once, without a reload" is_refused http "$mutual" client-1
 check "the new one stands behind the old one" test -s "$clients.r1" -a ! -e "$clients.r2"
 check "which is a link to it" test "$clients.r0" -ef "$clients.r1"
 next_second
 ctl release issuing-client "$(serial_of client-3)" >/dev/null
 until_true 10 crl_lacks "$(serial_of client-3)" && fetch_crls
-expect "and another one" done give
+expect "and another one" delivered give
 check "client-3 gets in" gets_in http "$mutual" client-3
 
 check "client-0 never was refused" loop_end client-0
@@ -73,12 +73,12 @@ check "they are read" is_refused http "$mutual" client-1
 next_second
 ctl register "$pki/client-4.crt" >/dev/null
 revoke_now client-4
-expect "a new CRL, and a reload" done give --pid-file "$dir/stunnel.pid" --process stunnel4
+expect "a new CRL, and a reload" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
 check "client-4 is refused" until_true 10 is_refused http "$mutual" client-4
 check "by one file" test -s "$clients.r0" -a ! -e "$clients.r1"
 next_second
 revoke_now client-3
-expect "from then on" done give --pid-file "$dir/stunnel.pid" --process stunnel4
+expect "from then on" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
 check "the next one is appended" test -s "$clients.r1"
 check "and obeyed" is_refused http "$mutual" client-3
 finish

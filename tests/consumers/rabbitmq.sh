@@ -57,7 +57,7 @@ give() { # [ISSUER=CRL]
     deliver --kind hash-dir --path "$crls" --state "$dir/state" crls $(chain_crls) "$@"
 }
 
-expect "the CRLs" done give
+expect "the CRLs" delivered give
 check "a file each" test "$(find "$crls" -type f | wc -l)" = 3
 start_node true "$dir/cas.pem"
 for protocol in amqp mqtt; do
@@ -70,7 +70,7 @@ expect "nothing to do" same give
 # --- revoked: refused from the delivery on
 loop_start amqp "$amqp" client-0
 revoke_now client-1
-expect "the new CRLs" done give
+expect "the new CRLs" delivered give
 check "client-1 is refused by amqp" is_refused amqp "$amqp" client-1
 check "client-1 is refused by mqtt" is_refused mqtt "$mqtt" client-1
 check "client-0 never was" loop_end client-0
@@ -84,10 +84,10 @@ intermediates=$crls/$(openssl x509 -in "$pki/intermediate-client.crt" -noout -ha
 cp "$clients.r0" "$dir/older" # knows nothing of client-4
 ctl register "$pki/client-4.crt" >/dev/null
 revoke_now client-4
-expect "newer CRLs" done give
+expect "newer CRLs" delivered give
 cp "$dir/older" "$clients.r1"
 check "with the older one at .r1 client-4 gets in" gets_in amqp "$amqp" client-4
-expect "it is seen" done give
+expect "it is seen" delivered give
 check "and client-4 is refused" is_refused amqp "$amqp" client-4
 check "still a file each" test "$(find "$crls" -type f | wc -l)" = 3
 
@@ -99,12 +99,12 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$d
 openssl ca -config "$dir/ca.cnf" -gencrl -cert "$dir/rollover.crt" -keyfile "$dir/rollover.key" 2>/dev/null |
     openssl crl -outform DER -out "$dir/rollover.crl"
 cat "$dir/rollover.crt" >>"$dir/cas.pem"
-expect "a CRL of the new key" done give "$dir/rollover.crt=$dir/rollover.crl"
+expect "a CRL of the new key" delivered give "$dir/rollover.crt=$dir/rollover.crl"
 check "is beside that of the old one" test -s "$clients.r0" -a -s "$clients.r1"
 check "client-0 gets in" gets_in amqp "$amqp" client-0
 check "client-1 is refused" is_refused amqp "$amqp" client-1
 cp "$dir/older" "$clients.r0"
-expect "each is replaced in its place" done give "$dir/rollover.crt=$dir/rollover.crl"
+expect "each is replaced in its place" delivered give "$dir/rollover.crt=$dir/rollover.crl"
 check "client-4 is refused" is_refused amqp "$amqp" client-4
 expect "nothing to do" same give "$dir/rollover.crt=$dir/rollover.crl"
 rm "$clients.r1"
@@ -113,7 +113,7 @@ rm "$clients.r1"
 rm "$roots.r0"
 check "without the root's CRL even client-0 is refused" is_refused amqp "$amqp" client-0
 check "no_relevant_crls" until_true 10 grep -q no_relevant_crls "$node/log.txt"
-expect "given again" done give
+expect "given again" delivered give
 check "client-0 gets in" gets_in amqp "$amqp" client-0
 stop_node
 

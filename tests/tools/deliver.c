@@ -3,7 +3,7 @@
  *   deliver [OPTIONS] staple CERTIFICATE ISSUER [RESPONSE]    no response: withdrawn
  *   deliver [OPTIONS] crls ISSUER=CRL...
  *
- * Prints "same" or "done", or the error, and then ends with 1. What is to be remembered is in the file --state. */
+ * Prints "same" or "delivered", or the error, and then ends with 1. What is to be remembered is in the file --state. */
 #include <annul/clock.h>
 #include <annul/deliver.h>
 
@@ -172,6 +172,6 @@ int main(int argc, char **argv)
     if (deliver_check(&target, is_staple ? argv[optind] : NULL, &err) == 0)
         outcome = is_staple ? give_staple(&delivery, argv + optind, argc - optind, &err)
                             : give_crls(&delivery, argv + optind, argc - optind, &err);
-    puts(outcome == DELIVER_FAILED ? err.text : outcome == DELIVER_SAME ? "same" : "done");
+    puts(outcome == DELIVER_FAILED ? err.text : outcome == DELIVER_SAME ? "same" : "delivered");
     return outcome == DELIVER_FAILED;
 }

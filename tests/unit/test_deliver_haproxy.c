@@ -199,6 +199,9 @@ static void a_refusal_is_tried_again(void **state)
         for (const char *c = f.p->err.text; *c; c++)
             check_row(answers[i], *c >= ' ' && *c <= '~');
     }
+    f.staple = ENDLESS;
+    assert_int_equal(give(f.p, "foobar"), DELIVER_FAILED);
+    assert_says(f.p->err, "Message too long");
     f.staple = "OCSP Response updated!\n\n";
     assert_int_equal(give(f.p, "foobar"), DELIVER_DONE);
     assert_int_equal(f.p->saved.failures, 0);
