@@ -49,7 +49,8 @@ enum deliver_kind {
 
     /* For a running OpenSSL (stunnel's CRLpath), which reads N + 1 when it has read N, and never N again: a
      * new CRL is appended, and the older files of its issuer become links to it. With `notify` (a reload) the
-     * folder is made as above when it has a hundred files, and the reload shows it. */
+     * folder is made as above when it has a hundred files, and when appending is not enough: of two CRLs
+     * OpenSSL keeps the first unless the second's thisUpdate, in whole seconds, is later. */
     DELIVER_HASH_DIR_LIVE,
 };
 

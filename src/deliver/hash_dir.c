@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include <annul/base64.h>
+#include <annul/log.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define FILE_MAX (512u << 20)
 #define NUMBER_MAX 99999 /* a hundred thousand files of one hash: somebody else's error */
@@ -30,6 +32,7 @@ struct slot {
     unsigned number;
     int owner;    /* of `crls`, or OTHERS or BROKEN */
     bool current; /* the octets are those to be delivered */
+    int64_t this_update;
     ino_t inode;
 };
 
@@ -56,6 +59,12 @@ static bool is_ours(const struct shelf *shelf, size_t i)
 }
 
 /* --- what is there ----------------------------------------------------------------------------------------- */
+
+static int64_t this_update_of(const X509_CRL *crl)
+{
+    struct tm tm;
+    return ASN1_TIME_to_tm(X509_CRL_get0_lastUpdate(crl), &tm) == 1 ? (int64_t)timegm(&tm) : INT64_MIN;
+}
 
 static X509_CRL *parse(const struct buffer *text)
 {
@@ -89,6 +98,7 @@ static void find_owner(const struct shelf *shelf, const struct buffer *text, str
         }
     X509_CRL *crl = text->len <= INT_MAX ? parse(text) : NULL;
     slot->owner = crl ? OTHERS : BROKEN;
+    slot->this_update = crl ? this_update_of(crl) : INT64_MIN;
     for (size_t i = 0; crl && slot->owner == OTHERS && i < shelf->count; i++)
         if (is_ours(shelf, i) && signed_by(crl, shelf->crls[i].issuer))
             slot->owner = (int)i;
@@ -102,6 +112,7 @@ static bool known_inode(const struct shelf *shelf, size_t before, struct slot *s
         if (shelf->slots[i].inode == slot->inode) {
             slot->owner = shelf->slots[i].owner;
             slot->current = shelf->slots[i].current;
+            slot->this_update = shelf->slots[i].this_update;
             return true;
         }
     return false;
@@ -347,15 +358,52 @@ static bool has_news(const struct shelf *shelf)
     return false;
 }
 
-static int put_shelf(struct shelf *shelf, bool *reload, struct error *err)
+/* Of two CRLs a running OpenSSL keeps the one that it has, unless the other's thisUpdate is later: so that of a second
+ * change within one second is not taken. */
+static bool is_taken(const struct shelf *shelf, size_t i)
+{
+    const struct slot *top = is_ours(shelf, i) ? highest_of(shelf, (int)i) : NULL;
+    if (!top || top->current)
+        return true;
+    X509_CRL *crl = parse(&shelf->pem[i]);
+    bool later = crl && this_update_of(crl) > top->this_update;
+    X509_CRL_free(crl);
+    return later;
+}
+
+static bool are_taken(const struct shelf *shelf)
+{
+    for (size_t i = 0; i < shelf->count; i++)
+        if (!is_taken(shelf, i))
+            return false;
+    return true;
+}
+
+static int put_live(struct shelf *shelf, bool *reload, struct error *err)
 {
     const struct deliver_target *target = shelf->work->target;
+    bool taken = are_taken(shelf), can_reload = notify_is_set(&target->notify);
+    if (can_reload && (!taken || (shelf->slot_count >= COMPACT_AT && has_news(shelf)))) {
+        *reload = true;
+        return compact(shelf, err);
+    }
+    if (!taken)
+        log_warn("deliver",
+                 "folder %s: a CRL whose thisUpdate is not later than that of the one before: a running "
+                 "OpenSSL keeps "
+                 "the old one until the next; configure a reload",
+                 target->path);
+    return append(shelf, err);
+}
+
+static int put_shelf(struct shelf *shelf, bool *reload, struct error *err)
+{
     if (find_slots(shelf, err) < 0)
         return -1;
-    bool compacts = target->kind == DELIVER_HASH_DIR ||
-                    (notify_is_set(&target->notify) && shelf->slot_count >= COMPACT_AT && has_news(shelf));
-    *reload = *reload || compacts;
-    return compacts ? compact(shelf, err) : append(shelf, err);
+    if (shelf->work->target->kind == DELIVER_HASH_DIR_LIVE)
+        return put_live(shelf, reload, err);
+    *reload = true;
+    return compact(shelf, err);
 }
 
 /* --- all hashes -------------------------------------------------------------------------------------------- */

@@ -81,4 +81,25 @@ revoke_now client-3
 expect "from then on" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
 check "the next one is appended" test -s "$clients.r1"
 check "and obeyed" is_refused http "$mutual" client-3
+
+# --- two in one second: stunnel would keep the first
+write_ca_config
+next_second
+second=$(date -u +%Y%m%d%H%M%SZ)
+make_crl() { # REVOKED...
+    local client
+    for client; do
+        printf 'R\t300101000000Z\t260101000000Z\t%s\tunknown\t/CN=%s\n' "$(serial_of "$client")" "$client"
+    done >"$dir/index.txt"
+    openssl ca -config "$dir/ca.cnf" -gencrl -crl_lastupdate "$second" 2>/dev/null |
+        openssl crl -outform DER -out "$dir/issuing-client.crl"
+}
+make_crl client-1 client-2
+expect "the first" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
+check "is appended" test -s "$clients.r2"
+check "and obeyed" gets_in http "$mutual" client-4
+make_crl client-1 client-2 client-4
+expect "the second" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
+check "comes by a reload" until_true 10 is_refused http "$mutual" client-4
+check "to one file" test ! -e "$clients.r1"
 finish

@@ -40,12 +40,12 @@ static int free_cas(void **state)
     return 0;
 }
 
-/* A CRL with that number; in DER. */
+/* A CRL with that number, and thisUpdate as many seconds after NOW; in DER. */
 static struct buffer crl_make(int ca, long number)
 {
     X509_CRL *crl = X509_CRL_new();
     ASN1_INTEGER *n = ASN1_INTEGER_new();
-    ASN1_TIME *time = ASN1_TIME_set(NULL, NOW);
+    ASN1_TIME *time = ASN1_TIME_set(NULL, NOW + number);
     assert_int_equal(ASN1_INTEGER_set(n, number), 1);
     X509_CRL_set_version(crl, X509_CRL_VERSION_2);
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(f.ca[ca].x509));
@@ -337,6 +337,28 @@ static void a_hundred_are_made_one_where_a_reload_follows(void **state)
     place_close(p);
 }
 
+static void a_second_one_in_a_second_needs_a_reload(void **state)
+{
+    (void)state;
+    struct place_of_delivery *p = folder_open(DELIVER_HASH_DIR_LIVE);
+    char command[512];
+    const char *argv[] = {command, NULL};
+    snprintf(command, sizeof command, "%s/hook", p->folder);
+    script_put(command, "#!/bin/sh\necho told >>${0%/*}/log\n");
+    assert_int_equal(GIVE(p, 1), DELIVER_DONE);
+    assert_int_equal(GIVE(p, 1), DELIVER_DONE); /* other octets, the same thisUpdate */
+    assert_int_equal(slot_holds(p, ONE, 1), 1);
+    p->target.notify.command = argv;
+    assert_int_equal(GIVE(p, 2), DELIVER_DONE);
+    assert_int_equal(slot_holds(p, ONE, 2), 2);
+    assert_false(exists(in_place(p, "log")));
+    assert_int_equal(GIVE(p, 2), DELIVER_DONE);
+    assert_file(in_place(p, "log"), "told\n");
+    assert_int_equal(slot_holds(p, ONE, 0), 2);
+    assert_int_equal(slot_holds(p, ONE, 1), -1);
+    place_close(p);
+}
+
 /* --- bundles, which need CRLs too ---------------------------------------------------------------------- */
 
 static void bundles(void **state)
@@ -393,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_new_one_is_appended),
         cmocka_unit_test(what_a_gap_hides_goes),
         cmocka_unit_test(a_hundred_are_made_one_where_a_reload_follows),
+        cmocka_unit_test(a_second_one_in_a_second_needs_a_reload),
         cmocka_unit_test(bundles),
         cmocka_unit_test(a_command_learns_which_crls),
     };
