@@ -11,8 +11,8 @@
  * takes it for one of its own files, and is the same each time, so that nothing piles up.
  *
  * Every call may block: for the disk, for a socket (5 seconds), for a command as long as it may take. Any
- * thread; one target by one thread at a time, and no two targets of one path. SIGPIPE must be ignored, SIGCHLD
- * not; every descriptor of the process must close on exec.
+ * thread; one target by one thread at a time, and no two targets of one path. SIGCHLD must not be ignored,
+ * and every descriptor of the process must close on exec.
  */
 #ifndef ANNUL_DELIVER_H
 #define ANNUL_DELIVER_H

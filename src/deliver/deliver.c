@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NAME_ROOM 64 /* what is put behind a configured path at most */
 #define RETRY_FIRST_S 2
 #define RETRY_MAX_S 300
 
@@ -129,6 +130,8 @@ static int hitch_path(const char *folder, const char *certificate_path, char out
 static int staple_path(const struct deliver_target *target, const char *certificate_path, char out[PATH_MAX],
                        struct error *err)
 {
+    if (strlen(certificate_path) > PATH_MAX - NAME_ROOM)
+        return error_set(err, "%.100s...: the path is too long", certificate_path);
     switch (target->kind) {
     case DELIVER_FILE:
     case DELIVER_NGINX:
@@ -317,11 +320,13 @@ static int check_place(const struct deliver_target *target, const char *certific
 
 int deliver_check(const struct deliver_target *target, const char *certificate_path, struct error *err)
 {
-    if (target->path && strlen(target->path) > PATH_MAX - 64)
+    if (target->path && strlen(target->path) > PATH_MAX - NAME_ROOM)
         return error_set(err, "%.100s...: the path is too long", target->path);
     if (!certificate_path && target->socket &&
         !is_one_word(target->crl_name ? target->crl_name : target->path))
         return error_set(err, "%s: HAProxy's socket takes no such name", target->path);
+    if (target->kind == DELIVER_NGINX && strpbrk(target->path, "\"\\$\r\n"))
+        return error_set(err, "%s: cannot stand in nginx's configuration", target->path);
     return check_place(target, certificate_path, err) < 0 ? -1 : notify_check(&target->notify, err);
 }
 

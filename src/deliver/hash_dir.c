@@ -236,12 +236,13 @@ static int refresh(struct shelf *shelf, struct error *err)
     return 0;
 }
 
-/* What is to be kept, and has its only copy at `limit` or above: the next one from *at on. False: none left. */
+/* What is to be kept, and has no file below the limit: the CRL of an owner, or a file of others. */
 struct mover {
-    int owner; /* or OTHERS */
-    const struct slot *slot;
+    int owner;               /* or OTHERS */
+    const struct slot *slot; /* of others: theirs */
 };
 
+/* The next one from *at on. False: none is left. */
 static bool next_mover(const struct shelf *shelf, unsigned limit, size_t *at, struct mover *mover)
 {
     for (; *at < shelf->count + shelf->slot_count; ++*at) {

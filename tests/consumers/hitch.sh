@@ -18,9 +18,10 @@ frontend = "[${tls%:*}]:${tls#*:}"
 backend = "[${public%:*}]:${public#*:}"
 pem-file = "$dir/server.pem"
 ocsp-dir = "$dir/ocsp"
-user = "nobody" # who cannot write there: what hitch itself fetches, it does not verify as we do
 workers = 1
 CONF
+# Who cannot write in the folder: what hitch itself fetches, it does not verify as we do.
+[ "$(id -u)" != 0 ] || echo 'user = "nobody"' >>"$dir/hitch.conf"
 give() { # [RESPONSE]
     deliver --kind hitch --path "$dir/ocsp" --state "$dir/state" "${telling[@]}" \
         staple "$dir/server.pem" "$pki/issuing-server.crt" "$@"
