@@ -48,6 +48,17 @@ check "client-1 is refused" until_true 10 is_refused mqtt "$mqtt" client-1
 check "within a second or two" test $SECONDS -le 2
 expect "nothing to do" same give --pid-file "$dir/mosquitto.pid" --process mosquitto
 
+# --- a power cut between the rename and the signal: what is on disk is new, and mosquitto is told all the same
+power_cut() { ANNUL_FAULT=deliver-renamed give --pid-file "$dir/mosquitto.pid"; }
+ctl register "$pki/client-4.crt" >/dev/null
+revoke_now client-4
+refuse "a power cut" power_cut
+check "mosquitto knows nothing" gets_in mqtt "$mqtt" client-4
+cp "$dir/crls.pem" "$dir/before.pem"
+expect "the next start tells it" delivered give --pid-file "$dir/mosquitto.pid"
+check "of the file that was there" cmp "$dir/before.pem" "$dir/crls.pem"
+check "client-4 is refused" until_true 10 is_refused mqtt "$mqtt" client-4
+
 # --- many changes; nobody good is ever refused
 for n in 1 2 3; do
     ctl release issuing-client "$(serial_of client-3)" >/dev/null
