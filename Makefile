@@ -98,10 +98,17 @@ tsan: ## the threaded parts, built with ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-tsan SANITIZE=thread CFLAGS='-O1 -g' programs-and-units
 	$(Q)BUILD=build-tsan tests/run.sh threads
 
-UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-programs-and-units: all $(UNITS)
+test-consumers: test-deps ## the real brokers and terminators, with what is delivered to them
+	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-check CFLAGS='-O1 -g' programs-and-units
+	$(Q)BUILD=build-check tests/run.sh consumers
 
-$(BUILD)/tests/%: tests/unit/%.c $(ARCHIVE)
+UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+programs-and-units: all $(UNITS) $(TOOLS)
+
+$(UNITS): $(BUILD)/tests/%: tests/unit/%.c $(ARCHIVE)
+$(TOOLS): $(BUILD)/tests/%: tests/tools/%.c $(ARCHIVE)
+$(UNITS) $(TOOLS):
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Isrc -Itests/unit $(shell pkg-config --cflags $(TESTPKGS)) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVE) \
@@ -123,7 +130,8 @@ bench-ocsp bench-crl bench-revoke:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) bench/$(@:bench-%=%).sh
 
-LINT_FILES := $(wildcard src/*.c src/*/*.c src/*/*.h include/annul/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c)
+LINT_FILES := $(wildcard src/*.c src/*/*.c src/*/*.h include/annul/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c \
+              tests/tools/*.c)
 lint: $(BUILD)/gen/migrations.inc $(BUILD)/gen/www.inc ## formatting, cppcheck, shellcheck; warnings are errors always
 	$(Q)clang-format --dry-run -Werror $(LINT_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
@@ -144,13 +152,15 @@ bench-deps: ## install the packages that the benchmarks need
 
 install: all ## install under DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/annul
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(SYSCONFDIR)/annul
 	install -m 755 $(BUILD)/annuld $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(BUILD)/annul-signer $(DESTDIR)$(PREFIX)/libexec/annul/
 	install -m 755 $(BUILD)/annulctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7/
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	for unit in systemd/*.service systemd/*.socket; do \
 	    sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/}; done
@@ -159,7 +169,7 @@ install: all ## install under DESTDIR and PREFIX
 
 uninstall: ## remove what install put there; configuration and data stay
 	rm -f $(DESTDIR)$(PREFIX)/sbin/annuld $(DESTDIR)$(PREFIX)/libexec/annul/annul-signer $(DESTDIR)$(PREFIX)/bin/annulctl
-	rm -f $(foreach n,1 5 8,$(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man$(n)/%,$(wildcard man/*.$(n))))
+	rm -f $(foreach n,1 5 7 8,$(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man$(n)/%,$(wildcard man/*.$(n))))
 	rm -f $(patsubst systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard systemd/*.service systemd/*.socket))
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/annul.conf
 
@@ -169,4 +179,4 @@ clean: ## remove everything that was built (not the demo's data in var/)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all run test check asan tsan fuzz bench bench-ocsp bench-crl bench-revoke lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE
+.PHONY: all run test test-consumers check asan tsan fuzz bench bench-ocsp bench-crl bench-revoke lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE

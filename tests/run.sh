@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the tests of $BUILD: `run.sh` everything, `run.sh quick` the units and the main system test,
-# `run.sh threads` what exercises threads. The last line counts test programs.
-set -u
+# `run.sh threads` what exercises threads, `run.sh consumers` the real brokers and terminators. The last line counts
+# test programs.
 cd "$(dirname "$0")/.." || exit
 export BUILD=${BUILD:-build}
 what=${1:-all}
@@ -14,7 +14,8 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:exitcode=66}
 
 case $what in
-all) tests=("$BUILD"/tests/test_* tests/system/*.sh) ;;
+all) tests=("$BUILD"/tests/test_* tests/system/*.sh tests/consumers/*.sh) ;;
+consumers) tests=(tests/consumers/*.sh) ;;
 quick) tests=("$BUILD"/tests/test_* tests/system/main.sh) ;;
 threads) tests=("$BUILD"/tests/test_{store,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group}.sh) ;;
 *) tests=("$@") ;;

@@ -14,6 +14,9 @@ size_t base64_encode(const uint8_t *data, size_t len, char *out);
  * `out` has room for len / 4 * 3 + 3 octets. Returns the octets written, or -1. */
 long base64_decode(const char *text, size_t len, uint8_t *out);
 
+/* Appends `der` in PEM (RFC 7468); `label` is "X509 CRL", "CERTIFICATE", ... False when out of memory. */
+bool pem_add(struct buffer *pem, const char *label, struct bytes der);
+
 /* Undoes %XX once, in place, for a path (a plus stays a plus). Returns the new length, or -1 where a percent
  * sign is not followed by two digits or names a NUL. */
 long percent_decode(char *text, size_t len);

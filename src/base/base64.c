@@ -72,6 +72,22 @@ long base64_decode(const char *text, size_t len, uint8_t *out)
     return out - start;
 }
 
+#define LINE 48 /* octets in 64 characters */
+
+bool pem_add(struct buffer *pem, const char *label, struct bytes der)
+{
+    size_t lines = (der.len + LINE - 1) / LINE;
+    if (!buffer_printf(pem, "-----BEGIN %s-----\n", label) ||
+        !buffer_reserve(pem, BASE64_ENCODED_LEN(der.len) + lines))
+        return false;
+    for (size_t at = 0; at < der.len; at += LINE) {
+        size_t part = der.len - at < LINE ? der.len - at : LINE;
+        pem->len += base64_encode(der.at + at, part, (char *)pem->at + pem->len);
+        pem->at[pem->len++] = '\n';
+    }
+    return buffer_printf(pem, "-----END %s-----\n", label);
+}
+
 long percent_decode(char *text, size_t len)
 {
     char *out = memchr(text, '%', len);

@@ -153,17 +153,7 @@ char *certificate_subject_text(const struct certificate *certificate)
 
 bool certificate_to_pem(struct bytes der, struct buffer *pem)
 {
-    char line[65];
-    if (!buffer_add_text(pem, "-----BEGIN CERTIFICATE-----\n"))
-        return false;
-    for (size_t at = 0; at < der.len; at += 48) {
-        size_t part = der.len - at < 48 ? der.len - at : 48;
-        size_t n = base64_encode(der.at + at, part, line);
-        line[n] = '\n';
-        if (!buffer_add(pem, line, n + 1))
-            return false;
-    }
-    return buffer_add_text(pem, "-----END CERTIFICATE-----\n");
+    return pem_add(pem, "CERTIFICATE", der);
 }
 
 int certificate_issued_by(const struct certificate *certificate, const struct certificate *issuer)

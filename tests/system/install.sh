@@ -7,8 +7,8 @@ cd "$top" || exit 1
 dest=$dir/dest
 check "make install" make --no-print-directory BUILD="$dir/build" PREFIX=/usr DESTDIR="$dest" install
 for file in usr/sbin/annuld usr/bin/annulctl usr/libexec/annul/annul-signer usr/share/man/man8/annuld.8 \
-    usr/share/man/man5/annuld.conf.5 usr/share/man/man1/annulctl.1 usr/lib/systemd/system/annuld.service \
-    usr/lib/systemd/system/annul-signer.socket usr/lib/sysusers.d/annul.conf etc/annul/annuld.conf; do
+    usr/share/man/man5/annuld.conf.5 usr/share/man/man1/annulctl.1 usr/share/man/man7/annul-consumers.7 \
+    usr/lib/systemd/system/annuld.service usr/lib/systemd/system/annul-signer.socket usr/lib/sysusers.d/annul.conf etc/annul/annuld.conf; do
     check "there is /$file" test -s "$dest/$file"
 done
 refuse "no placeholder is left" grep -rE '@(PREFIX|SYSCONFDIR)@' "$dest/usr/lib/systemd"

@@ -137,6 +137,31 @@ static void base64_comes_back_for_every_length(void **state)
     }
 }
 
+/* Lines of 64 characters, the last one shorter, none empty. */
+static void pem_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t len;
+        const char *tail;
+    } rows[] = {{0, "-----BEGIN X-----\n"},
+                {1, "-----BEGIN X-----\nAA==\n"},
+                {48, "\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"},
+                {49, "AAAAAAAA\nAA==\n"}};
+    static const uint8_t zeros[64];
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buffer pem = {0};
+        char end[128];
+        snprintf(end, sizeof end, "%s-----END X-----\n", rows[i].tail);
+        assert_true(pem_add(&pem, "X", (struct bytes){zeros, rows[i].len}) && buffer_add(&pem, "", 1));
+        const char *text = (char *)pem.at;
+        assert_int_equal(strncmp(text, "-----BEGIN X-----\n", 18), 0);
+        assert_true(strlen(text) >= strlen(end));
+        assert_string_equal(text + strlen(text) - strlen(end), end);
+        buffer_free(&pem);
+    }
+}
+
 /* --- percent signs ------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -303,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex_is_lower_case_and_ends),
         cmocka_unit_test(hex_digits_are_these_and_no_others),
+        cmocka_unit_test(pem_lines),
         cmocka_unit_test(base64_agrees_with_rfc4648),
         cmocka_unit_test(base64_knows_what_is_wrong),
         cmocka_unit_test(base64_takes_64_letters_and_no_others),

@@ -1,0 +1,105 @@
+#!/bin/bash
+# OpenSSL: a staple for `openssl s_server`; a hash folder for stunnel, which reads on where it has read.
+# shellcheck source=tests/consumers/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+write_config < <(issuer_section root </dev/null)
+start_daemon
+register_usual
+check "the CRLs are here" fetch_crls
+server_chain >"$dir/server.pem"
+
+# --- s_server reads the file when it starts
+tls=127.0.0.1:$(free_port)
+fetch_staple "$dir/good.der"
+expect "a staple" delivered deliver --kind file --path "$dir/staple.der" --state "$dir/state-staple" \
+    staple "$dir/server.pem" "$pki/issuing-server.crt" "$dir/good.der"
+consumer "$dir/s_server.log" openssl s_server -quiet -accept "$tls" -www -cert "$pki/server.crt" -key "$pki/server.key" \
+    -cert_chain "$pki/server-chain.pem" -status_file "$dir/staple.der"
+check "is stapled" until_true 10 staples "$tls" good
+check "curl verifies it" curl_verifies "$tls"
+check "GnuTLS verifies it" gnutls_verifies "$tls"
+expect "withdrawn" delivered deliver --kind file --path "$dir/staple.der" --state "$dir/state-staple" \
+    staple "$dir/server.pem" "$pki/issuing-server.crt"
+check "it is gone" test ! -e "$dir/staple.der"
+
+# --- stunnel; of two CRLs OpenSSL takes the one whose thisUpdate is later, in whole seconds
+mutual=127.0.0.1:$(free_port)
+crls=$dir/crls
+mkdir "$crls"
+cat >"$dir/stunnel.conf" <<CONF
+foreground = yes
+pid = $dir/stunnel.pid
+syslog = no
+[in]
+accept = $mutual
+connect = $public
+cert = $dir/server.pem
+key = $pki/server.key
+CAfile = $pki/chain.pem
+CRLpath = $crls
+verifyChain = yes
+CONF
+give() { # [OPTIONS]
+    # shellcheck disable=SC2046 # words
+    deliver --kind hash-dir-live --path "$crls" --state "$dir/state" "$@" crls $(chain_crls)
+}
+clients=$crls/$(openssl x509 -in "$pki/issuing-client.crt" -noout -hash)
+
+expect "the CRLs" delivered give
+consumer "$dir/stunnel.log" stunnel4 "$dir/stunnel.conf"
+check "stunnel starts" until_true 10 gets_in http "$mutual" client-0
+loop_start http "$mutual" client-0
+check "client-1 gets in" gets_in http "$mutual" client-1
+check "client-2 is refused" is_refused http "$mutual" client-2
+expect "nothing to do" same give
+next_second
+revoke_now client-1
+expect "a new CRL" delivered give
+check "client-1 is refused at once, without a reload" is_refused http "$mutual" client-1
+check "the new one stands behind the old one" test -s "$clients.r1" -a ! -e "$clients.r2"
+check "which is a link to it" test "$clients.r0" -ef "$clients.r1"
+next_second
+ctl release issuing-client "$(serial_of client-3)" >/dev/null
+until_true 10 crl_lacks "$(serial_of client-3)" && fetch_crls
+expect "and another one" delivered give
+check "client-3 gets in" gets_in http "$mutual" client-3
+
+check "client-0 never was refused" loop_end client-0
+
+# --- a hundred: from the beginning, with a reload (for which stunnel closes its port for a moment)
+for n in {3..120}; do ln "$clients.r0" "$clients.r$n"; done
+check "they are read" is_refused http "$mutual" client-1
+next_second
+ctl register "$pki/client-4.crt" >/dev/null
+revoke_now client-4
+expect "a new CRL, and a reload" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
+check "client-4 is refused" until_true 10 is_refused http "$mutual" client-4
+check "by one file" test -s "$clients.r0" -a ! -e "$clients.r1"
+next_second
+revoke_now client-3
+expect "from then on" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
+check "the next one is appended" test -s "$clients.r1"
+check "and obeyed" is_refused http "$mutual" client-3
+
+# --- two in one second: stunnel would keep the first
+write_ca_config
+next_second
+second=$(date -u +%Y%m%d%H%M%SZ)
+make_crl() { # REVOKED...
+    local client
+    for client; do
+        printf 'R\t300101000000Z\t260101000000Z\t%s\tunknown\t/CN=%s\n' "$(serial_of "$client")" "$client"
+    done >"$dir/index.txt"
+    openssl ca -config "$dir/ca.cnf" -gencrl -crl_lastupdate "$second" 2>/dev/null |
+        openssl crl -outform DER -out "$dir/issuing-client.crl"
+}
+make_crl client-1 client-2
+expect "the first" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
+check "is appended" test -s "$clients.r2"
+check "and obeyed" gets_in http "$mutual" client-4
+make_crl client-1 client-2 client-4
+expect "the second" delivered give --pid-file "$dir/stunnel.pid" --process stunnel4
+check "comes by a reload" until_true 10 is_refused http "$mutual" client-4
+check "to one file" test ! -e "$clients.r1"
+finish
