@@ -38,7 +38,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $(1) '$(2)')
 
 # One archive of all rooms (`ls src`): each program takes from it what it uses, and only the libraries of that. So
 # annuld has no code that reads a private key, and annulctl none that knows SQLite; tests/system/install.sh looks.
-PROGRAMS := annuld annul-signer annulctl
+PROGRAMS := annuld annul-signer annulctl annul-stapler
 OBJ_OF    = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
 ALL_SRC  := $(wildcard src/*.c src/*/*.c)
 ARCHIVE  := $(BUILD)/libannul.a
@@ -155,7 +155,7 @@ install: all ## install under DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(SYSCONFDIR)/annul
-	install -m 755 $(BUILD)/annuld $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(BUILD)/annuld $(BUILD)/annul-stapler $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(BUILD)/annul-signer $(DESTDIR)$(PREFIX)/libexec/annul/
 	install -m 755 $(BUILD)/annulctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
@@ -165,10 +165,12 @@ install: all ## install under DESTDIR and PREFIX
 	for unit in systemd/*.service systemd/*.socket; do \
 	    sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/}; done
 	install -m 644 systemd/annul.sysusers $(DESTDIR)$(SYSUSERSDIR)/annul.conf
-	test -e $(DESTDIR)$(SYSCONFDIR)/annul/annuld.conf || install -m 644 systemd/annuld.conf $(DESTDIR)$(SYSCONFDIR)/annul/annuld.conf
+	for conf in annuld.conf annul-stapler.conf; do \
+	    test -e $(DESTDIR)$(SYSCONFDIR)/annul/$$conf || install -m 644 systemd/$$conf $(DESTDIR)$(SYSCONFDIR)/annul/; done
 
 uninstall: ## remove what install put there; configuration and data stay
-	rm -f $(DESTDIR)$(PREFIX)/sbin/annuld $(DESTDIR)$(PREFIX)/libexec/annul/annul-signer $(DESTDIR)$(PREFIX)/bin/annulctl
+	rm -f $(DESTDIR)$(PREFIX)/sbin/annuld $(DESTDIR)$(PREFIX)/sbin/annul-stapler
+	rm -f $(DESTDIR)$(PREFIX)/libexec/annul/annul-signer $(DESTDIR)$(PREFIX)/bin/annulctl
 	rm -f $(foreach n,1 5 7 8,$(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man$(n)/%,$(wildcard man/*.$(n))))
 	rm -f $(patsubst systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard systemd/*.service systemd/*.socket))
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/annul.conf

@@ -58,6 +58,14 @@ void certificate_points(const struct certificate *certificate, certificate_each_
 /* Whether keyUsage, where there is one, allows signing CRLs. */
 bool certificate_may_sign_crls(const struct certificate *certificate);
 
+/* Appends the http and https URLs of its OCSP responders (authorityInfoAccess), or of its complete CRLs by its own CA
+ * (cRLDistributionPoints), each with a NUL behind it. False when out of memory. */
+bool certificate_ocsp_urls(const struct certificate *certificate, struct buffer *urls);
+bool certificate_crl_urls(const struct certificate *certificate, struct buffer *urls);
+
+/* Whether it says that its holder staples (TLS feature status_request, RFC 7633). */
+bool certificate_must_staple(const struct certificate *certificate);
+
 /* Whether it allows signing OCSP responses: digitalSignature or nonRepudiation (RFC 5280 section 4.2.1.12). */
 bool certificate_may_sign_ocsp(const struct certificate *certificate);
 

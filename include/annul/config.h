@@ -7,18 +7,13 @@
 #ifndef ANNUL_CONFIG_H
 #define ANNUL_CONFIG_H
 
+#include <annul/config_value.h>
 #include <annul/error.h>
 #include <annul/log.h>
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A text from the file and the line where it stands. `text` is NULL where it was not given. */
-struct config_value {
-    char *text;
-    int line;
-};
 
 enum unlisted { UNLISTED_UNKNOWN, UNLISTED_GOOD, UNLISTED_REVOKED, UNLISTED_UNAUTHORIZED };
 enum nonce_policy { NONCE_ECHO, NONCE_IGNORE, NONCE_REQUIRE };

@@ -1,8 +1,9 @@
 /* HTTP requests, over TCP or a Unix socket, one at a time on a handle that keeps its connection.
  *
- * A request names everything it may cost: how long it may take and how much it may bring. Redirects are not
- * followed, proxies are used only where asked for, and the bearer token goes into the Authorization header
- * and nowhere else: not into messages, and not to another host.
+ * A request names everything it may cost: how long it may take and how much it may bring. Redirects are followed only
+ * where asked for, only by GET and HEAD and only to http and https; proxies are used only where asked for. The bearer
+ * token goes into the Authorization header and nowhere else: not into messages, and not to another host. Where a name
+ * has addresses of both kinds, IPv6 is tried first, and IPv4 beside it after 200 ms (RFC 8305).
  *
  * An answer with any status is a success here; what 404 means is the caller's affair. One handle is for one
  * thread; several handles may be used at once after fetch_start.
@@ -12,8 +13,12 @@
 
 #include <annul/bytes.h>
 #include <annul/error.h>
+#include <annul/time.h>
+
+#include <stdatomic.h>
 
 #define FETCH_CONTENT_TYPE_MAX 128
+#define FETCH_ETAG_MAX 200
 
 /* How a handle connects. The strings are copied. */
 struct fetch_options {
@@ -22,20 +27,26 @@ struct fetch_options {
     const char *user_agent;  /* NULL: none is sent */
     int64_t connect_ms;      /* for the connection alone; 0: 5 seconds */
     bool use_proxy;          /* obey http_proxy and its like */
+    const char *proxy;       /* this one, whatever they say; NULL: none but those */
 };
 
 /* Takes the next piece of an answer's body; other than 0 ends the transfer with an error. */
 typedef int fetch_sink(void *arg, struct bytes piece);
 
+#define FETCH_SLOW 100
 struct fetch_request {
     const char *method;         /* "GET"; HEAD brings no body */
     const char *url;            /* http or https; over a Unix socket its host is only the Host header */
+    const char *shown;          /* in messages, in place of the URL; NULL: the URL */
     struct bytes body;          /* sent where `content_type` is not NULL, borrowed until the call returns */
     const char *content_type;   /* NULL: no body */
     const char *const *headers; /* more "Name: value" lines, NULL at the end; or NULL */
     int64_t total_ms;           /* for the whole exchange; 0: 60 seconds */
-    size_t body_max;            /* octets of an answer; more is an error; 0: 1 MiB */
-    fetch_sink *sink; /* gets the body as it comes, `body` of the response stays empty; may be NULL */
+    int64_t slow_ms;    /* give up where less than FETCH_SLOW octets a second come for so long; 0: never */
+    unsigned redirects; /* to follow at the most */
+    const atomic_bool *stop; /* once true the exchange ends within a second; may be NULL */
+    size_t body_max;         /* octets of an answer; more is an error; 0: 1 MiB */
+    fetch_sink *sink;        /* gets the body as it comes, `body` of the response stays empty; may be NULL */
     void *sink_arg;
 };
 
@@ -44,6 +55,14 @@ struct fetch_response {
     struct buffer body; /* with a NUL behind it that `len` does not count, where it is not empty */
     char content_type[FETCH_CONTENT_TYPE_MAX]; /* lower case, without parameters; "" where there is none */
     int os_error;                              /* errno of a connection that could not be made, or 0 */
+
+    /* What HTTP says of keeping it (RFC 9111), as far as it was said and could be understood. */
+    char etag
+        [FETCH_ETAG_MAX]; /* as it is to be sent back, with quotes; "" where there is none, or a longer one */
+    int64_t modified_at;  /* Last-Modified, or TIME_NONE */
+    int64_t fresh_s;      /* seconds: max-age, or Expires less Date, less Age; -1: not said */
+    int64_t retry_s;      /* Retry-After in seconds; -1: not said */
+    bool waited;          /* Preference-Applied: wait (RFC 7240) */
 };
 
 struct fetch;
@@ -61,6 +80,9 @@ void fetch_free(struct fetch *fetch); /* NULL-safe; wipes the token */
 int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct fetch_response *response,
                struct error *err);
 void fetch_response_free(struct fetch_response *response); /* NULL-safe; leaves it empty */
+
+/* Whether it is a URL that can be asked for: http:// or https:// and a host. */
+bool fetch_url_is_good(const char *url);
 
 /* Appends `text` with everything but RFC 3986 unreserved characters as %XX: for a path segment or a query
  * value. False when out of memory. */

@@ -38,6 +38,12 @@ struct ocsp_request {
     bool is_signed;
 };
 
+/* Where the path of a URL is an OCSP GET, the base64 in it: after "/ocsp/", "/ocsp" (EMQX adds no slash) or "/". Else NULL. */
+const char *ocsp_path(const char *url);
+
+/* Decodes that, percent signs first, in its place; empty where it is no base64: which is no OCSPRequest either. */
+struct bytes ocsp_path_decode(char *path);
+
 /* OCSP_SUCCESSFUL, or OCSP_MALFORMED_REQUEST with the reason in `err`. */
 enum ocsp_status ocsp_request_parse(struct bytes der, struct ocsp_request *request, struct error *err);
 

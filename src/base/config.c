@@ -1,20 +1,9 @@
-#include "config_read.h"
+#include "config_issuer.h"
 
-#include <annul/bytes.h>
-
-#include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define CONFIG_MAX (4 << 20)
-
-/* libconfuse takes the end of the file for the end of every open section. So a key that is known outside of
- * sections alone is put behind the text: where a brace is missing, it is refused. */
-#define END_KEY "end_of_annuld_conf"
 
 /* --- the keys, each with its default ------------------------------------------------------------------- */
 
@@ -67,28 +56,8 @@ static cfg_opt_t keys[] = {
     CFG_SEC("signer", signer_keys, CFGF_NONE),
     CFG_SEC("log", log_keys, CFGF_NONE),
     CFG_SEC("issuer", config_issuer_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-    CFG_BOOL(END_KEY, cfg_false, CFGF_NONE),
-    CFG_END(),
+    CONFIG_FILE_END(),
 };
-
-static const char *reading_path;
-static struct error *reading_error;
-
-static void reading_failed(cfg_t *cfg, const char *format, va_list args)
-{
-    char message[400];
-    if (reading_error->text[0]) /* the first message is the cause */
-        return;
-    vsnprintf(message, sizeof message, format, args);
-    const char *remedy = "";
-    if (strstr(message, END_KEY))
-        snprintf(message, sizeof message, "the file ends inside a section: a closing brace is missing");
-    else if (strstr(message, "no such option"))
-        remedy = " (annuld.conf(5) lists the keys of each section)";
-    else if (strstr(message, "duplicate title"))
-        remedy = "; make the two sections one, or give this one another title";
-    error_set(reading_error, "%s:%d: %s%s", reading_path, cfg->line, message, remedy);
-}
 
 int config_error(const struct config *config, int line, struct error *err, const char *format, ...)
 {
@@ -148,7 +117,7 @@ static int read_listeners(struct config *config, cfg_t *root, struct error *err)
     int64_t timeout_s = 0;
     config->public.listen_count = config_list_of(public, "listen", &config->public.listen);
     config->admin.listen_count = config_list_of(admin, "listen", &config->admin.listen);
-    config->admin.socket = config_file_of(config, admin, "socket");
+    config->admin.socket = config_file_of(config->path, admin, "socket");
     if (config->public.listen_count == 0)
         return config_error(config, public->line, err, "public: no listen; add listen = {\"0.0.0.0:80\"}");
     if (config->admin.listen_count == 0 && !config->admin.socket.text)
@@ -158,11 +127,12 @@ static int read_listeners(struct config *config, cfg_t *root, struct error *err)
         return config_error(config, config->admin.socket.line, err,
                             "admin socket %s: a Unix socket's path has at most 107 octets",
                             config->admin.socket.text);
-    if (config_number_of(config, public, "workers", 1, 64, &config->public.workers, err) < 0 ||
-        config_number_of(config, public, "connections", 16, 1000000, &config->public.connections, err) < 0 ||
-        config_number_of(config, public, "connections_per_address", 1, 1000000,
+    if (config_number_of(config->path, public, "workers", 1, 64, &config->public.workers, err) < 0 ||
+        config_number_of(config->path, public, "connections", 16, 1000000, &config->public.connections, err) <
+            0 ||
+        config_number_of(config->path, public, "connections_per_address", 1, 1000000,
                          &config->public.connections_per_address, err) < 0 ||
-        config_duration_of(config, public, "timeout", 1, 3600, &timeout_s, err) < 0)
+        config_duration_of(config->path, public, "timeout", 1, 3600, &timeout_s, err) < 0)
         return -1;
     config->public.timeout_s = (unsigned)timeout_s;
     return check_listens(config, err);
@@ -172,13 +142,13 @@ static int read_ocsp(struct config *config, cfg_t *ocsp, struct error *err)
 {
     static const char *const statuses[] = {"200", "5xx", NULL};
     unsigned cache_mb = 0;
-    int status = config_choice_of(config, ocsp, "error_status", statuses, err);
-    if (status < 0 || config_number_of(config, ocsp, "cache_mb", 1, 1 << 20, &cache_mb, err) < 0 ||
-        config_duration_of(config, ocsp, "max_age", 0, 86400, &config->ocsp_max_age_s, err) < 0)
+    int status = config_choice_of(config->path, ocsp, "error_status", statuses, err);
+    if (status < 0 || config_number_of(config->path, ocsp, "cache_mb", 1, 1 << 20, &cache_mb, err) < 0 ||
+        config_duration_of(config->path, ocsp, "max_age", 0, 86400, &config->ocsp_max_age_s, err) < 0)
         return -1;
     config->ocsp_cache_octets = (size_t)cache_mb << 20;
     config->ocsp_errors_as_5xx = status == 1;
-    config->presigned = config_file_of(config, ocsp, "presigned");
+    config->presigned = config_file_of(config->path, ocsp, "presigned");
     if (!config->presigned.text &&
         asprintf(&config->presigned.text, "%s-presigned", config->database.text) < 0)
         return error_set(err, "out of memory");
@@ -188,12 +158,12 @@ static int read_ocsp(struct config *config, cfg_t *ocsp, struct error *err)
 static int read_crl(struct config *config, cfg_t *crl, struct error *err)
 {
     unsigned delay = 0;
-    config->crl_directory = config_file_of(config, crl, "directory");
-    if (config_number_of(config, crl, "delay_ms", 0, 1000, &delay, err) < 0 ||
-        config_duration_of(config, crl, "wait_max", 0, 3600, &config->crl_wait_max_s, err) < 0 ||
-        config_number_of(config, crl, "waiters", 1, 500000, &config->crl_waiters, err) < 0 ||
-        config_number_of(config, crl, "waiters_per_address", 1, 500000, &config->crl_waiters_per_address,
-                         err) < 0)
+    config->crl_directory = config_file_of(config->path, crl, "directory");
+    if (config_number_of(config->path, crl, "delay_ms", 0, 1000, &delay, err) < 0 ||
+        config_duration_of(config->path, crl, "wait_max", 0, 3600, &config->crl_wait_max_s, err) < 0 ||
+        config_number_of(config->path, crl, "waiters", 1, 500000, &config->crl_waiters, err) < 0 ||
+        config_number_of(config->path, crl, "waiters_per_address", 1, 500000,
+                         &config->crl_waiters_per_address, err) < 0)
         return -1;
     config->crl_delay_ms = delay;
     return 0;
@@ -202,12 +172,12 @@ static int read_crl(struct config *config, cfg_t *crl, struct error *err)
 static int read_rest(struct config *config, cfg_t *root, struct error *err)
 {
     cfg_t *log = cfg_getsec(root, "log"), *signer = cfg_getsec(root, "signer");
-    config->database = config_file_of(config, cfg_getsec(root, "database"), "path");
-    config->signer_program = config_file_of(config, signer, "program");
-    config->signer_socket = config_file_of(config, signer, "socket");
-    if (config_number_of(config, signer, "threads", 1, 64, &config->signer_threads, err) < 0)
+    config->database = config_file_of(config->path, cfg_getsec(root, "database"), "path");
+    config->signer_program = config_file_of(config->path, signer, "program");
+    config->signer_socket = config_file_of(config->path, signer, "socket");
+    if (config_number_of(config->path, signer, "threads", 1, 64, &config->signer_threads, err) < 0)
         return -1;
-    config->openssl_config = config_file_of(config, signer, "openssl_config");
+    config->openssl_config = config_file_of(config->path, signer, "openssl_config");
     int level = log_level_parse(cfg_getstr(log, "level"));
     if (level < 0)
         return config_error(config, config_line_of(log, "level"), err,
@@ -219,81 +189,22 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
     return read_ocsp(config, cfg_getsec(root, "ocsp"), err);
 }
 
-/* libconfuse 3.3 miscounts lines that hold comments: they become blanks before it sees them. */
-static void blank_comments(char *text)
-{
-    char before = '\n';
-    while (*text) {
-        if (*text == '"' || *text == '\'') { /* to the closing quote, over escapes */
-            char quote = *text++;
-            while (*text && *text != quote)
-                text += *text == '\\' && text[1] ? 2 : 1;
-        } else if (*text == '#' || (strchr(" \t\n{}=,;", before) && text[0] == '/' && text[1] == '/')) {
-            while (*text && *text != '\n')
-                *text++ = ' ';
-            before = ' ';
-            continue;
-        } else if (strchr(" \t\n{}=,;", before) && text[0] == '/' && text[1] == '*' &&
-                   strstr(text + 2, "*/")) {
-            for (char *end = strstr(text + 2, "*/") + 2; text < end; text++)
-                *text = *text == '\n' ? '\n' : ' ';
-            before = ' ';
-            continue;
-        }
-        before = *text;
-        text += *text != 0;
-    }
-}
-
-static int read_text(struct config *config, cfg_t *root, struct error *err)
-{
-    struct buffer text = {0};
-    if (file_read(config->path, CONFIG_MAX, &text) < 0)
-        return error_set(err, "%s: %s", config->path, strerror(errno));
-    int result = -1;
-    if (buffer_add_text(&text, "\n" END_KEY " = true\n") && buffer_add(&text, "", 1)) {
-        blank_comments((char *)text.at);
-        result = cfg_parse_buf(root, (const char *)text.at);
-    }
-    buffer_free(&text);
-    if (result != CFG_SUCCESS)
-        return err->text[0] ? -1 : error_set(err, "%s: syntax error", config->path);
-    if (!cfg_getbool(root, END_KEY))
-        return error_set(err, "%s: the file ends inside a string or a comment", config->path);
-    return 0;
-}
-
 struct config *config_load(const char *path, struct error *err)
 {
     struct config *config = calloc(1, sizeof *config);
-    int result = -1;
-    err->text[0] = 0;
-    reading_error = err;
-    reading_path = path;
     if (!config || !(config->path = strdup(path))) {
         free(config);
         error_set(err, "out of memory");
         return NULL;
     }
-    config_note_lines(keys);
-    cfg_t *root = cfg_init(keys, CFGF_NONE);
-    cfg_set_error_function(root, reading_failed);
-    if (read_text(config, root, err) == 0 && read_listeners(config, root, err) == 0 &&
-        read_rest(config, root, err) == 0)
-        result = read_issuers(config, root, err);
-    cfg_free(root);
-    config_forget_lines();
-    if (result == 0)
+    cfg_t *root = config_file_read(path, keys, "annuld.conf(5)", err);
+    bool good = root && read_listeners(config, root, err) == 0 && read_rest(config, root, err) == 0 &&
+                read_issuers(config, root, err) == 0;
+    config_file_free(root);
+    if (good)
         return config;
     config_free(config);
     return NULL;
-}
-
-static void free_list(struct config_value *list, size_t count)
-{
-    for (size_t i = 0; list && i < count; i++)
-        free(list[i].text);
-    free(list);
 }
 
 void config_free(struct config *config)
@@ -303,8 +214,8 @@ void config_free(struct config *config)
     for (size_t i = 0; config->issuers && i < config->issuer_count; i++)
         config_free_issuer(&config->issuers[i]);
     free(config->issuers);
-    free_list(config->public.listen, config->public.listen_count);
-    free_list(config->admin.listen, config->admin.listen_count);
+    config_free_list(config->public.listen, config->public.listen_count);
+    config_free_list(config->admin.listen, config->admin.listen_count);
     free(config->admin.socket.text);
     free(config->database.text);
     free(config->presigned.text);

@@ -1,5 +1,5 @@
 /* The issuer sections of annuld.conf. */
-#include "config_read.h"
+#include "config_issuer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +69,7 @@ static int read_alias(const struct config *config, cfg_t *section, struct config
             return config_error(config, alias->path.line, err,
                                 "alias \"%s\": paths that begin with %s have a meaning already", path,
                                 taken[i]);
-    int format = config_choice_of(config, section, "format", formats, err);
+    int format = config_choice_of(config->path, section, "format", formats, err);
     alias->pem = format == 1;
     return format < 0 ? -1 : 0;
 }
@@ -88,9 +88,9 @@ static int read_signers(const struct config *config, cfg_t *section, struct conf
             signer->certificate = certificates[i];
         if (i < key_count)
             signer->key = keys_of[i];
-        config_make_absolute(config, &signer->certificate);
+        config_make_absolute(config->path, &signer->certificate);
         if (signer->key.text && !config_is_uri(signer->key.text))
-            config_make_absolute(config, &signer->key);
+            config_make_absolute(config->path, &signer->key);
     }
     free(certificates);
     free(keys_of);
@@ -128,9 +128,10 @@ static int read_delegates(const struct config *config, cfg_t *section, struct co
         cfg_t *at = cfg_getnsec(section, "delegate", (unsigned)i);
         struct config_delegate *delegate = &issuer->delegates[issuer->delegate_count++];
         delegate->kind = (struct config_value){strdup(cfg_title(at)), config_line_of_section(at)};
-        delegate->chain = config_file_of(config, at, "chain");
+        delegate->chain = config_file_of(config->path, at, "chain");
         if (check_key_kind(config, &delegate->kind, err) < 0 ||
-            config_duration_of(config, at, "lifetime", 3600, 366 * 86400LL, &delegate->lifetime_s, err) < 0)
+            config_duration_of(config->path, at, "lifetime", 3600, 366 * 86400LL, &delegate->lifetime_s,
+                               err) < 0)
             return -1;
     }
     if (count && issuer->signer_count)
@@ -186,9 +187,9 @@ static int read_presigning(const struct config *config, cfg_t *section, struct c
 {
     static const char *const extents[] = {"none", "all", NULL};
     static const char *const hashes[] = {"sha1", "sha256", "sha384", "sha512", NULL};
-    int extent = config_choice_of(config, section, "presign", extents, err);
+    int extent = config_choice_of(config->path, section, "presign", extents, err);
     if (extent < 0 ||
-        config_number_of(config, section, "presign_rate", 1, 100000, &issuer->presign_rate, err) < 0)
+        config_number_of(config->path, section, "presign_rate", 1, 100000, &issuer->presign_rate, err) < 0)
         return -1;
     issuer->presign = extent == 1;
     if (issuer->presign && issuer->nonce == NONCE_REQUIRE)
@@ -202,7 +203,7 @@ static int read_presigning(const struct config *config, cfg_t *section, struct c
                             "issuer \"%s\": presign_hashes = {}: name at least one, or presign = \"none\"",
                             issuer->name.text);
     for (unsigned i = 0; i < cfg_size(section, "presign_hashes"); i++) {
-        int hash = config_choice_at(config, section, "presign_hashes", i, hashes, err);
+        int hash = config_choice_at(config->path, section, "presign_hashes", i, hashes, err);
         if (hash < 0)
             return -1;
         if (issuer->presign_hashes & 1u << hash)
@@ -265,16 +266,16 @@ static int read_crls(const struct config *config, cfg_t *section, struct config_
 {
     static const char *const scopes[] = {"all", "user", "ca", NULL}; /* as enum crl_scope */
     static const char *const expired[] = {"prune", "keep", NULL};
-    int keep = config_choice_of(config, section, "expired_on_crl", expired, err);
-    issuer->crl_scope = config_choice_of(config, section, "crl_scope", scopes, err);
+    int keep = config_choice_of(config->path, section, "expired_on_crl", expired, err);
+    issuer->crl_scope = config_choice_of(config->path, section, "crl_scope", scopes, err);
     if (keep < 0 || issuer->crl_scope < 0 ||
-        config_number_of(config, section, "shards", 0, CONFIG_SHARDS_MAX, &issuer->shards, err) < 0 ||
-        config_duration_of(config, section, "crl_lifetime", 600, 10 * 366 * 86400LL, &issuer->crl_lifetime_s,
-                           err) < 0 ||
-        config_duration_of(config, section, "crl_refresh", 60, 5 * 366 * 86400LL, &issuer->crl_refresh_s,
-                           err) < 0 ||
-        config_duration_of(config, section, "delta_lifetime", 600, 366 * 86400LL, &issuer->delta_lifetime_s,
-                           err) < 0)
+        config_number_of(config->path, section, "shards", 0, CONFIG_SHARDS_MAX, &issuer->shards, err) < 0 ||
+        config_duration_of(config->path, section, "crl_lifetime", 600, 10 * 366 * 86400LL,
+                           &issuer->crl_lifetime_s, err) < 0 ||
+        config_duration_of(config->path, section, "crl_refresh", 60, 5 * 366 * 86400LL,
+                           &issuer->crl_refresh_s, err) < 0 ||
+        config_duration_of(config->path, section, "delta_lifetime", 600, 366 * 86400LL,
+                           &issuer->delta_lifetime_s, err) < 0)
         return -1;
     issuer->keep_expired = keep == 1;
     issuer->distribution_point = config_value_of(section, "distribution_point");
@@ -320,21 +321,21 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     static const char *const responder_ids[] = {"key", "name", NULL};
     static const char *const answers[] = {"no", "yes", NULL};
     issuer->name = (struct config_value){strdup(cfg_title(section)), config_line_of_section(section)};
-    issuer->certificate = config_file_of(config, section, "certificate");
-    issuer->key = config_secret_of(config, section, "key");
-    issuer->key_passphrase = config_secret_of(config, section, "key_passphrase");
-    issuer->ocsp_key_passphrase = config_secret_of(config, section, "ocsp_key_passphrase");
-    issuer->request_signers = config_file_of(config, section, "request_signers");
+    issuer->certificate = config_file_of(config->path, section, "certificate");
+    issuer->key = config_secret_of(config->path, section, "key");
+    issuer->key_passphrase = config_secret_of(config->path, section, "key_passphrase");
+    issuer->ocsp_key_passphrase = config_secret_of(config->path, section, "ocsp_key_passphrase");
+    issuer->request_signers = config_file_of(config->path, section, "request_signers");
     issuer->crl_reference = config_value_of(section, "crl_reference");
-    int unlisted = config_choice_of(config, section, "unlisted", policies, err),
-        nonce = config_choice_of(config, section, "nonce", nonce_policies, err),
-        responder_id = config_choice_of(config, section, "responder_id", responder_ids, err),
-        invalidity_date = config_choice_of(config, section, "invalidity_date", answers, err);
+    int unlisted = config_choice_of(config->path, section, "unlisted", policies, err),
+        nonce = config_choice_of(config->path, section, "nonce", nonce_policies, err),
+        responder_id = config_choice_of(config->path, section, "responder_id", responder_ids, err),
+        invalidity_date = config_choice_of(config->path, section, "invalidity_date", answers, err);
     if (unlisted < 0 || nonce < 0 || responder_id < 0 || invalidity_date < 0 ||
-        config_duration_of(config, section, "archive_cutoff", 0, 100 * 366 * 86400LL,
+        config_duration_of(config->path, section, "archive_cutoff", 0, 100 * 366 * 86400LL,
                            &issuer->archive_cutoff_s, err) < 0 ||
-        config_duration_of(config, section, "ocsp_validity", 60, 366 * 86400LL, &issuer->ocsp_validity_s,
-                           err) < 0)
+        config_duration_of(config->path, section, "ocsp_validity", 60, 366 * 86400LL,
+                           &issuer->ocsp_validity_s, err) < 0)
         return -1;
     issuer->unlisted = (enum unlisted)unlisted;
     issuer->nonce = (enum nonce_policy)nonce;

@@ -1,4 +1,7 @@
-#include "config_read.h"
+#include "config_lines.h"
+
+#include <annul/config.h>
+#include <annul/config_file.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -65,11 +68,11 @@ struct config_value config_value_of(cfg_t *section, const char *key)
 }
 
 /* A file name: relative ones are taken from the folder of the configuration file. */
-void config_make_absolute(const struct config *config, struct config_value *file)
+void config_make_absolute(const char *path, struct config_value *file)
 {
     if (!file->text || file->text[0] == '/')
         return;
-    char *real = realpath(config->path, NULL), *absolute = NULL;
+    char *real = realpath(path, NULL), *absolute = NULL;
     char *slash = real ? strrchr(real, '/') : NULL;
     if (slash && asprintf(&absolute, "%.*s/%s", (int)(slash - real), real, file->text) > 0) {
         free(file->text);
@@ -78,10 +81,10 @@ void config_make_absolute(const struct config *config, struct config_value *file
     free(real);
 }
 
-struct config_value config_file_of(const struct config *config, cfg_t *section, const char *key)
+struct config_value config_file_of(const char *path, cfg_t *section, const char *key)
 {
     struct config_value value = config_value_of(section, key);
-    config_make_absolute(config, &value);
+    config_make_absolute(path, &value);
     return value;
 }
 
@@ -92,10 +95,10 @@ bool config_is_uri(const char *text)
 }
 
 /* Where a secret is: a file name, or a URI, which stays as it is. */
-struct config_value config_secret_of(const struct config *config, cfg_t *section, const char *key)
+struct config_value config_secret_of(const char *path, cfg_t *section, const char *key)
 {
     const char *text = cfg_getstr(section, key);
-    return text && config_is_uri(text) ? config_value_of(section, key) : config_file_of(config, section, key);
+    return text && config_is_uri(text) ? config_value_of(section, key) : config_file_of(path, section, key);
 }
 
 size_t config_list_of(cfg_t *section, const char *key, struct config_value **list)
@@ -110,13 +113,20 @@ size_t config_list_of(cfg_t *section, const char *key, struct config_value **lis
     return count;
 }
 
-int config_number_of(const struct config *config, cfg_t *section, const char *key, long low, long high,
-                     unsigned *number, struct error *err)
+void config_free_list(struct config_value *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++)
+        free(list[i].text);
+    free(list);
+}
+
+int config_number_of(const char *path, cfg_t *section, const char *key, long low, long high, unsigned *number,
+                     struct error *err)
 {
     long value = cfg_getint(section, key);
     if (value < low || value > high)
-        return config_error(config, config_line_of(section, key), err, "%s = %ld: must be from %ld to %ld",
-                            key, value, low, high);
+        return config_file_error(path, config_line_of(section, key), err, "%s = %ld: must be from %ld to %ld",
+                                 key, value, low, high);
     *number = (unsigned)value;
     return 0;
 }
@@ -141,22 +151,22 @@ bool config_duration(const char *text, int64_t *seconds)
     return false;
 }
 
-int config_duration_of(const struct config *config, cfg_t *section, const char *key, int64_t low,
-                       int64_t high, int64_t *seconds, struct error *err)
+int config_duration_of(const char *path, cfg_t *section, const char *key, int64_t low, int64_t high,
+                       int64_t *seconds, struct error *err)
 {
     const char *text = cfg_getstr(section, key);
     if (!config_duration(text, seconds))
-        return config_error(config, config_line_of(section, key), err,
-                            "%s = \"%s\": not a duration; write 90s, 15m, 12h or 7d", key, text);
+        return config_file_error(path, config_line_of(section, key), err,
+                                 "%s = \"%s\": not a duration; write 90s, 15m, 12h or 7d", key, text);
     if (*seconds < low || *seconds > high)
-        return config_error(config, config_line_of(section, key), err,
-                            "%s = \"%s\": must be from %llds to %llds", key, text, (long long)low,
-                            (long long)high);
+        return config_file_error(path, config_line_of(section, key), err,
+                                 "%s = \"%s\": must be from %llds to %llds", key, text, (long long)low,
+                                 (long long)high);
     return 0;
 }
 
 /* Of a list: its value number `at`. */
-int config_choice_at(const struct config *config, cfg_t *section, const char *key, unsigned at,
+int config_choice_at(const char *path, cfg_t *section, const char *key, unsigned at,
                      const char *const *choices, struct error *err)
 {
     const char *text = cfg_getnstr(section, key, at);
@@ -167,14 +177,12 @@ int config_choice_at(const struct config *config, cfg_t *section, const char *ke
         strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
         strncat(known, choices[i], sizeof known - strlen(known) - 1);
     }
-    return config_error(config, config_line_of(section, key), err, "%s = \"%s\": must be one of %s", key,
-                        text, known);
+    return config_file_error(path, config_line_of(section, key), err, "%s = \"%s\": must be one of %s", key,
+                             text, known);
 }
 
-int config_choice_of(const struct config *config, cfg_t *section, const char *key, const char *const *choices,
+int config_choice_of(const char *path, cfg_t *section, const char *key, const char *const *choices,
                      struct error *err)
 {
-    return config_choice_at(config, section, key, 0, choices, err);
+    return config_choice_at(path, section, key, 0, choices, err);
 }
-
-/* Names stand in URLs and in file names. */

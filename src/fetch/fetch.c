@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CONNECT_MS 5000
 #define TOTAL_MS 60000
@@ -16,6 +17,7 @@ struct fetch {
     char *socket_path;
     char *bearer;
     char *user_agent;
+    char *proxy;
     long connect_ms;
     bool use_proxy;
 };
@@ -51,7 +53,8 @@ struct fetch *fetch_new(const struct fetch_options *options, struct error *err)
     struct fetch *fetch = calloc(1, sizeof *fetch);
     if (!fetch || !(fetch->curl = curl_easy_init()) ||
         !copy_text(options->socket_path, &fetch->socket_path) ||
-        !copy_text(options->bearer, &fetch->bearer) || !copy_text(options->user_agent, &fetch->user_agent)) {
+        !copy_text(options->bearer, &fetch->bearer) || !copy_text(options->user_agent, &fetch->user_agent) ||
+        !copy_text(options->proxy, &fetch->proxy)) {
         fetch_free(fetch);
         error_set(err, "out of memory");
         return NULL;
@@ -71,6 +74,7 @@ void fetch_free(struct fetch *fetch)
     free(fetch->bearer);
     free(fetch->socket_path);
     free(fetch->user_agent);
+    free(fetch->proxy);
     free(fetch);
 }
 
@@ -116,8 +120,8 @@ static CURLcode set_route(CURL *curl, const struct fetch *fetch)
     CURLcode code = CURLE_OK;
     if (fetch->socket_path)
         code = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, fetch->socket_path);
-    if (!fetch->use_proxy && code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    if ((fetch->proxy || !fetch->use_proxy) && code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_PROXY, fetch->proxy ? fetch->proxy : "");
     if (fetch->bearer && code == CURLE_OK) {
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
         code = curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, fetch->bearer);
@@ -125,9 +129,30 @@ static CURLcode set_route(CURL *curl, const struct fetch *fetch)
     return code;
 }
 
+/* curl asks about once a second, also while nothing comes. */
+static int is_stopped(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return atomic_load((const atomic_bool *)arg);
+}
+
 static CURLcode set_limits(CURL *curl, const struct fetch *fetch, const struct fetch_request *request)
 {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (request->redirects) {
+        curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+        curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)request->redirects);
+        curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    }
+    if (request->slow_ms) {
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)FETCH_SLOW);
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)((request->slow_ms + 999) / 1000));
+    }
+    if (request->stop) {
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, is_stopped);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, (void *)(uintptr_t)request->stop);
+    }
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, fetch->connect_ms);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->total_ms ? (long)request->total_ms : (long)TOTAL_MS);
     return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -169,19 +194,100 @@ static void keep_content_type(CURL *curl, struct fetch_response *response)
     response->content_type[len] = 0;
 }
 
+/* --- what HTTP says of keeping it ---------------------------------------------------------------------- */
+
+/* Of the last answer, where redirects were followed; NULL: not there. */
+static const char *header_of(CURL *curl, const char *name)
+{
+    struct curl_header *header;
+    return curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : NULL;
+}
+
+static int64_t seconds_of(const char *text)
+{
+    char *end;
+    if (!text || *text < '0' || *text > '9')
+        return -1;
+    long long value = strtoll(text, &end, 10);
+    return value > INT32_MAX ? INT32_MAX : value;
+}
+
+/* "DIRECTIVE=N" in a list; -1 where it is not there. */
+static int64_t directive_of(const char *list, const char *directive)
+{
+    size_t len = strlen(directive);
+    while (list && *list) {
+        list += strspn(list, " \t,");
+        if (strncasecmp(list, directive, len) == 0 && list[len] == '=')
+            return seconds_of(list + len + 1 + (list[len + 1] == '"'));
+        list += strcspn(list, ",");
+    }
+    return -1;
+}
+
+static int64_t date_of(CURL *curl, const char *name)
+{
+    int64_t at;
+    const char *text = header_of(curl, name);
+    return text && time_from_http(text, &at) ? at : TIME_NONE;
+}
+
+/* RFC 9111 section 4.2.1; an Expires that is no date means: stale. */
+static int64_t fresh_of(CURL *curl)
+{
+    const char *control = header_of(curl, "Cache-Control");
+    int64_t fresh_s = directive_of(control, "max-age"), age_s = seconds_of(header_of(curl, "Age"));
+    int64_t date_at = date_of(curl, "Date"), expires_at = date_of(curl, "Expires");
+    if (control && (strcasestr(control, "no-cache") || strcasestr(control, "no-store")))
+        return 0;
+    if (fresh_s < 0 && header_of(curl, "Expires"))
+        fresh_s = expires_at == TIME_NONE || date_at == TIME_NONE || expires_at < date_at
+                      ? 0
+                      : expires_at - date_at;
+    if (fresh_s < 0)
+        return -1;
+    return age_s <= 0 ? fresh_s : fresh_s > age_s ? fresh_s - age_s : 0;
+}
+
+static int64_t retry_of(CURL *curl)
+{
+    int64_t at = date_of(curl, "Retry-After"), now = date_of(curl, "Date");
+    if (at == TIME_NONE || now == TIME_NONE)
+        return seconds_of(header_of(curl, "Retry-After"));
+    return at > now ? at - now : 0;
+}
+
+static void keep_headers(CURL *curl, struct fetch_response *response)
+{
+    const char *etag = header_of(curl, "ETag"), *applied = header_of(curl, "Preference-Applied");
+    if (etag && strlen(etag) < sizeof response->etag)
+        strcpy(response->etag, etag);
+    response->modified_at = date_of(curl, "Last-Modified");
+    response->fresh_s = fresh_of(curl);
+    response->retry_s = retry_of(curl);
+    response->waited = applied && strncasecmp(applied, "wait", 4) == 0;
+}
+
 /* Turns a failed exchange into a sentence that names the other side. */
 static int explain(const struct fetch *fetch, const struct transfer *transfer, CURLcode code,
                    const char *detail, struct error *err)
 {
-    const char *where = fetch->socket_path ? fetch->socket_path : transfer->request->url;
+    const struct fetch_request *request = transfer->request;
+    const char *where = fetch->socket_path ? fetch->socket_path
+                        : request->shown   ? request->shown
+                                           : request->url;
     if (transfer->too_large)
         return error_set(err, "the answer from %s is larger than %zu octets", where, transfer->max);
     if (transfer->no_memory)
         return error_set(err, "out of memory while reading the answer from %s", where);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return error_set(err, "the exchange with %s was broken off", where);
     if (transfer->stopped)
         return error_set(err, "the answer from %s was not taken to its end", where);
     if (code == CURLE_COULDNT_CONNECT && transfer->response->os_error)
         return error_set(err, "cannot connect to %s: %s", where, strerror(transfer->response->os_error));
+    if (code == CURLE_OPERATION_TIMEDOUT) /* curl tells milliseconds and octets, never the same */
+        detail = "";
     return error_set(err, "no answer from %s: %s", where, *detail ? detail : curl_easy_strerror(code));
 }
 
@@ -193,7 +299,7 @@ int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct 
                                 false,   false};
     long status = 0, os_error = 0;
     CURL *curl = fetch->curl;
-    *response = (struct fetch_response){0};
+    *response = (struct fetch_response){.modified_at = TIME_NONE, .fresh_s = -1, .retry_s = -1};
     struct curl_slist *headers = make_headers(request);
     if (!headers)
         return error_set(err, "out of memory");
@@ -216,6 +322,7 @@ int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct 
     response->status = (int)status;
     response->os_error = code == CURLE_OK ? 0 : (int)os_error;
     keep_content_type(curl, response);
+    keep_headers(curl, response);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL); /* it is on this stack */
     curl_slist_free_all(headers);
     return code == CURLE_OK ? 0 : explain(fetch, &transfer, code, detail, err);
@@ -227,6 +334,18 @@ void fetch_response_free(struct fetch_response *response)
         return;
     buffer_free(&response->body);
     *response = (struct fetch_response){0};
+}
+
+bool fetch_url_is_good(const char *url)
+{
+    CURLU *parsed = curl_url();
+    char *scheme = NULL;
+    bool good = parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+                (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+    curl_free(scheme);
+    curl_url_cleanup(parsed);
+    return good;
 }
 
 bool fetch_url_escape(struct buffer *url, const char *text)

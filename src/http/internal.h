@@ -99,9 +99,6 @@ handler api_certificate_get, api_certificates_get, api_certificates_post, api_re
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_tokens_get, api_tokens_post, api_token_delete;
 
-/* Where the OCSP form of GET is meant: the base64 in the path, else NULL. */
-const char *ocsp_path(const char *url);
-
 /* --- CRLs (crl.c, crl_paths.c) ------------------------------------------------------------------------- */
 
 /* Whether the path is one that the configuration names, an alias or that of a distribution point; notes what it means. */

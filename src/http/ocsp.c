@@ -1,7 +1,6 @@
 /* OCSP over HTTP: POST (RFC 6960 appendix A) and GET (RFC 5019 section 5). */
 #include "internal.h"
 
-#include <annul/base64.h>
 #include <annul/hex.h>
 
 #include <openssl/evp.h>
@@ -165,29 +164,12 @@ enum MHD_Result ocsp_post(struct request *request)
     return answer_request(request, (struct bytes){request->body.at, request->body.len});
 }
 
-/* After "/ocsp/", "/ocsp" (EMQX adds no slash) or "/". A request begins with a SEQUENCE, its base64 with M;
- * slashes in front of that are what a client put between URL and request once too often. */
-const char *ocsp_path(const char *url)
-{
-    bool prefixed = strncmp(url, "/ocsp", 5) == 0;
-    const char *rest = url + (prefixed ? 5 : 0);
-    rest += strspn(rest, "/");
-    if (*rest == 'M' || strncmp(rest, "%4D", 3) == 0 || strncmp(rest, "%4d", 3) == 0)
-        return rest;
-    return prefixed && url[5] == '/' && *rest ? rest : NULL; /* meant as a request, whatever it is */
-}
-
 enum MHD_Result ocsp_get(struct request *request)
 {
     char text[HEAD_MAX];
-    uint8_t der[HEAD_MAX];
     const char *path = ocsp_path(request->url);
-    size_t len = strlen(path);
-    if (len > sizeof text)
+    if (strlen(path) >= sizeof text)
         return reply_problem(request, MHD_HTTP_URI_TOO_LONG, "use POST for a request of this size");
-    memcpy(text, path, len);
-    long decoded = percent_decode(text, len);
-    long der_len = decoded < 0 ? -1 : base64_decode(text, (size_t)decoded, der);
-    /* what is not base64 is no OCSPRequest either: an empty one gets the same malformedRequest */
-    return answer_request(request, (struct bytes){der, der_len < 0 ? 0 : (size_t)der_len});
+    strcpy(text, path);
+    return answer_request(request, ocsp_path_decode(text)); /* malformedRequest, if it is none */
 }

@@ -3,6 +3,7 @@
 #include "waiters.h"
 
 #include <annul/clock.h>
+#include <annul/listen.h>
 #include <annul/log.h>
 
 #include <errno.h>
@@ -242,48 +243,14 @@ static void log_mhd(void *arg, const char *format, va_list args)
 
 /* --- listeners ----------------------------------------------------------------------------------------- */
 
-/* "127.0.0.1:80", "[::1]:80", "localhost:80". The caller frees with freeaddrinfo. */
-static int resolve(const struct config *config, const struct config_value *value, struct addrinfo **addresses,
-                   struct error *err)
-{
-    char host[256];
-    const char *colon = strrchr(value->text, ':');
-    size_t len = colon ? (size_t)(colon - value->text) : 0;
-    const char *start = value->text;
-    if (len >= 2 && start[0] == '[' && start[len - 1] == ']') {
-        start++;
-        len -= 2;
-    }
-    if (!colon || len == 0 || len >= sizeof host || !colon[1])
-        return config_error(config, value->line, err,
-                            "listen \"%s\": write ADDRESS:PORT, such as \"0.0.0.0:80\" or "
-                            "\"[::]:80\"",
-                            value->text);
-    memcpy(host, start, len);
-    host[len] = 0;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    int failure = getaddrinfo(host, colon + 1, &hints, addresses);
-    if (failure)
-        return config_error(config, value->line, err, "listen \"%s\": %s", value->text,
-                            gai_strerror(failure));
-    return 0;
-}
-
-static bool is_loopback(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == 127;
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)address;
-    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
-}
-
 static int check_listen(const struct config *config, const struct config_value *value, bool is_admin,
                         struct error *err)
 {
     struct addrinfo *addresses;
-    if (resolve(config, value, &addresses, err) < 0)
-        return -1;
-    bool loopback = is_loopback(addresses->ai_addr);
+    struct error why;
+    if (listen_resolve(value->text, &addresses, &why) < 0)
+        return config_error(config, value->line, err, "%s", why.text);
+    bool loopback = listen_is_loopback(addresses->ai_addr);
     freeaddrinfo(addresses);
     if (is_admin && !loopback)
         return config_error(
@@ -307,24 +274,9 @@ int http_check(const struct config *config, struct error *err)
 
 static int bind_tcp(const struct config *config, const struct config_value *value, struct error *err)
 {
-    struct addrinfo *addresses;
-    int on = 1;
-    if (resolve(config, value, &addresses, err) < 0)
-        return -1;
-    int fd = socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (addresses->ai_family == AF_INET6)
-            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    }
-    if (fd < 0 || bind(fd, addresses->ai_addr, addresses->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
-        config_error(config, value->line, err, "listen \"%s\": %s", value->text, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(addresses);
-    return fd;
+    struct error why;
+    int fd = listen_tcp(value->text, &why);
+    return fd < 0 ? config_error(config, value->line, err, "%s", why.text) : fd;
 }
 
 /* A socket file that nobody answers on is left from a crash. */

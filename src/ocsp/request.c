@@ -1,4 +1,4 @@
-#include <annul/ocsp.h>
+#include "internal.h"
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
@@ -14,16 +14,24 @@ static const uint8_t oid_locator[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 
 
 #define IS(oid, known) bytes_equal(oid, (struct bytes){known, sizeof known})
 
-struct extension {
-    struct bytes oid, value;
-    bool critical;
-};
+/* Its numbers are minimal, and the last one ends (X.690 section 8.19.2). */
+static bool is_oid(struct bytes content)
+{
+    bool begins = true;
+    for (size_t i = 0; i < content.len; i++) {
+        if (begins && content.at[i] == 0x80)
+            return false;
+        begins = !(content.at[i] & 0x80);
+    }
+    return content.len && begins;
+}
 
-static bool take_extension(struct bytes *in, struct extension *extension)
+bool ocsp_take_extension(struct bytes *in, struct ocsp_extension *extension)
 {
     struct bytes content, flag;
     extension->critical = false;
-    if (!der_take(in, DER_SEQUENCE, &content) || !der_take(&content, DER_OID, &extension->oid))
+    if (!der_take(in, DER_SEQUENCE, &content) || !der_take(&content, DER_OID, &extension->oid) ||
+        !is_oid(extension->oid))
         return false;
     if (der_peek(content) == DER_BOOLEAN) {
         if (!der_take(&content, DER_BOOLEAN, &flag) || flag.len != 1)
@@ -75,7 +83,7 @@ static bool accepts_basic(struct bytes value)
 }
 
 /* A critical extension must be refused, unless our answer honours what it asks for (RFC 6960 section 4.4). */
-static bool is_honoured(const struct extension *extension)
+static bool is_honoured(const struct ocsp_extension *extension)
 {
     return IS(extension->oid, oid_preferred) || IS(extension->oid, oid_locator) ||
            (IS(extension->oid, oid_response) && accepts_basic(extension->value));
@@ -91,8 +99,8 @@ static int parse_extensions(struct bytes *in, struct ocsp_request *request, stru
     if (!der_take(&explicit, DER_SEQUENCE, &list) || explicit.len != 0)
         return error_set(err, "extensions are not a SEQUENCE");
     while (list.len) {
-        struct extension extension;
-        if (!take_extension(&list, &extension))
+        struct ocsp_extension extension;
+        if (!ocsp_take_extension(&list, &extension))
             return error_set(err, "an extension is not DER");
         if (request && IS(extension.oid, oid_nonce)) {
             if (request->nonce.len || !nonce_is_legal(extension.value))

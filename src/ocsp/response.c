@@ -1,4 +1,4 @@
-#include <annul/ocsp.h>
+#include "internal.h"
 
 #include <annul/reason.h>
 
@@ -199,13 +199,13 @@ const char *ocsp_status_name(enum ocsp_status status)
 
 /* --- understanding a ResponseData before it is signed -------------------------------------------------- */
 
-static bool take_generalized(struct bytes *in, int64_t *at)
+bool ocsp_take_time(struct bytes *in, int64_t *at)
 {
     struct bytes time;
     return der_take(in, DER_GENERALIZED_TIME, &time) && time_from_der(DER_GENERALIZED_TIME, time, at);
 }
 
-static bool take_status(struct bytes *in, struct ocsp_single *single)
+bool ocsp_take_status(struct bytes *in, struct ocsp_single *single)
 {
     struct bytes info, explicit, reason;
     uint8_t tag;
@@ -218,7 +218,7 @@ static bool take_status(struct bytes *in, struct ocsp_single *single)
         return info.len == 0;
     }
     single->status = OCSP_CERT_REVOKED;
-    if (tag != DER_CONTEXT_CONSTRUCTED(1) || !take_generalized(&info, &single->revoked_at))
+    if (tag != DER_CONTEXT_CONSTRUCTED(1) || !ocsp_take_time(&info, &single->revoked_at))
         return false;
     if (info.len == 0)
         return true;
@@ -245,7 +245,7 @@ static struct bytes take_extension(struct bytes *list, struct bytes oid)
 static bool take_time_extension(struct bytes *list, struct bytes oid, int64_t *at)
 {
     struct bytes value = take_extension(list, oid);
-    return value.len == 0 || (take_generalized(&value, at) && value.len == 0);
+    return value.len == 0 || (ocsp_take_time(&value, at) && value.len == 0);
 }
 
 /* A positive INTEGER of at most 63 bits. */
@@ -269,7 +269,7 @@ static bool take_crl_id(struct bytes *list, struct ocsp_response_data *data, str
         !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(0), &part) || !der_take(&part, DER_IA5STRING, &url) ||
         part.len || !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(1), &part) ||
         !take_crl_number(&part, &single->crl_number) || part.len ||
-        !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(2), &part) || !take_generalized(&part, &single->crl_at) ||
+        !der_take(&crl_id, DER_CONTEXT_CONSTRUCTED(2), &part) || !ocsp_take_time(&part, &single->crl_at) ||
         part.len || crl_id.len || (data->crl_url.at && !bytes_equal(data->crl_url, url)))
         return false;
     data->crl_url = url;
@@ -296,9 +296,9 @@ static bool take_single(struct bytes *in, struct ocsp_response_data *data, struc
     struct bytes content, explicit;
     int64_t this_update, next_update, archive_cutoff_at = TIME_NONE;
     if (!der_take(in, DER_SEQUENCE, &content) || !certid_take(&content, id) ||
-        !take_status(&content, single) || !take_generalized(&content, &this_update) ||
+        !ocsp_take_status(&content, single) || !ocsp_take_time(&content, &this_update) ||
         !der_take(&content, DER_CONTEXT_CONSTRUCTED(0), &explicit) ||
-        !take_generalized(&explicit, &next_update) || explicit.len)
+        !ocsp_take_time(&explicit, &next_update) || explicit.len)
         return false;
     if (content.len && !take_single_extensions(&content, data, single, &archive_cutoff_at))
         return false;
@@ -332,7 +332,7 @@ bool ocsp_response_data_parse(struct bytes der, struct ocsp_response_data *data,
     if (!der_take(&der, DER_SEQUENCE, &content) || der.len ||
         !(der_take_whole(&content, DER_CONTEXT_CONSTRUCTED(2), &data->responder_id) ||
           der_take_whole(&content, DER_CONTEXT_CONSTRUCTED(1), &data->responder_id)) ||
-        !take_generalized(&content, &data->produced_at) || !der_take(&content, DER_SEQUENCE, &responses)) {
+        !ocsp_take_time(&content, &data->produced_at) || !der_take(&content, DER_SEQUENCE, &responses)) {
         error_set(err, "not a ResponseData");
         return false;
     }

@@ -17,9 +17,11 @@ pki=$WORK/pki
 "$top/tests/pki.sh" "$pki" || exit 1
 failures=0
 daemon=
+stapler_pid=
 public='' admin=''
 
 cleanup() {
+    stop_stapler
     stop_daemon
     [ -z "$own_work" ] || rm -rf "$own_work"
 }
@@ -76,10 +78,12 @@ refuse() {
 }
 
 finish() {
+    stop_stapler
     stop_daemon
     if [ "$failures" != 0 ]; then
         echo "$failures checks failed; the daemon said:"
         tail -n 15 "$dir/annuld.log" 2>/dev/null
+        [ ! -e "$dir/stapler.log" ] || tail -n 40 "$dir/stapler.log"
         exit 1
     fi
     exit 0
@@ -255,4 +259,57 @@ with open("/proc/%s/maps" % sys.argv[1]) as maps, open("/proc/%s/mem" % sys.argv
         found = found or mem.read(end - start).find(wanted) >= 0
 sys.exit(0 if found else 1)
 PY
+}
+
+# --- annul-stapler
+
+# Sections from standard input.
+write_stapler_config() {
+    {
+        echo "cache { directory = \"$dir/cache\" }"
+        echo "authorities = {\"$pki/chain.pem\"}"
+        cat
+    } >"$dir/annul-stapler.conf"
+    mkdir -p "$dir/cache"
+}
+
+stapler() {
+    "$BUILD/annul-stapler" -c "$dir/annul-stapler.conf" "$@"
+}
+
+start_stapler() {
+    local before
+    before=$(stapler_starts)
+    "$BUILD/annul-stapler" -c "$dir/annul-stapler.conf" >>"$dir/stapler.log" 2>&1 &
+    stapler_pid=$!
+    until_true 60 stapler_is_up "$before" || {
+        echo "annul-stapler did not start:"
+        tail -n 20 "$dir/stapler.log"
+        exit 1
+    }
+}
+
+stapler_starts() {
+    grep -c "msg=\"version " "$dir/stapler.log" 2>/dev/null
+}
+
+stapler_is_up() {
+    [ "$(stapler_starts)" != "$1" ] || ! kill -0 "$stapler_pid"
+}
+
+stop_stapler() {
+    [ -n "$stapler_pid" ] || return 0
+    kill "$stapler_pid" 2>/dev/null
+    local status=0
+    wait "$stapler_pid" || status=$?
+    stapler_pid=
+    if [ $status != 0 ]; then
+        echo "FAILED: annul-stapler ended with status $status"
+        grep -A30 -E 'ERROR: |runtime error|WARNING: ThreadSanitizer' "$dir/stapler.log" | head -n 60
+        failures=$((failures + 1))
+    fi
+}
+move_clock() { # to so many seconds from now, for all that is running
+    echo "$1" >"$dir/clock.new"
+    mv "$dir/clock.new" "$dir/clock"
 }

@@ -1,0 +1,118 @@
+/* annul-stapler -t: all that the configuration points to. */
+#include "mirror.h"
+
+#include <annul/config_file.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check_authorities(const struct stapler_config *config, const struct section *section, bool needed,
+                             struct error *err)
+{
+    struct authorities authorities = {0};
+    struct error why;
+    int result = authorities_load(config, section, NULL, &authorities, &why);
+    if (result < 0)
+        result = config_file_error(
+            config->path, section->issuers.count ? section->issuers.list[0].line : section->name.line, err,
+            "%s", why.text);
+    else if (needed && authorities.count == 0)
+        result = config_file_error(config->path, section->name.line, err,
+                                   "\"%s\": no CA certificate to verify with; add issuer = {\"ca.pem\"}",
+                                   section->name.text);
+    authorities_free(&authorities);
+    return result;
+}
+
+struct checking {
+    const struct stapler_config *config;
+    const struct section *section;
+    struct list paths; /* that places of this section have: malloc'ed */
+    struct error *err;
+    int result;
+};
+
+/* A place for each certificate: two that write one file would undo each other. */
+static int check_place(struct checking *checking, const struct place *place, const char *certificate)
+{
+    struct deliver_target target = place->target;
+    struct error why;
+    char *path = outlet_path(place, certificate);
+    int result = 0;
+    target.path = path;
+    for (size_t i = 0; path && i < checking->paths.count; i++)
+        if (strcmp(checking->paths.at[i], path) == 0)
+            result = config_file_error(
+                checking->config->path, place->line, checking->err,
+                "deliver: %s would get more than one certificate's staple; put {certificate} or "
+                "{name} into path",
+                path);
+    if (result == 0 && deliver_check(&target, certificate, &why) < 0)
+        result =
+            config_file_error(checking->config->path, place->line, checking->err, "deliver: %s", why.text);
+    if (path && !list_add(&checking->paths, path))
+        free(path);
+    return result;
+}
+
+static void check_certificate(void *arg, const char *path)
+{
+    struct checking *checking = arg;
+    struct certificate certificate;
+    struct error why;
+    if (checking->result < 0)
+        return;
+    if (certificate_from_file(path, &certificate, &why) < 0) {
+        checking->result = config_file_error(checking->config->path, checking->section->name.line,
+                                             checking->err, "%s", why.text);
+        return;
+    }
+    certificate_free(&certificate);
+    for (size_t i = 0; checking->result == 0 && i < checking->section->place_count; i++)
+        checking->result = check_place(checking, &checking->section->places[i], path);
+}
+
+static int check_staples(const struct stapler_config *config, const struct section *section,
+                         struct error *err)
+{
+    struct checking checking = {config, section, {0}, err, 0};
+    long count = sources_each(section, check_certificate, &checking);
+    if (checking.result == 0 && count == 0)
+        checking.result =
+            config_file_error(config->path, section->sources.list[0].line, err,
+                              "certificate \"%s\": there is none", section->sources.list[0].text);
+    if (checking.result == 0 && section->hook.count && access(section->hook_argv[0], X_OK) < 0)
+        checking.result = config_file_error(config->path, section->hook.list[0].line, err,
+                                            "hook %s: cannot be executed", section->hook_argv[0]);
+    for (size_t i = 0; i < checking.paths.count; i++)
+        free(checking.paths.at[i]);
+    free(checking.paths.at);
+    return checking.result;
+}
+
+static int check_crls(const struct stapler_config *config, const struct section *section, struct error *err)
+{
+    struct error why;
+    for (size_t i = 0; i < section->place_count; i++)
+        if (deliver_check(&section->places[i].target, NULL, &why) < 0)
+            return config_file_error(config->path, section->places[i].line, err, "deliver: %s", why.text);
+    return 0;
+}
+
+int stapler_check(const struct stapler_config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->staple_count; i++)
+        if (check_authorities(config, &config->staples[i], false, err) < 0 ||
+            check_staples(config, &config->staples[i], err) < 0)
+            return -1;
+    for (size_t i = 0; i < config->crl_count; i++)
+        if (check_authorities(config, &config->crls[i], true, err) < 0 ||
+            check_crls(config, &config->crls[i], err) < 0)
+            return -1;
+    if (access(config->cache.text, R_OK | W_OK | X_OK) < 0)
+        return config_file_error(config->path, config->cache.line, err,
+                                 "cache directory %s: make it, writable for the stapler's user",
+                                 config->cache.text);
+    return mirror_check(config, err);
+}

@@ -1,0 +1,262 @@
+/* One certificate, and the response that is stapled for it. */
+#include "stapler.h"
+
+#include <annul/clock.h>
+#include <annul/log.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX (4 << 20)
+#define SHORT_LIFE_S                                                                                         \
+    (7 * 86400) /* it ends before a revocation would be heard of (CA/B baseline requirements 1.6.1) */
+
+struct staple *staple_new(const struct section *section, const char *path)
+{
+    struct staple *staple = calloc(1, sizeof *staple);
+    if (!staple || !(staple->item.name = strdup(path))) {
+        free(staple);
+        return NULL;
+    }
+    staple->path = staple->item.name;
+    staple->item.section = section;
+    staple->item.job = (struct job){.run = staple_work, .is_staple = true, .due_at = NEVER};
+    return staple;
+}
+
+void staple_free(struct staple *staple)
+{
+    buffer_free(&staple->issuer);
+    buffer_free(&staple->urls);
+    item_free(&staple->item);
+    free(staple);
+}
+
+/* --- the certificate ----------------------------------------------------------------------------------- */
+
+static int find_issuer(const struct stapler_config *config, struct staple *staple,
+                       const struct certificate *certificate, struct error *err)
+{
+    struct authorities authorities = {0};
+    int result = authorities_load(config, staple->item.section, staple->path, &authorities, err);
+    for (size_t i = 0; result == 0 && i < authorities.count && staple->issuer.len == 0; i++) {
+        const struct certificate *ca = &authorities.list[i];
+        if (certificate_issued_by(certificate, ca) != 1)
+            continue;
+        if (!buffer_add(&staple->issuer, ca->der.at, ca->der.len) ||
+            !certid_digest(CERTID_SHA1, (struct bytes){ca->subject.at, ca->subject.len}, staple->name_hash) ||
+            !certid_digest(CERTID_SHA1, (struct bytes){ca->key_bits.at, ca->key_bits.len}, staple->key_hash))
+            result = error_set(err, "out of memory");
+    }
+    authorities_free(&authorities);
+    if (result == 0 && staple->issuer.len == 0)
+        result = error_set(
+            err, "its CA's certificate is neither in the file nor among those configured; add issuer = {…}");
+    return result;
+}
+
+static int find_urls(struct staple *staple, const struct certificate *certificate, struct error *err)
+{
+    const struct values *urls = &staple->item.section->urls;
+    for (size_t i = 0; i < urls->count; i++)
+        if (!buffer_add(&staple->urls, urls->list[i].text, strlen(urls->list[i].text) + 1))
+            return error_set(err, "out of memory");
+    if (urls->count == 0 && !certificate_ocsp_urls(certificate, &staple->urls))
+        return error_set(err, "out of memory");
+    return 0;
+}
+
+/* 0, or -1 where nothing can or need be fetched for it. */
+static int take_certificate(const struct stapler_config *config, struct staple *staple,
+                            const struct certificate *certificate, struct error *err)
+{
+    bool configured = staple->item.section->urls.count > 0;
+    staple->serial = certificate->serial;
+    staple->must_staple = staple->item.grave = certificate_must_staple(certificate);
+    if (certificate->not_after <= clock_now())
+        return error_set(err, "the certificate has expired");
+    if (find_urls(staple, certificate, err) < 0)
+        return -1;
+    if (!configured && certificate->not_after - certificate->not_before <= SHORT_LIFE_S &&
+        !staple->must_staple)
+        return error_set(err, "the certificate is short-lived");
+    if (staple->urls.len == 0)
+        return error_set(err, "the certificate names no OCSP responder");
+    return find_issuer(config, staple, certificate, err);
+}
+
+/* A response that was verified in an earlier life, as far as it is still good; and when it came. */
+static struct held *from_cache(const struct stapler_config *config, const struct staple *staple,
+                               int64_t *fetched_at)
+{
+    struct stat status;
+    struct held *held = held_new();
+    struct certificate issuer = {0};
+    struct error err;
+    char *path = disk_path(config, "ocsp", staple->id, ".der");
+    bool good = false;
+    if (held && path && file_read(path, OCSP_RESPONSE_MAX, &held->memory) == 0 &&
+        certificate_from_der((struct bytes){staple->issuer.at, staple->issuer.len}, &issuer, &err) == 0) {
+        struct ocsp_question question = {&issuer, staple->serial, CERTID_SHA1};
+        held->der = (struct bytes){held->memory.at, held->memory.len};
+        good = ocsp_verify(held->der, &question, clock_now(), &held->verdict, &err) == 0;
+        if (!good)
+            unlink(path);
+        else if (stat(path, &status) == 0)
+            *fetched_at = status.st_mtime;
+        held->window = (struct window){held->verdict.this_update, held->verdict.end_at};
+        strcpy(held->certificate_id, staple->id);
+    }
+    certificate_free(&issuer);
+    free(path);
+    if (good)
+        return held;
+    held_release(held);
+    return NULL;
+}
+
+static void restore(struct stapler *stapler, struct staple *staple)
+{
+    struct item *item = &staple->item;
+    int64_t fetched_at = 0;
+    struct held *held = from_cache(stapler->config, staple, &fetched_at);
+    item->job.due_at = AT_ONCE;
+    if (!held)
+        return; /* what is there of another certificate may be in use until the consumer takes the new one */
+    held_release(item->held);
+    item->held = held;
+    item->ended = false;
+    snprintf(item->source, sizeof item->source, "cache");
+    item->success_at = fetched_at;
+    item->job.due_at =
+        schedule_refresh(held->window, fetched_at, -1, item->section->interval_s, stapler_random());
+}
+
+bool staple_read(struct stapler *stapler, struct staple *staple)
+{
+    struct certificate certificate = {0};
+    char id[ID_TEXT] = "";
+    struct error err = {""};
+    struct item *item = &staple->item;
+    int result = certificate_from_file(staple->path, &certificate, &err);
+    if (result == 0)
+        disk_id((struct bytes){certificate.der.at, certificate.der.len}, id);
+    if (result == 0 && strcmp(id, staple->id) == 0 && !staple->skipped.text[0]) {
+        certificate_free(&certificate);
+        return false;
+    }
+    if (staple->id[0] && id[0] && strcmp(id, staple->id) != 0)
+        log_info("stapler", "%s: another certificate", staple->path);
+    strcpy(staple->id, id);
+    staple->urls.len = staple->issuer.len = 0;
+    staple->etag_url = NULL;
+    item->tried = false;
+    item->failures = 0;
+    item->failure.text[0] = 0;
+    item->job.due_at = NEVER;
+    if (result == 0)
+        result = take_certificate(stapler->config, staple, &certificate, &err);
+    certificate_free(&certificate);
+    if (result < 0 && strcmp(err.text, staple->skipped.text) != 0)
+        log_write(staple->must_staple ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "stapler", "%s: skipped: %s%s",
+                  staple->path, err.text,
+                  staple->must_staple ? ", and the certificate says Must-Staple" : "");
+    staple->skipped = err;
+    if (result == 0) {
+        staple->skipped.text[0] = 0;
+        restore(stapler, staple);
+    }
+    return true;
+}
+
+/* --- fetching ------------------------------------------------------------------------------------------ */
+
+/* A response that a cache kept must not take the place of what is newer. */
+static bool is_older(const struct staple *staple, const struct held *held)
+{
+    const struct held *present = staple->item.held;
+    return present && strcmp(present->certificate_id, staple->id) == 0 &&
+           held->window.begin_at < present->window.begin_at;
+}
+
+static void keep(struct stapler *stapler, struct staple *staple, struct held *held)
+{
+    struct error err;
+    char *path = disk_path(stapler->config, "ocsp", staple->id, ".der");
+    strcpy(held->certificate_id, staple->id);
+    if (path && disk_put(path, held->der, &err) < 0)
+        log_limited(LOG_LEVEL_ERROR, "stapler", "cache: %s; a restart will have to fetch again", err.text);
+    free(path);
+}
+
+static void ask_all(struct stapler *stapler, struct staple *staple, const struct ocsp_question *question,
+                    struct fetch *fetch, struct attempt *attempt)
+{
+    const char *end = (const char *)staple->urls.at + staple->urls.len;
+    bool temporary = false;
+    for (char *url = (char *)staple->urls.at; url < end; url += strlen(url) + 1) {
+        bool has = staple->item.held && strcmp(staple->item.held->certificate_id, staple->id) == 0;
+        struct ask ask = {url, question, has && url == staple->etag_url ? staple->etag : ""};
+        ocsp_ask(stapler, fetch, &ask, staple->etag, attempt);
+        if (attempt->held && is_older(staple, attempt->held)) {
+            held_release(attempt->held);
+            attempt->held = NULL;
+            attempt->temporary = true;
+            error_set(&attempt->err, "%s gives an older response than we have", url);
+        }
+        if (attempt->held)
+            staple->etag_url = url;
+        if (attempt->held || attempt->unchanged)
+            return;
+        temporary |= attempt->temporary;
+    }
+    attempt->temporary = temporary; /* one of them may get better by itself */
+}
+
+/* The one that was used last, whose connection is there. */
+static struct fetch *borrow(struct stapler *stapler, struct error *err)
+{
+    stapler_lock(stapler);
+    struct fetch *fetch = stapler->idle.count ? stapler->idle.at[--stapler->idle.count] : NULL;
+    stapler_unlock(stapler);
+    return fetch ? fetch : stapler_new_fetch(stapler->config, err);
+}
+
+static void give_back(struct stapler *stapler, struct fetch *fetch)
+{
+    stapler_lock(stapler);
+    bool kept = fetch && list_add(&stapler->idle, fetch);
+    stapler_unlock(stapler);
+    if (!kept)
+        fetch_free(fetch);
+}
+
+void staple_work(struct stapler *stapler, struct job *job)
+{
+    struct staple *staple = (struct staple *)job;
+    struct certificate issuer = {0};
+    struct attempt attempt = {.fresh_s = -1, .retry_s = -1};
+    struct fetch *fetch = borrow(stapler, &attempt.err);
+    if (fetch && certificate_from_der((struct bytes){staple->issuer.at, staple->issuer.len}, &issuer,
+                                      &attempt.err) == 0) {
+        struct ocsp_question question = {&issuer, staple->serial, CERTID_SHA1};
+        ask_all(stapler, staple, &question, fetch, &attempt);
+    }
+    certificate_free(&issuer);
+    give_back(stapler, fetch);
+    if (attempt.held && staple->item.held && bytes_equal(attempt.held->der, staple->item.held->der) &&
+        strcmp(staple->item.held->certificate_id, staple->id) == 0) {
+        held_release(attempt.held);
+        attempt.held = NULL;
+        attempt.unchanged = true;
+    }
+    if (attempt.held)
+        keep(stapler, staple, attempt.held);
+    if (!atomic_load(&stapler->stopping))
+        item_done(stapler, &staple->item, &attempt);
+    else
+        held_release(attempt.held);
+}

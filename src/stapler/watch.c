@@ -1,0 +1,169 @@
+#include "watch.h"
+
+#include <annul/log.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- the kernel's view --------------------------------------------------------------------------------- */
+
+#define CHANGES (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+
+/* The folder that a file, folder or glob is in. One that is made of patterns itself is looked at by SIGHUP alone. */
+static void watch_folder_of(struct stapler *stapler, const char *source)
+{
+    struct stat status;
+    char *folder = strdup(source), *slash = folder ? strrchr(folder, '/') : NULL;
+    bool is_folder = stat(source, &status) == 0 && S_ISDIR(status.st_mode);
+    if (slash && !is_folder)
+        slash[slash == folder] = 0;
+    if (folder && inotify_add_watch(stapler->inotify, folder, CHANGES) < 0)
+        log_warn("stapler", "%s: cannot be watched for new certificates (%s): send SIGHUP after a change",
+                 folder, strerror(errno));
+    free(folder);
+}
+
+int watch_start(struct stapler *stapler, struct error *err)
+{
+    stapler->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (stapler->inotify < 0)
+        return error_set(err, "inotify: %s", strerror(errno));
+    for (size_t i = 0; i < stapler->config->staple_count; i++) {
+        const struct values *sources = &stapler->config->staples[i].sources;
+        for (size_t s = 0; s < sources->count; s++)
+            watch_folder_of(stapler, sources->list[s].text);
+    }
+    return 0;
+}
+
+int watch_fd(const struct stapler *stapler)
+{
+    return stapler->inotify;
+}
+
+void watch_stop(struct stapler *stapler)
+{
+    if (stapler->inotify >= 0)
+        close(stapler->inotify);
+    stapler->inotify = -1;
+}
+
+void watch_changed(struct stapler *stapler)
+{
+    char events[4096] __attribute__((aligned(8)));
+    bool any = false;
+    while (read(stapler->inotify, events, sizeof events) > 0)
+        any = true;
+    if (any)
+        watch_rescan(stapler);
+}
+
+/* --- ours ---------------------------------------------------------------------------------------------- */
+
+struct rescan {
+    struct stapler *stapler;
+    const struct section *section;
+    struct list seen; /* staples */
+};
+
+static struct staple *find_staple(const struct stapler *stapler, const struct section *section,
+                                  const char *path)
+{
+    for (size_t i = 0; i < stapler->staples.count; i++) {
+        struct staple *staple = stapler->staples.at[i];
+        if (staple->item.section == section && strcmp(staple->path, path) == 0)
+            return staple;
+    }
+    return NULL;
+}
+
+/* Then it is looked at again when that has ended. */
+static bool is_at_work(struct stapler *stapler, const struct staple *staple)
+{
+    bool busy = staple->item.job.busy;
+    for (size_t i = 0; i < stapler->outlets.count && !busy; i++) {
+        const struct outlet *outlet = stapler->outlets.at[i];
+        busy = outlet->staple == staple && outlet->job.busy;
+    }
+    stapler->rescan |= busy;
+    return busy;
+}
+
+static void wake_outlets(struct stapler *stapler, const struct staple *staple)
+{
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        struct outlet *outlet = stapler->outlets.at[i];
+        if (outlet->staple == staple)
+            stapler_wake(stapler, &outlet->job);
+    }
+}
+
+static void look_at(void *arg, const char *path)
+{
+    struct rescan *rescan = arg;
+    struct stapler *stapler = rescan->stapler;
+    struct error err;
+    struct staple *staple = find_staple(stapler, rescan->section, path);
+    if (!staple) {
+        staple = staple_new(rescan->section, path);
+        if (!staple || !list_add(&stapler->staples, staple) ||
+            outlets_make(stapler, rescan->section, staple, &err) < 0) {
+            log_error("stapler", "%s: out of memory", path);
+            return;
+        }
+    }
+    if (!is_at_work(stapler, staple) && staple_read(stapler, staple)) {
+        wake_outlets(stapler, staple);
+        pthread_cond_broadcast(&stapler->work);
+        stapler->dirty = true;
+    }
+    list_add(&rescan->seen, staple);
+}
+
+static bool is_in(const struct list *list, const void *one)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->at[i] == one)
+            return true;
+    return false;
+}
+
+/* A certificate that is gone is served no more: what was delivered for it ends by itself. */
+static void drop(struct stapler *stapler, struct staple *staple)
+{
+    if (is_at_work(stapler, staple))
+        return;
+    log_info("stapler", "%s: is gone", staple->path);
+    for (size_t i = stapler->outlets.count; i-- > 0;) {
+        struct outlet *outlet = stapler->outlets.at[i];
+        if (outlet->staple != staple)
+            continue;
+        list_remove(&stapler->outlets, outlet);
+        outlet_free(outlet);
+    }
+    list_remove(&stapler->staples, staple);
+    staple_free(staple);
+    stapler->dirty = true;
+}
+
+void watch_rescan(struct stapler *stapler)
+{
+    stapler_lock(stapler);
+    stapler->rescan = false;
+    for (size_t i = 0; i < stapler->config->staple_count; i++) {
+        struct rescan rescan = {stapler, &stapler->config->staples[i], {0}};
+        if (sources_each(rescan.section, look_at, &rescan) < 0)
+            log_error("stapler", "staple %s: the certificates cannot be listed", rescan.section->name.text);
+        for (size_t s = stapler->staples.count; s-- > 0;) {
+            struct staple *staple = stapler->staples.at[s];
+            if (staple->item.section == rescan.section && !is_in(&rescan.seen, staple))
+                drop(stapler, staple);
+        }
+        free(rescan.seen.at);
+    }
+    stapler_unlock(stapler);
+}

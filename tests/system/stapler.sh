@@ -1,0 +1,91 @@
+#!/bin/bash
+# annul-stapler with the real annuld as upstream: staples and CRLs in plain files, refreshed, kept over restarts, withdrawn.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+export ANNUL_CLOCK_OFFSET_FILE=$dir/clock
+write_config </dev/null
+start_daemon
+register_usual
+ctl register "$pki/server-must-staple.crt" >/dev/null
+ctl crl publish issuing-client >/dev/null
+
+mkdir "$dir/certs" "$dir/live"
+cp "$pki/server.crt" "$pki/client-0.crt" "$pki/server-must-staple.crt" "$dir/certs"
+write_stapler_config <<CONF
+staple "all" {
+    certificate = {"$dir/certs"}
+    responder = {"http://$public/ocsp"}
+    deliver { path = "$dir/live/{name}.der" }
+}
+crl "clients" {
+    url = {"http://$public/crl/issuing-client.crl"}
+    deliver { path = "$dir/live/clients.pem"  command = {"/bin/sh", "-c", "echo \$ANNUL_EVENT >>$dir/told"} }
+}
+CONF
+check "the configuration is good" stapler -t
+staple_says() { # NAME TEXT
+    openssl ocsp -respin "$dir/live/$1.der" -issuer "$pki/${3:-issuing-server}.crt" -cert "$pki/$1.crt" -CAfile "$pki/root.crt" -validity_period 10000000 2>&1 | grep -q "$2"
+}
+check "once: exits with 0" stapler --once
+check "the server's staple is good" staple_says server "server.crt: good"
+check "that of an ECDSA certificate beside it" staple_says client-0 "client-0.crt: good" issuing-client
+check "and that of Must-Staple" staple_says server-must-staple "good"
+expect "the CRL is in PEM, and verifies" "verify OK" openssl crl -in "$dir/live/clients.pem" -noout -verify -CAfile "$pki/issuing-client.crt"
+expect "the command was told" crl cat "$dir/told"
+expect "status" "staple $dir/certs/server.crt: good, left 2" stapler status
+also "it knows Must-Staple" "Must-Staple"
+also "and what consumers have" "file $dir/live/clients.pem: delivered"
+check "status in JSON" jq -e '.items | length == 4' <(stapler status --json)
+
+# --- the daemon: waits, refreshes, is told
+start_stapler
+# --- annuld holds the request for the CRL until there is a new one
+delivered_lists() { openssl crl -in "$dir/live/clients.pem" -noout -text | grep -q "$(serial_of "$1")"; }
+refuse "client-1 is not on the CRL" delivered_lists client-1
+sleep 0.5 # until it waits
+began=$(date +%s%3N)
+ctl revoke --reason keyCompromise issuing-client "$(serial_of client-1)" >/dev/null
+check "revoked: it is delivered at once" until_true 5 delivered_lists client-1
+echo "note: $(($(date +%s%3N) - began)) ms from revocation to delivery"
+told_twice() { [ "$(grep -c crl "$dir/told")" = 2 ]; }
+check "the command was told again" until_true 5 told_twice
+
+# --- certificates come and go
+check "a new certificate is seen, and fetched for" test ! -e "$dir/live/client-3.der"
+cp "$pki/client-3.crt" "$dir/certs"
+check "within a second or two" until_true 5 staple_says client-3 "client-3.crt: revoked" issuing-client
+expect "which is said loudly" "REVOKED" cat "$dir/stapler.log"
+rm "$dir/certs/client-3.crt"
+gone() { grep -q "client-3.crt: is gone" "$dir/stapler.log"; }
+check "it goes" until_true 5 gone
+old=$(sha256sum <"$dir/live/server.der")
+move_clock 46800 # 13 h: past half of a day, but annuld gives out the same for 18 h
+move_clock 68400
+newer() { [ "$(sha256sum <"$dir/live/server.der")" != "$old" ]; }
+check "refreshed at half of its life" until_true 10 newer
+check "the newest is good" staple_says server "server.crt: good"
+stop_stapler
+expect "the end is clean" "SIGTERM: stopping" tail -n 1 "$dir/stapler.log"
+
+# --- the responder is gone: a restart lives on the cache, also past half-life, and withdraws before the end
+stop_daemon
+rm "$dir/live/"*.der
+move_clock $((68400 + 60000))
+start_stapler
+check "offline after a restart: the cached staple is delivered" until_true 5 staple_says server "server.crt: good"
+check "one line tells of the failure" until_true 5 grep -q "server.crt: .*the present one stays" "$dir/stapler.log"
+move_clock $((68400 + 86370))
+withdrawn() { [ ! -e "$dir/live/server.der" ]; }
+check "withdrawn before its end" until_true 5 withdrawn
+move_clock $((68400 + 87000))
+check "the end is said" until_true 5 grep -q "server.crt: what is there has ended" "$dir/stapler.log"
+check "of Must-Staple more gravely" until_true 5 grep -q "must-staple.crt: what is there has ended.*Must-Staple" "$dir/stapler.log"
+expect "status says so" "ended" stapler status
+refuse "and fails" stapler status
+start_daemon
+move_clock $((68400 + 87000 + 3700))
+check "back when the responder returns" until_true 10 staple_says server "server.crt: good"
+stop_stapler
+check "nothing is said twice" test -z "$(sed 's/time=[^ ]* //' "$dir/stapler.log" | sort | uniq -d | grep -v 'version\|stopping\|delivered\|good until\|CRL number')"
+finish
