@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <annul/clock.h>
+#include <annul/fault.h>
 #include <annul/log.h>
 
 #include <openssl/crypto.h>
@@ -83,8 +84,10 @@ static struct crl_order order_of(struct desk *desk, struct line *line, int64_t n
 static struct held_publication *build(struct publisher *publisher, struct crl_order *order, struct error *err)
 {
     struct held_publication *made = crl_build(publisher->store, publisher->signer, order, err);
-    if (made)
+    if (made) {
         published_clean(order->folder, made->publication.number);
+        fault_point("crl-cleaned");
+    }
     publication_release(order->before ? &order->before->publication : NULL);
     return made;
 }
