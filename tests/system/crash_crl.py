@@ -1,11 +1,14 @@
 """kill -9 at every step of publication, and at any other moment: crash_crl.py ANNULD CONFIG PUBLIC ADMIN-SOCKET FOLDER ROUNDS [SEED]
 
-FOLDER holds the CA certificates ISSUER.crt, the leaves that name a shard, leaf-SHARD-*.crt, and crl/, what is published.
+FOLDER holds the CA certificates ISSUER.crt, the leaves that name a shard, leaf-SHARD-*.crt, crl/, what is published, and
+offset, by how many seconds annuld's clock is wrong.
 Each round: annuld dies while certificates are revoked, held and released and all CRLs are fetched; started again it must
-publish all that it had acknowledged; then once more with more changes, which go into the CRLs that it has built itself.
+publish all that it had acknowledged; then once more with more changes, which go into the CRLs that it has built itself. The
+clock goes back and forth meanwhile.
 Every CRL that is ever seen is checked. Prints what it did, or the first thing that was wrong.
 """
 import base64
+import calendar
 import ctypes
 import ctypes.util
 import glob
@@ -32,6 +35,7 @@ POINTS = {"crl-number-taken": 5, "crl-signed": 5, "crl-written": 5, "crl-half-re
 REASONS = ["unspecified", "keyCompromise", "superseded", "certificateHold", "certificateHold", "certificateHold"]
 CODES = {"unspecified": 0, "keyCompromise": 1, "superseded": 4, "certificateHold": 6}
 REMOVE = 8
+SKEW = 300  # seconds that thisUpdate may be ahead of a clock that was set back
 crypto = ctypes.CDLL(ctypes.util.find_library("crypto"))
 for name in ("d2i_X509", "d2i_X509_CRL", "X509_get_pubkey"):
     getattr(crypto, name).restype = ctypes.c_void_p
@@ -88,6 +92,8 @@ class Crl:
         tbs = next(elements(der, start, end))
         fields = list(elements(der, *tbs[1:]))
         self.der, self.number, self.base, self.entries = der, None, None, {}
+        text = der[fields[3][1]:fields[3][2]].decode()
+        self.this_update = calendar.timegm(time.strptime(text, "%y%m%d%H%M%SZ"))
         if fields[5][0] == 0x30:
             self.entries = dict(self.entry(*entry[1:]) for entry in elements(der, *fields[5][1:]))
         (_, start, end), = elements(der, *fields[-1][1:])
@@ -225,6 +231,7 @@ class Daemon:
 statuses = {}  # (issuer, serial): CRLReason, or None: good; as acknowledged
 placed = {}    # serial: the shard that lists it
 leaves = sorted(glob.glob(FOLDER + "/leaf-*.crt"))
+offset = 0     # of annuld's clock
 doubt = None   # (issuer, serial) of a change that was not answered
 counts = {"changes": 0, "died at a point": 0}
 
@@ -292,6 +299,9 @@ def with_delta(complete, crl):
 
 def is_published(eye):
     """'' where every list says what was acknowledged, or which does not."""
+    for line in lines:
+        if eye.look(line).this_update > time.time() + offset + SKEW:
+            return line.name + " is of a time to come"
     if eye.look(plain).entries != wanted("plain"):
         return "plain"
     if eye.look(whole).entries != wanted("sharded"):
@@ -378,12 +388,22 @@ def damage():
             os.truncate(path, chance.randrange(os.path.getsize(path)))
 
 
+def set_clock():
+    global offset
+    offset = chance.choice([0, 0, -4000, 4000, 40000])  # not past any nextUpdate
+    with open(FOLDER + "/offset.tmp", "w") as file:
+        file.write("%d" % offset)
+    os.rename(FOLDER + "/offset.tmp", FOLDER + "/offset")
+
+
 def live():
     daemon = Daemon()
     daemon.until_it_answers()
     eye = Eye()
     settle_doubt(daemon)
     until_published(eye)
+    if chance.random() < 0.2:
+        set_clock()
     for _ in range(chance.randint(1, 6)):
         change(daemon)
     until_published(eye)

@@ -41,6 +41,8 @@ for issuer in ("plain", "deltas", "sharded"):
             row = ("R\t351231235959Z\t260101000000Z" if n % 3 == 0 else "V\t351231235959Z\t")
             out.write("%s\t%s\tunknown\t/CN=%d\n" % (row, text.zfill(len(text) + len(text) % 2), n))
 PY
+echo 0 >"$dir/offset"
+export ANNUL_CLOCK_OFFSET_FILE=$dir/offset
 start_daemon
 for name in plain deltas sharded; do check "$name is known" ctl -q import $name "$dir/$name.txt"; done
 stop_daemon
