@@ -148,9 +148,8 @@ int store_crl_published(struct store *store, const struct store_crl_key *key, co
 enum outcome store_crl_last(struct store *store, const struct store_crl_key *key, struct store_crl *crl,
                             struct error *err);
 
-/* Gives the change counter at the last change of the whole (shard -1) and of each shard that has changed ever; and when
- * an entry of it last went to another shard, which store_crl_scan_since does not show. */
-typedef void store_each_changed(void *arg, int shard, int64_t changed, int64_t moved);
+/* Gives the change counter at the last change of the whole (shard -1) and of each shard that has changed ever. */
+typedef void store_each_changed(void *arg, int shard, int64_t changed);
 int store_crl_changed(struct store *store, int64_t issuer, store_each_changed *each, void *arg,
                       struct error *err);
 
@@ -159,9 +158,10 @@ int store_crl_changed(struct store *store, int64_t issuer, store_each_changed *e
 int store_crl_scan(struct store *store, const struct store_crl_key *key, store_each *each, void *arg,
                    int64_t *covers, struct error *err);
 
-/* The same of what has changed since the change counter was `since`, those that were released too. */
-int store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since,
-                         store_each *each, void *arg, int64_t *covers, struct error *err);
+/* The same of what has changed since the change counter was `since`, those that were released too. ABSENT: an entry has
+ * gone from or to another shard since, which is no change of its own, so nothing was given. */
+enum outcome store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since,
+                                  store_each *each, void *arg, int64_t *covers, struct error *err);
 
 /* Decides anew which shard lists each revoked certificate, where the number of shards is not what it was: the one that
  * its certificate names, else `shard_of` its serial. Shards that were published are forgotten, but for their numbers.

@@ -99,28 +99,45 @@ static int add_changes(struct build *build, struct store *store, const struct cr
     spool_rewind(&build->spool);
     build->crl.base = base->number;
     build->crl.base_covers = base->covers;
-    return store_crl_scan_since(store, &build->key, base->covers, add_change, build, &build->crl.covers, err);
+    enum outcome told =
+        store_crl_scan_since(store, &build->key, base->covers, add_change, build, &build->crl.covers, err);
+    return told == FOUND ? 0 : -1; /* entries of the whole do not move */
+}
+
+/* From the CRL before. ABSENT: an entry has gone from or to another shard since, which shows in the rows alone. */
+static enum outcome add_spliced(struct build *build, struct store *store, struct error *err)
+{
+    const struct held_publication *before = build->order->before;
+    splice_init(&build->splice, before);
+    enum outcome told = store_crl_scan_since(store, &build->key, before->crl.covers, splice_change, build,
+                                             &build->crl.covers, err);
+    if (told == FOUND && !splice_rest(&build->splice, &build->spool))
+        told = FAILED;
+    if (build->splice.is_damaged)
+        error_set(err, "the CRL before is damaged");
+    return told;
+}
+
+static int add_listing(struct build *build, struct store *store, struct error *err)
+{
+    enum outcome spliced = build->order->splice ? add_spliced(build, store, err) : ABSENT;
+    if (spliced != ABSENT)
+        return spliced == FOUND ? 0 : -1;
+    return store_crl_scan(store, &build->key, add_listed, build, &build->crl.covers, err);
 }
 
 /* The entries, with room left in front. */
 static int add_entries(struct build *build, struct store *store, struct error *err)
 {
     const struct crl_order *order = build->order;
-    int64_t *covers = &build->crl.covers;
     int result;
     if (order->part.delta) {
         result = add_changes(build, store, &order->bases[0], err);
         if (result == 0 && build->spool.entries > order->delta_max &&
             order->bases[1].number != order->bases[0].number)
             result = add_changes(build, store, &order->bases[1], err);
-    } else if (order->splice) {
-        splice_init(&build->splice, order->before);
-        result = store_crl_scan_since(store, &build->key, order->before->crl.covers, splice_change, build,
-                                      covers, err);
-        if (result == 0 && !splice_rest(&build->splice, &build->spool))
-            result = error_set(err, "the CRL before is damaged");
     } else {
-        result = store_crl_scan(store, &build->key, add_listed, build, covers, err);
+        result = add_listing(build, store, err);
     }
     if (result == 0 && spool_flush(&build->spool))
         return 0;

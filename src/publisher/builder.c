@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <annul/clock.h>
+#include <annul/fault.h>
 #include <annul/log.h>
 
 #include <openssl/crypto.h>
@@ -76,8 +77,7 @@ static struct crl_order order_of(struct desk *desk, struct line *line, int64_t n
         order.bases[1] = present;
         order.delta_max = line_delta_max(whole);
     } else {
-        order.splice = line->current && !order.regular && line->current->entries_len &&
-                       line->current->crl.covers >= line->moved;
+        order.splice = line->current && !order.regular && line->current->entries_len;
     }
     published_hold(order.before);
     return order;
@@ -86,8 +86,10 @@ static struct crl_order order_of(struct desk *desk, struct line *line, int64_t n
 static struct held_publication *build(struct publisher *publisher, struct crl_order *order, struct error *err)
 {
     struct held_publication *made = crl_build(publisher->store, publisher->signer, order, err);
-    if (made)
+    if (made) {
         published_clean(order->folder, made->publication.number);
+        fault_point("crl-cleaned");
+    }
     publication_release(order->before ? &order->before->publication : NULL);
     return made;
 }
@@ -160,14 +162,13 @@ static void build_one(struct publisher *publisher, struct desk *desk, struct lin
 
 /* --- the threads --------------------------------------------------------------------------------------- */
 
-static void note_change(void *arg, int shard, int64_t changed, int64_t moved)
+static void note_change(void *arg, int shard, int64_t changed)
 {
     struct desk *desk = arg;
     struct line *line = desk_line(desk, (struct crl_part){shard, false});
     if (!line)
         return;
     line->changed = changed;
-    line->moved = moved;
     if (shard == CRL_WHOLE)
         desk->lines[LINE_DELTA].changed = changed;
 }

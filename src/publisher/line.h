@@ -17,9 +17,8 @@ struct line {
     char *folder;
     uint8_t shape[32];
     struct held_publication *current;
-    int64_t changed,
-        moved;     /* change counter at the last change to it; and when an entry went to another shard */
-    bool building; /* a thread is at it */
+    int64_t changed;                 /* change counter at the last change to it */
+    bool building;                   /* a thread is at it */
     struct asking *asked, *underway; /* who waits for the next build, and for the one under way */
     int64_t retry_ms;                /* pause after the next failure */
     int64_t not_before_ms;           /* after a failure, or a long build */

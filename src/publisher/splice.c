@@ -12,6 +12,7 @@ void splice_init(struct splice *splice, const struct held_publication *before)
     splice->offset = before->entries_at;
     splice->left = before->entries_len;
     splice->at = splice->have = 0;
+    splice->is_damaged = false;
 }
 
 static bool fill(struct splice *splice)
@@ -34,19 +35,25 @@ static bool fill(struct splice *splice)
     return true;
 }
 
+static int damaged(struct splice *splice)
+{
+    splice->is_damaged = true;
+    return -1;
+}
+
 /* The next entry and the content of its serial; 1, 0 at the end, -1 where there is none of ours. Our entries are short,
  * so that each length is one octet. */
 static int next_entry(struct splice *splice, struct bytes *entry, struct bytes *serial)
 {
     if (splice->have - splice->at < CRL_ENTRY_MAX && splice->left && !fill(splice))
-        return -1;
+        return damaged(splice);
     const uint8_t *at = splice->window + splice->at;
     size_t have = splice->have - splice->at;
     if (have == 0)
         return 0;
     if (have < 4 || at[0] != DER_SEQUENCE || at[1] > CRL_ENTRY_MAX - 2 || at[1] + 2u > have ||
         at[2] != DER_INTEGER || at[3] + 2u > at[1])
-        return -1;
+        return damaged(splice);
     *entry = (struct bytes){at, at[1] + 2u};
     *serial = (struct bytes){at + 4, at[3]};
     return 1;

@@ -10,14 +10,15 @@ struct splice {
     int fd;
     uint64_t offset, left; /* of what is not in the window yet */
     size_t at, have;
+    bool is_damaged; /* the file is not what it was */
     uint8_t window[SPLICE_WINDOW];
 };
 
 /* Only where `before` says where its entries are. */
 void splice_init(struct splice *splice, const struct held_publication *before);
 
-/* Copies all entries below `serial`, and passes over one that is of this very serial. False where the file is not what it
- * was, or the spool cannot be written. */
+/* Copies all entries below `serial`, and passes over one that is of this very serial. False where the file is damaged, or
+ * the spool cannot be written. */
 bool splice_until(struct splice *splice, struct spool *spool, const struct serial *serial);
 bool splice_rest(struct splice *splice, struct spool *spool);
 

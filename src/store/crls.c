@@ -138,15 +138,15 @@ int store_crl_changed(struct store *store, int64_t issuer, store_each_changed *e
     struct reader *reader = readers_take(&store->readers, err);
     struct db_statement *s =
         reader ? db_prepare(reader->db, Q_CRL_CHANGED,
-                            "SELECT -1, changed, 0 FROM issuer WHERE id = $1 UNION ALL "
-                            "SELECT shard, changed, moved FROM crl_sequence WHERE issuer = $1 AND shard >= 0",
+                            "SELECT -1, changed FROM issuer WHERE id = $1 UNION ALL "
+                            "SELECT shard, changed FROM crl_sequence WHERE issuer = $1 AND shard >= 0",
                             err)
                : NULL;
     enum outcome outcome = FAILED;
     if (s)
         db_bind_int(s, 1, issuer);
     while (s && (outcome = db_step(s, err)) == FOUND)
-        each(arg, (int)db_int(s, 0), db_int(s, 1), db_int(s, 2));
+        each(arg, (int)db_int(s, 0), db_int(s, 1));
     readers_give(&store->readers, reader);
     return outcome == FAILED ? -1 : 0;
 }
@@ -214,35 +214,55 @@ static int give_rows(struct db_statement *s, store_each *each, void *arg, struct
     return outcome == FAILED ? -1 : 0;
 }
 
+/* The change counter of a snapshot, and what it was when an entry last went from or to another shard. */
+static int read_counters(struct db *db, const struct store_crl_key *key, int64_t *covers, int64_t *moved,
+                         struct error *err)
+{
+    struct db_statement *s = db_prepare(db, Q_CRL_COUNTERS,
+                                        "SELECT counter, COALESCE((SELECT moved FROM crl_sequence WHERE "
+                                        "issuer = $1 AND shard = $2), 0) FROM change",
+                                        err);
+    if (!s)
+        return -1;
+    db_bind_int(s, 1, key->issuer);
+    db_bind_int(s, 2, key->shard);
+    if (db_step(s, err) != FOUND)
+        return -1;
+    *covers = db_int(s, 0);
+    *moved = db_int(s, 1);
+    db_reset(s);
+    return 0;
+}
+
 #define ALL (-1)
 
-static int scan(struct store *store, const struct store_crl_key *key, int64_t since, store_each *each,
-                void *arg, int64_t *covers, struct error *err)
+static enum outcome scan(struct store *store, const struct store_crl_key *key, int64_t since,
+                         store_each *each, void *arg, int64_t *covers, struct error *err)
 {
     struct reader *reader = readers_take(&store->readers, err);
-    if (!reader)
-        return -1;
-    struct db_statement *change = db_prepare(reader->db, Q_LAST_CHANGE, "SELECT counter FROM change", err);
-    struct db_statement *rows =
-        since == ALL ? rows_of(reader->db, key, err) : rows_since(reader->db, key, since, err);
-    int result = change && rows && db_step(change, err) == FOUND ? 0 : -1;
-    if (result == 0) {
-        *covers = db_int(change, 0);
-        db_reset(change);
-        result = give_rows(rows, each, arg, err);
+    enum outcome outcome = FAILED;
+    int64_t moved;
+    if (reader && read_counters(reader->db, key, covers, &moved, err) == 0) {
+        struct db_statement *rows = NULL;
+        if (since != ALL && moved > since)
+            outcome = ABSENT;
+        else
+            rows = since == ALL ? rows_of(reader->db, key, err) : rows_since(reader->db, key, since, err);
+        if (rows && give_rows(rows, each, arg, err) == 0)
+            outcome = FOUND;
     }
     readers_give(&store->readers, reader);
-    return result;
+    return outcome;
 }
 
 int store_crl_scan(struct store *store, const struct store_crl_key *key, store_each *each, void *arg,
                    int64_t *covers, struct error *err)
 {
-    return scan(store, key, ALL, each, arg, covers, err);
+    return scan(store, key, ALL, each, arg, covers, err) == FOUND ? 0 : -1;
 }
 
-int store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since,
-                         store_each *each, void *arg, int64_t *covers, struct error *err)
+enum outcome store_crl_scan_since(struct store *store, const struct store_crl_key *key, int64_t since,
+                                  store_each *each, void *arg, int64_t *covers, struct error *err)
 {
     return scan(store, key, since, each, arg, covers, err);
 }

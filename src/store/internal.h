@@ -139,6 +139,7 @@ enum statement {
     Q_CRL_PUBLISHED,
     Q_CRL_LAST,
     Q_CRL_CHANGED,
+    Q_CRL_COUNTERS,
     Q_CRL_SCAN,
     Q_CRL_SCAN_SHARD,
     Q_CRL_SCAN_SINCE,

@@ -725,21 +725,19 @@ static int64_t take_number(int64_t now)
 
 struct changes {
     int shard;
-    int64_t changed, moved;
+    int64_t changed;
 };
 
-static void see_changed(void *arg, int shard, int64_t changed, int64_t moved)
+static void see_changed(void *arg, int shard, int64_t changed)
 {
     struct changes *changes = arg;
-    if (changes->shard == shard) {
+    if (changes->shard == shard)
         changes->changed = changed;
-        changes->moved = moved;
-    }
 }
 
 static int64_t changed_of(int shard)
 {
-    struct changes changes = {shard, -1, -1};
+    struct changes changes = {shard, -1};
     assert_int_equal(store_crl_changed(f.store, f.issuer, see_changed, &changes, &f.err), 0);
     return changes.changed;
 }
