@@ -21,7 +21,7 @@
 /* --- one build ----------------------------------------------------------------------------------------- */
 
 /* No two CRLs of a line have the same date of modification, so that it can tell them apart. */
-void line_install(struct line *line, struct held_publication *made)
+struct held_publication *line_install(struct line *line, struct held_publication *made)
 {
     struct held_publication *old = line->current;
     struct publication *p = &made->publication;
@@ -29,33 +29,37 @@ void line_install(struct line *line, struct held_publication *made)
     if (old && p->published_at <= old->publication.published_at)
         p->published_at = old->publication.published_at + 1;
     line->current = made;
-    publication_release(old ? &old->publication : NULL);
+    return old;
 }
 
-static void note_success(struct line *line, struct held_publication *made, int64_t took_ms)
+static void note_success(struct line *line, int64_t took_ms)
 {
-    char name[LINE_NAME];
-    const struct publication *p = &made->publication;
-    line_install(line, made);
     line->retry_ms = LINE_RETRY_MS;
     if (line->part.shard == CRL_WHOLE && !line->part.delta && line->issuer->config->shards)
         line->not_before_ms =
             clock_monotonic_ms() + (took_ms * REST < RETRY_MAX_MS ? took_ms * REST : RETRY_MAX_MS);
-    log_info("publisher", "issuer %s: %s %s with %" PRId64 " entries, %" PRIu64 " octets, in %" PRId64 " ms",
-             line->issuer->config->name.text, line_name(line->part, name), p->crl_number, p->entries,
-             p->der_len, took_ms);
 }
 
-static void note_failure(struct line *line, const struct error *why)
+static void note_failure(struct line *line)
 {
-    char name[LINE_NAME];
     line->not_before_ms =
         line->asked ? 0 : clock_monotonic_ms() + line->retry_ms; /* asked while it failed: at once */
     line->retry_ms = line->retry_ms * 2 < RETRY_MAX_MS ? line->retry_ms * 2 : RETRY_MAX_MS;
     if (line->current)
         line->current->entries_len = 0; /* next time from the rows */
-    log_error("publisher", "issuer %s: no new %s, the old one stays: %s", line->issuer->config->name.text,
-              line_name(line->part, name), why->text);
+}
+
+static void log_build(const struct line *line, const struct publication *made, int64_t took_ms,
+                      const struct error *why)
+{
+    char name[LINE_NAME];
+    const char *issuer = line->issuer->config->name.text, *what = line_name(line->part, name);
+    if (made)
+        log_info("publisher",
+                 "issuer %s: %s %s with %" PRId64 " entries, %" PRIu64 " octets, in %" PRId64 " ms", issuer,
+                 what, made->crl_number, made->entries, made->der_len, took_ms);
+    else
+        log_error("publisher", "issuer %s: no new %s, the old one stays: %s", issuer, what, why->text);
 }
 
 static struct crl_order order_of(struct desk *desk, struct line *line, int64_t now)
@@ -83,17 +87,6 @@ static struct crl_order order_of(struct desk *desk, struct line *line, int64_t n
     return order;
 }
 
-static struct held_publication *build(struct publisher *publisher, struct crl_order *order, struct error *err)
-{
-    struct held_publication *made = crl_build(publisher->store, publisher->signer, order, err);
-    if (made) {
-        published_clean(order->folder, made->publication.number);
-        fault_point("crl-cleaned");
-    }
-    publication_release(order->before ? &order->before->publication : NULL);
-    return made;
-}
-
 void publisher_tell_news(struct publisher *publisher, const struct line *line)
 {
     pthread_mutex_lock(&publisher->news_mutex);
@@ -102,90 +95,122 @@ void publisher_tell_news(struct publisher *publisher, const struct line *line)
     pthread_mutex_unlock(&publisher->news_mutex);
 }
 
+static void release(struct held_publication *held)
+{
+    publication_release(held ? &held->publication : NULL);
+}
+
+/* Without the mutex, but for the moment of installing: nobody who serves waits for a disk. `line` is marked as building, so
+ * nobody else installs anything there. */
+static bool make(struct publisher *publisher, struct line *line, const struct crl_order *order,
+                 struct error *err)
+{
+    struct held_publication *old = NULL;
+    int64_t start_ms = clock_monotonic_ms();
+    struct held_publication *made = crl_build(publisher->store, publisher->signer, order, err);
+    int64_t took_ms = clock_monotonic_ms() - start_ms;
+    if (made)
+        published_clean(order->folder, made->publication.number);
+    pthread_mutex_lock(&publisher->mutex);
+    if (made) {
+        old = line_install(line, made);
+        note_success(line, took_ms);
+    } else {
+        note_failure(line);
+    }
+    pthread_mutex_unlock(&publisher->mutex);
+    release(old);
+    release(order->before);
+    log_build(line, made ? &made->publication : NULL, took_ms, err);
+    if (made)
+        publisher_tell_news(publisher, line);
+    return made;
+}
+
 /* A base and a delta that come together have one number and say the same (RFC 5280 section 5.2.3). Where something has
  * changed in between they would not: then the delta comes by itself. */
-static void build_companion(struct publisher *publisher, struct desk *desk,
-                            const struct held_publication *base)
+static void make_companion(struct publisher *publisher, struct desk *desk)
 {
+    const struct store_crl *base = &desk->lines[LINE_WHOLE].current->crl;
     struct line *delta = &desk->lines[LINE_DELTA];
     struct error err;
-    if (delta->building || (delta->current && delta->current->crl.number > base->crl.number) ||
-        store_change(publisher->store) != base->crl.covers)
-        return;
-    struct crl_order order = order_of(desk, delta, clock_now());
-    order.number = base->crl.number;
-    order.this_update = base->crl.this_update;
-    delta->building = true;
+    pthread_mutex_lock(&publisher->mutex);
+    bool is_late = delta->building || (delta->current && delta->current->crl.number > base->number) ||
+                   store_change(publisher->store) != base->covers;
+    struct crl_order order;
+    if (!is_late) {
+        order = order_of(desk, delta, clock_now());
+        order.number = base->number;
+        order.this_update = base->this_update;
+        delta->building = true;
+    }
     pthread_mutex_unlock(&publisher->mutex);
-    struct held_publication *made = build(publisher, &order, &err);
+    if (is_late)
+        return;
+    make(publisher, delta, &order, &err);
     pthread_mutex_lock(&publisher->mutex);
     delta->building = false;
-    if (made)
-        note_success(delta, made, 0);
-    else
-        note_failure(delta, &err);
     pthread_mutex_unlock(&publisher->mutex);
-    if (made)
-        publisher_tell_news(publisher, delta);
-    pthread_mutex_lock(&publisher->mutex);
 }
 
 static void build_one(struct publisher *publisher, struct desk *desk, struct line *line)
 {
     struct error err = {""};
     struct asking *ready = NULL;
-    int64_t start_ms = clock_monotonic_ms();
     struct crl_order order = order_of(desk, line, clock_now());
     line->building = true;
     line->underway = line->asked;
     line->asked = NULL;
     pthread_mutex_unlock(&publisher->mutex);
-    struct held_publication *made = build(publisher, &order, &err);
+    bool made = make(publisher, line, &order, &err);
+    if (made && line_has_deltas(line) && !line->part.delta)
+        make_companion(publisher, desk);
     pthread_mutex_lock(&publisher->mutex);
-    if (made) {
-        published_hold(made);
-        note_success(line, made, clock_monotonic_ms() - start_ms);
-        if (line_has_deltas(line) && !line->part.delta)
-            build_companion(publisher, desk, made);
-        publication_release(&made->publication);
-    } else {
-        note_failure(line, &err);
-    }
     line->building = false;
     askers_answer(&line->underway, made ? NULL : &err, &ready);
     pthread_mutex_unlock(&publisher->mutex);
-    if (made)
-        publisher_tell_news(publisher, line);
     askers_tell(ready);
     pthread_mutex_lock(&publisher->mutex);
 }
 
 /* --- the threads --------------------------------------------------------------------------------------- */
 
+struct looking {
+    struct publisher *publisher;
+    struct desk *desk;
+};
+
 static void note_change(void *arg, int shard, int64_t changed)
 {
-    struct desk *desk = arg;
-    struct line *line = desk_line(desk, (struct crl_part){shard, false});
-    if (!line)
-        return;
-    line->changed = changed;
-    if (shard == CRL_WHOLE)
-        desk->lines[LINE_DELTA].changed = changed;
+    const struct looking *looking = arg;
+    struct line *line = desk_line(looking->desk, (struct crl_part){shard, false});
+    struct line *delta = shard == CRL_WHOLE ? &looking->desk->lines[LINE_DELTA] : NULL;
+    pthread_mutex_lock(&looking->publisher->mutex);
+    if (line && line->changed < changed) /* two threads may look */
+        line->changed = changed;
+    if (delta && delta->changed < changed)
+        delta->changed = changed;
+    pthread_mutex_unlock(&looking->publisher->mutex);
 }
 
-/* Asks the store what has changed, where that is due. */
+/* Asks the store what has changed, where that is due. The mutex is not held while it does. */
 static void look(struct publisher *publisher, int64_t now_ms)
 {
     struct error err;
     for (size_t i = 0; i < publisher->issuers->count; i++) {
-        struct desk *desk = &publisher->desks[i];
-        if (!desk->look_ms || desk->look_ms > now_ms)
+        struct looking looking = {publisher, &publisher->desks[i]};
+        int64_t *look_ms = &looking.desk->look_ms;
+        if (!*look_ms || *look_ms > now_ms)
             continue;
-        desk->look_ms = 0; /* what is committed from here on asks again */
-        if (store_crl_changed(publisher->store, desk->issuer->id, note_change, desk, &err) == 0)
-            continue;
-        log_error("publisher", "issuer %s: %s", desk->issuer->config->name.text, err.text);
-        desk->look_ms = now_ms + LINE_RETRY_MS;
+        *look_ms = 0; /* what is committed from here on asks again */
+        pthread_mutex_unlock(&publisher->mutex);
+        int result =
+            store_crl_changed(publisher->store, looking.desk->issuer->id, note_change, &looking, &err);
+        if (result < 0)
+            log_error("publisher", "issuer %s: %s", looking.desk->issuer->config->name.text, err.text);
+        pthread_mutex_lock(&publisher->mutex);
+        if (result < 0)
+            *look_ms = now_ms + LINE_RETRY_MS;
     }
 }
 

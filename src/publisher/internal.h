@@ -32,8 +32,8 @@ struct publisher {
 
 void *builder_run(void *arg); /* a struct builder */
 
-/* Serves `made` from now on; under the mutex. Then, without it, the listener is told. */
-void line_install(struct line *line, struct held_publication *made);
+/* Serves `made` from now on; under the mutex. Then, without it, release the one before, and tell the listener. */
+struct held_publication *line_install(struct line *line, struct held_publication *made);
 void publisher_tell_news(struct publisher *publisher, const struct line *line);
 
 /* --- who waits for a build (asker.c); all under the mutex, but for askers_tell -------------------------- */

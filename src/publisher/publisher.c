@@ -319,8 +319,9 @@ int publisher_take(struct publisher *publisher, const struct issuer *issuer, int
         return -1;
     published_clean(line->folder, crl.number);
     pthread_mutex_lock(&publisher->mutex);
-    line_install(line, made);
+    struct held_publication *old = line_install(line, made);
     pthread_mutex_unlock(&publisher->mutex);
+    publication_release(old ? &old->publication : NULL);
     publisher_tell_news(publisher, line);
     return 0;
 }
