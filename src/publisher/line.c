@@ -160,7 +160,8 @@ void line_warning_text(const struct desk *desk, const struct line *line, enum pu
                  p->entries);
         break;
     case WARN_CHAIN:
-        for (; !desk->issuer->is_root && desk->above && desk->above->lines[LINE_WHOLE].current; desk = desk->above)
+        for (; !desk->issuer->is_root && desk->above && desk->above->lines[LINE_WHOLE].current;
+             desk = desk->above)
             ;
         snprintf(text, 256, "the CA above %s has no CRL here, so whoever checks the whole chain refuses it",
                  desk->issuer->config->name.text);

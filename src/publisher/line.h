@@ -30,7 +30,7 @@ struct line {
 struct desk {
     const struct issuer *issuer;
     const struct desk *above; /* that of issuer->above, or NULL */
-    int64_t look_ms; /* when to ask the store what has changed; 0: not until it does */
+    int64_t look_ms;          /* when to ask the store what has changed; 0: not until it does */
     size_t count;
     struct line *lines;
 };
