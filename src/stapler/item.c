@@ -72,7 +72,7 @@ void item_done(struct stapler *stapler, struct item *item, struct attempt *attem
         if (attempt->held) {
             held_release(item->held);
             item->held = attempt->held;
-            item->ended = false;
+            item->near = item->ended = false;
         }
         item->success_at = now;
         item->failures = 0;
@@ -93,8 +93,23 @@ void item_done(struct stapler *stapler, struct item *item, struct attempt *attem
     stapler_unlock(stapler);
 }
 
+/* An eighth of its life is left, and nothing better to be had. */
+static void look_ahead(struct item *item, int64_t now)
+{
+    char until[TIME_TEXT];
+    const struct window window = item->held->window;
+    if (item->near || !item->failures || window.end_at - now > (window.end_at - window.begin_at) / 8)
+        return;
+    item->near = true;
+    time_to_text(window.end_at, until);
+    log_error("stapler", "%s: what is there ends at %s, and could not be renewed: %.300s", item->name, until,
+              item->failure.text);
+}
+
 void item_look(struct item *item, int64_t now)
 {
+    if (item->held && item->held->window.end_at > now)
+        look_ahead(item, now);
     if (item->ended || !item->held || item->held->window.end_at > now)
         return;
     item->ended = true;

@@ -128,7 +128,7 @@ static void restore(struct stapler *stapler, struct staple *staple)
         return; /* what is there of another certificate may be in use until the consumer takes the new one */
     held_release(item->held);
     item->held = held;
-    item->ended = false;
+    item->near = item->ended = false;
     snprintf(item->source, sizeof item->source, "cache");
     item->success_at = fetched_at;
     item->job.due_at =

@@ -81,7 +81,8 @@ struct item {
     unsigned failures;    /* in a row */
     bool temporary;       /* the last of them */
     bool grave;           /* Must-Staple: failures are said louder */
-    bool tried, ended;    /* once at least; it was said that what is held has ended */
+    bool tried;           /* once at least */
+    bool near, ended;     /* it was said that what is held ends soon, or has ended */
     struct error failure; /* the present one, or "" */
 };
 

@@ -77,6 +77,7 @@ check "offline after a restart: the cached staple is delivered" until_true 5 sta
 check "one line tells of the failure" until_true 5 grep -q "server.crt: .*the present one stays" "$dir/stapler.log"
 move_clock $((68400 + 86370))
 withdrawn() { [ ! -e "$dir/live/server.der" ]; }
+check "that it ends soon is said" until_true 5 grep -q "server.crt: .*could not be renewed" "$dir/stapler.log"
 check "withdrawn before its end" until_true 5 withdrawn
 move_clock $((68400 + 87000))
 check "the end is said" until_true 5 grep -q "server.crt: what is there has ended" "$dir/stapler.log"
