@@ -64,6 +64,19 @@ printf 'x' | dd of="$(find "$dir/crl/issuing-client" -name '*.crl')" bs=1 seek=4
 start_daemon
 expect "a damaged file is built anew" "verify OK" openssl crl -inform DER -in <(curl -s "http://$public/crl/issuing-client.crl") -noout -verify -CAfile "$pki/issuing-client.crt"
 
+# --- nor does another CRL go on from one that was damaged meanwhile
+python3 - "$dir/crl/issuing-client"/*.crl "$(serial_of client-0)" <<'PY'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(file.read().index(bytes.fromhex(sys.argv[2])) - 2) # before its length, and perhaps an octet for the sign
+    file.write(bytes([0x31, 0x31]))
+PY
+make_token damaged
+expect "one more is revoked" '"changed": true' api POST "issuers/issuing-client/certificates/$serial/revoke" -d '{"reason":"superseded"}'
+check "and on a CRL" until_true 10 crl_lists "$serial"
+expect "that was made from the database" "the CRL before is damaged" cat "$dir/annuld.log"
+check "with those that were on it" crl_lists "$(serial_of client-0)"
+
 # --- the signer dies
 signer() { pgrep -P "$daemon" -x annul-signer; }
 old=$(signer)

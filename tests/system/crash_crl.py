@@ -1,7 +1,7 @@
 """kill -9 at every step of publication, and at any other moment: crash_crl.py ANNULD CONFIG PUBLIC ADMIN-SOCKET FOLDER ROUNDS [SEED]
 
 FOLDER holds the CA certificates ISSUER.crt, the leaves that name a shard, leaf-SHARD-*.crt, crl/, what is published, and
-offset, by how many seconds annuld's clock is wrong.
+offset, by how many seconds annuld's clock is ahead.
 Each round: annuld dies while certificates are revoked, held and released and all CRLs are fetched; started again it must
 publish all that it had acknowledged; then once more with more changes, which go into the CRLs that it has built itself. The
 clock goes back and forth meanwhile.
@@ -390,7 +390,7 @@ def damage():
 
 def set_clock():
     global offset
-    offset = chance.choice([0, 0, -4000, 4000, 40000])  # not past any nextUpdate
+    offset = chance.choice([0, 0, 4000, 40000])  # while the certificates count, and not past any nextUpdate
     with open(FOLDER + "/offset.tmp", "w") as file:
         file.write("%d" % offset)
     os.rename(FOLDER + "/offset.tmp", FOLDER + "/offset")
