@@ -2,7 +2,9 @@
 #include <annul/admin.h>
 #include <annul/clock.h>
 #include <annul/config.h>
+#include <annul/fetch.h>
 #include <annul/http.h>
+#include <annul/intake.h>
 #include <annul/issuer.h>
 #include <annul/log.h>
 #include <annul/publisher.h>
@@ -72,7 +74,7 @@ static int check(const struct config *config, struct error *err)
     }
     issuers_free(issuers);
     if (result < 0 || http_check(config, err) < 0 || publisher_check(config, err) < 0 ||
-        responder_presign_check(config, err) < 0)
+        intake_check(config, err) < 0 || responder_presign_check(config, err) < 0)
         return -1;
     return signer_check(config, err);
 }
@@ -85,6 +87,7 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
     struct store *store = NULL;
     struct publisher *publisher = NULL;
     struct responder *responder = NULL;
+    struct intake *intake = NULL;
     struct http *http = NULL;
 
     if (!(issuers = issuers_load(config, err)) || !(store = store_open(config->database.text, err)) ||
@@ -94,7 +97,9 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
         responder_presign(responder, config, err) < 0)
         goto out;
     struct admin admin = {issuers, store, publisher};
-    struct http_services services = {config, issuers, store, signer, responder, publisher, &admin};
+    if (fetch_start(err) < 0 || !(intake = intake_start(&admin, err)))
+        goto out;
+    struct http_services services = {config, issuers, store, signer, responder, publisher, &admin, intake};
     if (!(http = http_start(&services, err)))
         goto out;
 
@@ -109,10 +114,13 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
 out:
     publisher_halt(
         publisher); /* whoever waits for a CRL or a signature hears now: then nothing sleeps any more */
+    intake_halt(intake);
     http_halt(http);
     responder_presign_stop(responder);
     signer_halt(signer);
     http_stop(http);
+    intake_stop(intake);
+    fetch_stop();
     publisher_stop(publisher);
     signer_stop(signer);
     responder_free(responder);

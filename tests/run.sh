@@ -17,7 +17,7 @@ case $what in
 all) tests=("$BUILD"/tests/test_* tests/system/*.sh tests/consumers/*.sh) ;;
 consumers) tests=(tests/consumers/*.sh) ;;
 quick) tests=("$BUILD"/tests/test_* tests/system/main.sh) ;;
-threads) tests=("$BUILD"/tests/test_{store,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group,stapler,stapler_mirror}.sh) ;;
+threads) tests=("$BUILD"/tests/test_{store,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group,stapler,stapler_mirror,foreign,index_watch}.sh) ;;
 *) tests=("$@") ;;
 esac
 

@@ -10,6 +10,8 @@
 #include <annul/reason.h>
 #include <annul/store.h>
 
+#include <stdatomic.h>
+
 struct admin {
     struct issuers *issuers;
     struct store *store;
@@ -74,6 +76,34 @@ struct admin_import_count {
 enum admin_result admin_import(struct admin *admin, const struct store_actor *actor,
                                const struct issuer *issuer, const struct cert_record *rows, size_t count,
                                struct admin_import_count *counts, struct error *err);
+
+/* Follows a list that is kept elsewhere, from which most rows are known: only those that tell something new are written,
+ * in one transaction, and what had a status already and changes it gets an audit entry of its own. The rules are those of
+ * admin_import. `kept` counts rows that say good of what is revoked here, and stays so. */
+struct admin_follow_count {
+    size_t added, changed, kept;
+};
+enum admin_result admin_follow(struct admin *admin, const struct store_actor *actor,
+                               const struct issuer *issuer, const struct cert_record *rows, size_t count,
+                               struct admin_follow_count *counts, struct error *err);
+
+/* Takes the CRL, complete or a delta, in DER or PEM, that file `fd` holds from its position on, for an issuer whose key is
+ * elsewhere. ADMIN_INVALID: it is not one, or not the CA's, or not valid now. ADMIN_CONFLICT: it may not come behind the
+ * present one. Then everything stays as it was. Its entries become statuses, of which no revocation is ever taken back: only
+ * a hold ends, where the CRL before had it and this one has not, or a delta says so. Then it is published.
+ * Where that fails in between, or `stop` becomes true (ADMIN_FAILED), the same CRL is to be given again: it goes on.
+ * One call at a time for an issuer. Memory does not grow with the list. */
+struct admin_crl_taken {
+    struct crl_part part;
+    int64_t next_update;
+    bool changed; /* false: it was the present one already */
+};
+enum admin_result admin_take_crl(struct admin *admin, const struct store_actor *actor, struct issuer *issuer,
+                                 int fd, const atomic_bool *stop, struct admin_crl_taken *taken,
+                                 struct error *err);
+
+/* At start: until when the statuses hold that came from CRLs before (issuer->statuses_end). */
+void admin_take_up_crls(struct admin *admin);
 
 /* A token is "annul_" and 64 hex digits; only its SHA-256 is kept. */
 #define ADMIN_TOKEN 71

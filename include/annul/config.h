@@ -66,6 +66,13 @@ struct config_issuer {
     int64_t delta_lifetime_s; /* of a delta CRL */
     int crl_scope;            /* enum crl_scope */
     bool keep_expired;        /* on the CRL */
+    /* Where CRLs come from that were made elsewhere; see config_has_foreign_crls. */
+    bool crl_upload;                /* PUT by the API */
+    struct config_value *crl_files; /* files or folders that are watched */
+    struct config_value *crl_urls;  /* … that are asked every so often */
+    size_t crl_file_count, crl_url_count;
+    int64_t crl_url_interval_s;
+    struct config_value index; /* index.txt of `openssl ca` that is watched, or none */
     struct config_alias *aliases;
     size_t alias_count;
 };
@@ -92,6 +99,7 @@ struct config {
     int64_t crl_delay_ms;   /* how long changes are gathered before a CRL is built */
     int64_t crl_wait_max_s; /* how long a client may wait for the next one; 0: not at all */
     unsigned crl_waiters, crl_waiters_per_address;
+    size_t crl_upload_octets; /* bound of a CRL from elsewhere */
     struct config_value signer_program, signer_socket;
     unsigned signer_threads;
     struct config_value openssl_config; /* of annul-signer */
@@ -104,6 +112,12 @@ struct config {
 struct config *config_load(const char *path, struct error *err);
 
 void config_free(struct config *config); /* NULL-safe */
+
+/* Whether an issuer's CRLs are made elsewhere and come in here: it has no key then. */
+bool config_has_foreign_crls(const struct config_issuer *issuer);
+
+/* Whether anybody here may sign OCSP responses for it. */
+bool config_signs_ocsp(const struct config_issuer *issuer);
 
 /* Sets "FILE:LINE: " and the message; returns -1. */
 int config_error(const struct config *config, int line, struct error *err, const char *format, ...)

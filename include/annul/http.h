@@ -8,6 +8,7 @@
 
 #include <annul/admin.h>
 #include <annul/config.h>
+#include <annul/intake.h>
 #include <annul/responder.h>
 
 /* What requests are answered with. The pointers must outlive the listeners. */
@@ -19,6 +20,7 @@ struct http_services {
     struct responder *responder;
     struct publisher *publisher;
     struct admin *admin;
+    struct intake *intake;
 };
 
 struct http;

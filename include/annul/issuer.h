@@ -1,6 +1,6 @@
 /* The certification authorities that we answer for, as configuration and certificates describe them.
  *
- * Loaded once at start by annuld and by annul-signer alike, then read-only but for who signs OCSP: any thread. No private key is
+ * Loaded once at start by annuld and by annul-signer alike, then read-only but for the atomic members: any thread. No private key is
  * ever here; see annul/signer.h.
  */
 #ifndef ANNUL_ISSUER_H
@@ -26,7 +26,10 @@ struct issuer {
     uint8_t name_hash[CERTID_HASHES][CERTID_HASH_MAX];
     uint8_t key_hash[CERTID_HASHES][CERTID_HASH_MAX];
     X509_STORE *request_signers;                 /* or NULL: requests need no signature */
-    _Atomic(struct ocsp_signers *) ocsp_signers; /* the one thing that changes: see annul/ocsp_signer.h */
+    _Atomic(struct ocsp_signers *) ocsp_signers; /* it changes: see annul/ocsp_signer.h */
+    /* How long statuses can be told: to the nextUpdate of the CRL from elsewhere that they are from. INT64_MIN: no such CRL
+     * is here yet. INT64_MAX: they are our own. It changes with each CRL that comes. */
+    _Atomic int64_t statuses_end;
 };
 
 /* Which CRL of an issuer: one with everything, or a shard; complete, or a delta. */

@@ -18,6 +18,14 @@ void admin_place(const struct issuer *issuer, struct cert_record *record);
 int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,
                        const struct cert_record *before, struct cert_record *after, struct error *err);
 
+/* Whether a row from elsewhere tells something new: FOUND or ABSENT. `is` (or NULL) is set to the status now. */
+enum outcome admin_is_news(struct admin *admin, const struct issuer *issuer, const struct cert_record *row,
+                           enum cert_status *is, struct error *err);
+
+/* Registers and revokes what a row from elsewhere says; a change to what was known before gets an audit entry. */
+int admin_take_row(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *row,
+                   struct admin_follow_count *counts, struct error *err);
+
 /* The record, to be freed where ADMIN_DONE. */
 enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, const struct serial *serial,
                              struct cert_record *record, struct error *err);

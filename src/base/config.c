@@ -27,6 +27,7 @@ static cfg_opt_t crl_keys[] = {
     CFG_STR("wait_max", "60s", CFGF_NONE),
     CFG_INT("waiters", 4096, CFGF_NONE),
     CFG_INT("waiters_per_address", 256, CFGF_NONE),
+    CFG_INT("upload_max_mb", 64, CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t signer_keys[] = {
@@ -157,15 +158,17 @@ static int read_ocsp(struct config *config, cfg_t *ocsp, struct error *err)
 
 static int read_crl(struct config *config, cfg_t *crl, struct error *err)
 {
-    unsigned delay = 0;
+    unsigned delay = 0, upload_mb = 0;
     config->crl_directory = config_file_of(config->path, crl, "directory");
     if (config_number_of(config->path, crl, "delay_ms", 0, 1000, &delay, err) < 0 ||
         config_duration_of(config->path, crl, "wait_max", 0, 3600, &config->crl_wait_max_s, err) < 0 ||
         config_number_of(config->path, crl, "waiters", 1, 500000, &config->crl_waiters, err) < 0 ||
         config_number_of(config->path, crl, "waiters_per_address", 1, 500000,
-                         &config->crl_waiters_per_address, err) < 0)
+                         &config->crl_waiters_per_address, err) < 0 ||
+        config_number_of(config->path, crl, "upload_max_mb", 1, 4095, &upload_mb, err) < 0)
         return -1;
     config->crl_delay_ms = delay;
+    config->crl_upload_octets = (size_t)upload_mb << 20;
     return 0;
 }
 

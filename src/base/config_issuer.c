@@ -38,6 +38,11 @@ cfg_opt_t config_issuer_keys[] = {
     CFG_STR("shard_distribution_point", NULL, CFGF_NONE),
     CFG_STR("delta_distribution_point", NULL, CFGF_NONE),
     CFG_STR("delta_lifetime", "1d", CFGF_NONE),
+    CFG_BOOL("crl_upload", cfg_false, CFGF_NONE),
+    CFG_STR_LIST("crl_file", NULL, CFGF_NONE),
+    CFG_STR_LIST("crl_url", NULL, CFGF_NONE),
+    CFG_STR("crl_url_interval", "1h", CFGF_NONE),
+    CFG_STR("index", NULL, CFGF_NONE),
     CFG_STR("ocsp_validity", "1d", CFGF_NONE),
     CFG_STR("presign", "none", CFGF_NONE),
     CFG_INT("presign_rate", 200, CFGF_NONE),
@@ -284,6 +289,49 @@ static int read_crls(const struct config *config, cfg_t *section, struct config_
     return check_points(config, issuer, err);
 }
 
+/* What a URL of a CRL that is fetched must be like: it may be anywhere, and have a query. */
+static bool is_fetchable(const char *url)
+{
+    size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+    return scheme && url[scheme] && url[scheme] != '/' && !strpbrk(url, " \"<>\\^`|");
+}
+
+bool config_has_foreign_crls(const struct config_issuer *issuer)
+{
+    return issuer->crl_upload || issuer->crl_file_count || issuer->crl_url_count;
+}
+
+bool config_signs_ocsp(const struct config_issuer *issuer)
+{
+    return issuer->key.text || issuer->signer_count;
+}
+
+static int read_foreign_crls(const struct config *config, cfg_t *section, struct config_issuer *issuer,
+                             struct error *err)
+{
+    issuer->crl_upload = cfg_getbool(section, "crl_upload");
+    issuer->crl_file_count = config_list_of(section, "crl_file", &issuer->crl_files);
+    issuer->crl_url_count = config_list_of(section, "crl_url", &issuer->crl_urls);
+    issuer->index = config_file_of(config->path, section, "index");
+    if (config_duration_of(config->path, section, "crl_url_interval", 1, 30 * 86400LL, &issuer->crl_url_interval_s,
+                           err) < 0)
+        return -1;
+    for (size_t i = 0; i < issuer->crl_file_count; i++)
+        config_make_absolute(config->path, &issuer->crl_files[i]);
+    for (size_t i = 0; i < issuer->crl_url_count; i++)
+        if (!is_fetchable(issuer->crl_urls[i].text))
+            return config_error(config, issuer->crl_urls[i].line, err,
+                                "issuer \"%s\": crl_url \"%s\": must be an http:// or https:// URL",
+                                issuer->name.text, issuer->crl_urls[i].text);
+    if (config_has_foreign_crls(issuer) && issuer->key.text)
+        return config_error(
+            config, issuer->key.line, err,
+            "issuer \"%s\": its CRLs are made here, where its key is; crl_upload, crl_file and "
+            "crl_url are for a CA whose key is elsewhere",
+            issuer->name.text);
+    return 0;
+}
+
 static int check_issuer(const struct config *config, const struct config_issuer *issuer, struct error *err)
 {
     int line = issuer->name.line;
@@ -296,10 +344,11 @@ static int check_issuer(const struct config *config, const struct config_issuer 
     if (!issuer->certificate.text)
         return config_error(config, line, err, "issuer \"%s\": no CA certificate; add certificate = \"FILE\"",
                             name);
-    if (!issuer->key.text && !issuer->signer_count)
+    if (!config_signs_ocsp(issuer) && !config_has_foreign_crls(issuer))
         return config_error(config, line, err,
                             "issuer \"%s\": nothing can be signed for it; add key = \"FILE\" (the CA's), or "
-                            "ocsp_certificate and ocsp_key (a delegate's)",
+                            "ocsp_certificate and ocsp_key (a delegate's), or say where its CRLs come from: "
+                            "crl_upload, crl_file or crl_url",
                             name);
     if (check_url(config, issuer, "crl_reference", &issuer->crl_reference, err) < 0 ||
         check_secrets(config, issuer, err) < 0)
@@ -341,8 +390,9 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
     issuer->nonce = (enum nonce_policy)nonce;
     issuer->responder_by_name = responder_id == 1;
     issuer->invalidity_date = invalidity_date == 1;
-    if (read_crls(config, section, issuer, err) < 0 || read_signers(config, section, issuer, err) < 0 ||
-        read_delegates(config, section, issuer, err) < 0 || read_presigning(config, section, issuer, err) < 0)
+    if (read_crls(config, section, issuer, err) < 0 || read_foreign_crls(config, section, issuer, err) < 0 ||
+        read_signers(config, section, issuer, err) < 0 || read_delegates(config, section, issuer, err) < 0 ||
+        read_presigning(config, section, issuer, err) < 0)
         return -1;
     issuer->alias_count = cfg_size(section, "alias");
     issuer->aliases = calloc(issuer->alias_count ? issuer->alias_count : 1, sizeof *issuer->aliases);
@@ -354,6 +404,9 @@ int config_read_issuer(const struct config *config, cfg_t *section, struct confi
 
 void config_free_issuer(struct config_issuer *issuer)
 {
+    config_free_list(issuer->crl_files, issuer->crl_file_count);
+    config_free_list(issuer->crl_urls, issuer->crl_url_count);
+    free(issuer->index.text);
     for (size_t i = 0; issuer->aliases && i < issuer->alias_count; i++)
         free(issuer->aliases[i].path.text);
     free(issuer->aliases);

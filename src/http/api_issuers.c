@@ -19,8 +19,7 @@ static json_t *describe_crl(const struct publication *p)
     return object;
 }
 
-/* The present one of an issuer's, or null. */
-static json_t *describe_part(const struct request *request, const struct issuer *issuer, struct crl_part part)
+json_t *json_crl(const struct request *request, const struct issuer *issuer, struct crl_part part)
 {
     struct publication *p = publisher_current(request->services->publisher, issuer, part);
     json_t *object = describe_crl(p);
@@ -32,7 +31,7 @@ static json_t *describe_shards(const struct request *request, const struct issue
 {
     json_t *list = json_array();
     for (int shard = 0; shard < (int)issuer->config->shards; shard++)
-        json_array_append_new(list, describe_part(request, issuer, (struct crl_part){shard, false}));
+        json_array_append_new(list, json_crl(request, issuer, (struct crl_part){shard, false}));
     return list;
 }
 
@@ -72,8 +71,8 @@ static json_t *describe_issuer(struct request *request, const struct issuer *iss
         object =
             json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", issuer->config->name.text,
                       "subject", subject, "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL,
-                      "crl", describe_part(request, issuer, (struct crl_part){CRL_WHOLE, false}), "delta",
-                      describe_part(request, issuer, (struct crl_part){CRL_WHOLE, true}), "shards",
+                      "crl", json_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}), "delta",
+                      json_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}), "shards",
                       describe_shards(request, issuer), "ocsp_signers", describe_signers(issuer), "presigned",
                       describe_presigned(request, issuer));
     buffer_free(&pem);
@@ -104,7 +103,7 @@ static enum MHD_Result resume(struct request *request)
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (request->failure)
         return reply_problem(request, 503, "%s", request->failure);
-    return reply_json(request, 200, describe_part(request, issuer, (struct crl_part){CRL_WHOLE, false}));
+    return reply_json(request, 200, json_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}));
 }
 
 enum MHD_Result api_crl_post(struct request *request)

@@ -13,7 +13,8 @@ static bool ocsp_is_ready(const struct issuers *issuers, int64_t now)
 {
     const struct sigalg *sigalg;
     for (size_t i = 0; i < issuers->count; i++)
-        if (!ocsp_signers_choose(issuer_ocsp_signers(&issuers->list[i]), (struct bytes){0}, now, &sigalg))
+        if (config_signs_ocsp(issuers->list[i].config) &&
+            !ocsp_signers_choose(issuer_ocsp_signers(&issuers->list[i]), (struct bytes){0}, now, &sigalg))
             return false;
     return true;
 }

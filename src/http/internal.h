@@ -11,6 +11,7 @@
 #define BODY_JSON_MAX 65536
 #define BODY_CERTIFICATES_MAX (1 << 20)
 #define BODY_IMPORT_MAX (4 << 20)
+#define BODY_SPOOLED SIZE_MAX /* goes into a scratch file; the configuration bounds it (upload_max_mb) */
 #define BODY_BATCH_MAX (16 << 20)
 
 /* How long a cache may keep a CRL or a CA certificate: also the longest that a revocation can hide behind one. */
@@ -24,7 +25,7 @@ struct request;
 /* Queues exactly one reply, or suspends the connection and sees to it later. */
 typedef enum MHD_Result handler(struct request *request);
 
-enum { GET = 1, HEAD = 2, POST = 4, DELETE = 8 };
+enum { GET = 1, HEAD = 2, POST = 4, DELETE = 8, PUT = 16 };
 #define READ (GET | HEAD)
 
 /* A route: a path in which {} stands for one segment, given in request->part, in order. */
@@ -73,12 +74,16 @@ struct request {
     struct waiting waiting;
     size_t body_max;
     struct buffer body;
-    size_t discarded;                      /* octets of it beyond body_max */
+    int spool;                             /* the body's scratch file, where the route has one; else -1 */
+    size_t spooled;                        /* octets in it */
+    size_t discarded;                      /* octets of the body beyond body_max */
     char actor_name[80], actor_origin[64]; /* of an authenticated request */
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
     char *failure; /* malloc'ed; NULL: none */
-    bool over;     /* a reply was made: once libmicrohttpd stops it takes none, and asks us again */
+    enum admin_result result;
+    struct admin_crl_taken taken;
+    bool over; /* a reply was made: once libmicrohttpd stops it takes none, and asks us again */
     handler *resume;
 };
 
@@ -94,7 +99,7 @@ handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;
 handler ca_get, ca_bundle_get;
 handler page_get;
 handler health_get, ready_get, metrics_get;
-handler api_issuers_get, api_crl_post;
+handler api_issuers_get, api_crl_post, api_crl_put;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_tokens_get, api_tokens_post, api_token_delete;
@@ -175,6 +180,9 @@ bool api_reason(const char *text, int *reason, struct error *err);
 /* The certificate object of the API. NULL when out of memory. */
 json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record);
 json_t *json_time(int64_t at); /* null for TIME_NONE */
+
+/* The present CRL, or null. (api_issuers.c) */
+json_t *json_crl(const struct request *request, const struct issuer *issuer, struct crl_part part);
 
 /* The body as a JSON object; an empty body is an empty object. NULL: a problem was queued. */
 json_t *json_body(struct request *request, enum MHD_Result *result);

@@ -66,7 +66,8 @@ enum MHD_Result reply_bytes(struct request *request, unsigned status, const char
 static void add_allow(struct MHD_Response *response, unsigned allowed)
 {
     char list[40];
-    snprintf(list, sizeof list, "%s%s%s", allowed & GET ? "GET, HEAD, " : "", allowed & POST ? "POST, " : "",
+    snprintf(list, sizeof list, "%s%s%s%s", allowed & GET ? "GET, HEAD, " : "",
+             allowed & POST ? "POST, " : "", allowed & PUT ? "PUT, " : "",
              allowed & DELETE ? "DELETE, " : "");
     list[strlen(list) - 2] = 0;
     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, list);

@@ -26,6 +26,7 @@ const struct route admin_routes[] = {
     {READ, "/metrics", metrics_get, 0, true},
     {READ, "/api/v1/issuers", api_issuers_get, 0, false},
     {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, false},
+    {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, false},
     {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, false},
     {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, false},
     {READ, ISSUER "/certificates", api_certificates_get, 0, false},
@@ -88,7 +89,8 @@ static bool take_route(struct request *request, const struct route *route)
     if (!(route->methods & request->method))
         return false;
     request->route = route;
-    request->body_max = route->body_max;
+    request->body_max =
+        route->body_max == BODY_SPOOLED ? request->services->config->crl_upload_octets : route->body_max;
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <annul/clock.h>
 #include <annul/listen.h>
 #include <annul/log.h>
+#include <annul/scratch.h>
 
 #include <errno.h>
 #include <netdb.h>
@@ -79,7 +80,7 @@ static unsigned method_of(const char *name)
     static const struct {
         const char *name;
         unsigned method;
-    } methods[] = {{"GET", GET}, {"HEAD", HEAD}, {"POST", POST}, {"DELETE", DELETE}};
+    } methods[] = {{"GET", GET}, {"HEAD", HEAD}, {"POST", POST}, {"PUT", PUT}, {"DELETE", DELETE}};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (strcmp(methods[i].name, name) == 0)
             return methods[i].method;
@@ -133,13 +134,30 @@ static enum MHD_Result begin(struct request *request)
     const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (length && strtoull(length, NULL, 10) > request->body_max)
         return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
+    struct error err;
+    if (request->route->body_max == BODY_SPOOLED &&
+        (request->spool = scratch_open(request->services->config->crl_directory.text, &err)) < 0)
+        return reply_problem(request, 503, "%s", err.text);
     return MHD_YES;
+}
+
+/* A full disk is told when the body is through. */
+static bool keep_body(struct request *request, const char *data, size_t len)
+{
+    struct error err;
+    if (request->spool < 0)
+        return buffer_add(&request->body, data, len);
+    request->spooled += len;
+    if (!request->failure &&
+        scratch_add(request->spool, (struct bytes){(const uint8_t *)data, len}, &err) < 0)
+        return (request->failure = strdup(err.text));
+    return true;
 }
 
 static enum MHD_Result take_body(struct request *request, const char *data, size_t len)
 {
-    if (request->discarded == 0 && request->body.len + len <= request->body_max)
-        return buffer_add(&request->body, data, len) ? MHD_YES : MHD_NO;
+    if (request->discarded == 0 && request->body.len + request->spooled + len <= request->body_max)
+        return keep_body(request, data, len) ? MHD_YES : MHD_NO;
     request->discarded += len; /* it told nothing of its size: read a little more, so that it hears why */
     return request->discarded <= DISCARD_MAX ? MHD_YES : MHD_NO;
 }
@@ -203,6 +221,7 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
         request->services = &listener->http->services;
         request->waiters = listener->http->waiters;
         request->is_admin = listener->is_admin;
+        request->spool = -1;
     }
     return request;
 }
@@ -216,6 +235,8 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
         return;
     waiters_end(request);
     buffer_free(&request->body);
+    if (request->spool >= 0)
+        close(request->spool);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);
     ocsp_answer_release(request->answer);

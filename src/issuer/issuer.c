@@ -121,6 +121,7 @@ static int load_one(struct issuers *issuers, struct issuer *issuer, struct error
     const struct config *config = issuers->config;
     if (load_ca(config, issuer, err) < 0 || load_request_signers(config, issuer, err) < 0)
         return -1;
+    atomic_init(&issuer->statuses_end, config_has_foreign_crls(issuer->config) ? INT64_MIN : INT64_MAX);
     if (!make_hashes(issuer))
         return error_set(err, "OpenSSL cannot hash");
     for (struct issuer *other = issuers->list; other < issuer; other++)

@@ -131,7 +131,7 @@ static enum ocsp_status take_question(struct responder *responder, struct bytes 
         return status;
     }
     q->issuer = find_issuer(responder, &q->request);
-    if (!q->issuer)
+    if (!q->issuer || !config_signs_ocsp(q->issuer->config))
         return OCSP_UNAUTHORIZED;
     if ((status = check_request_signature(q->issuer, &q->request, der)) != OCSP_SUCCESSFUL ||
         (status = apply_nonce_policy(q)) != OCSP_SUCCESSFUL || (status = choose_signer(q)) != OCSP_SUCCESSFUL)

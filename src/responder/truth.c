@@ -73,27 +73,32 @@ static enum ocsp_status answer_one(struct responder *responder, const struct iss
     return OCSP_SUCCESSFUL;
 }
 
-static void describe(const struct question *q, struct ocsp_response_data *data)
+static enum ocsp_status describe(const struct question *q, struct ocsp_response_data *data)
 {
     const struct config_issuer *section = q->issuer->config;
-    int64_t signer_ends = q->signer->certificate.not_after;
+    int64_t signer_ends = q->signer->certificate.not_after,
+            statuses_end = atomic_load_explicit(&q->issuer->statuses_end, memory_order_acquire);
+    if (statuses_end <= q->now)
+        return OCSP_TRY_LATER;
     data->responder_id = (struct bytes){q->signer->responder_id.at, q->signer->responder_id.len};
     data->produced_at = data->this_update = q->now;
     data->next_update = q->now + section->ocsp_validity_s;
     if (data->next_update > signer_ends) /* a response never outlives the certificate of its signer */
         data->next_update = signer_ends;
+    if (data->next_update > statuses_end) /* nor the CRL that it is derived from */
+        data->next_update = statuses_end;
     data->archive_cutoff_at = section->archive_cutoff_s ? q->now - section->archive_cutoff_s : TIME_NONE;
     const char *url = section->crl_reference.text;
     data->crl_url = (struct bytes){(const uint8_t *)url, url ? strlen(url) : 0};
     data->nonce = q->request.nonce;
     data->extended_revoke = false;
+    return OCSP_SUCCESSFUL;
 }
 
 enum ocsp_status truth_tell(struct responder *responder, const struct question *q,
                             struct ocsp_response_data *data, int64_t *version)
 {
-    enum ocsp_status status = OCSP_SUCCESSFUL;
-    describe(q, data);
+    enum ocsp_status status = describe(q, data);
     for (data->count = 0; status == OCSP_SUCCESSFUL && data->count < q->request.count; data->count++)
         status = answer_one(responder, q->issuer, &q->request.certs[data->count], &data->singles[data->count],
                             data, version);

@@ -116,8 +116,10 @@ static struct ocsp_keys *make_keys(const struct signer_keys *keys, size_t index,
     atomic_init(&made->holders, 1);
     made->threads = keys->threads;
     size_t count = section->signer_count + section->delegate_count;
+    if (count == 0)
+        count = ca_key ? 1 : 0; /* the CA itself; nobody, where CRLs from elsewhere are all there is */
     int result = 0;
-    for (size_t i = 0; result == 0 && i < (count ? count : 1); i++) {
+    for (size_t i = 0; result == 0 && i < count; i++) {
         struct ocsp_key *key = &made->list[made->count++];
         key->ready = calloc((size_t)keys->threads * SIGALGS, sizeof *key->ready);
         if (section->signer_count)

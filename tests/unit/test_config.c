@@ -59,6 +59,7 @@ static void the_least_there_is_has_defaults(void **state)
     assert_string_equal(config->database.text, "/var/lib/annul/annul.db");
     assert_string_equal(config->crl_directory.text, "/var/lib/annul/crl");
     assert_int_equal(config->crl_delay_ms, 50);
+    assert_int_equal(config->crl_upload_octets, 64 << 20);
     assert_int_equal(config->crl_wait_max_s, 60);
     assert_int_equal(config->crl_waiters, 4096);
     assert_int_equal(config->crl_waiters_per_address, 256);
@@ -143,7 +144,32 @@ static const char everything[] =
     "    delegate \"RSA-2048\" { }\n"
     "    presign = \"all\" presign_rate = 100000 presign_hashes = {\"sha256\", \"sha512\"}\n"
     "}\n"
-    "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" }\n";
+    "issuer \"three\" { certificate = \"3.crt\" key = \"3.key\" unlisted = \"unauthorized\" index = "
+    "\"ca/index.txt\" }\n"
+    "issuer \"four\" {\n"
+    "    certificate = \"4.crt\" crl_upload = true crl_file = {\"in/4.crl\", \"/drop\"}\n"
+    "    crl_url = \"http://ca.example/4.crl?delta=0\" crl_url_interval = \"5m\"\n"
+    "}\n";
+
+static void check_foreign(const struct config_issuer *three, const struct config_issuer *four)
+{
+    char wanted[300];
+    snprintf(wanted, sizeof wanted, "%s/ca/index.txt", folder);
+    assert_string_equal(three->index.text, wanted);
+    assert_false(config_has_foreign_crls(three));
+    assert_true(config_signs_ocsp(three));
+    assert_true(config_has_foreign_crls(four));
+    assert_false(config_signs_ocsp(four));
+    assert_true(four->crl_upload);
+    assert_int_equal(four->crl_file_count, 2);
+    snprintf(wanted, sizeof wanted, "%s/in/4.crl", folder);
+    assert_string_equal(four->crl_files[0].text, wanted);
+    assert_string_equal(four->crl_files[1].text, "/drop");
+    assert_int_equal(four->crl_url_count, 1);
+    assert_string_equal(four->crl_urls[0].text, "http://ca.example/4.crl?delta=0");
+    assert_int_equal(four->crl_url_interval_s, 300);
+    assert_null(four->index.text);
+}
 
 /* The first key belongs to the first certificate, and relative names are made absolute in both. */
 static void check_signers(const struct config_issuer *one)
@@ -203,7 +229,8 @@ static void everything_is_read_with_its_lines(void **state)
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(config->ocsp_max_age_s, 86400);
     assert_true(config->ocsp_errors_as_5xx);
-    assert_int_equal(config->issuer_count, 3);
+    assert_int_equal(config->issuer_count, 4);
+    check_foreign(&config->issuers[2], &config->issuers[3]);
     const struct config_issuer *one = &config->issuers[0];
     assert_int_equal(one->certificate.line, 19);
     check_signers(one);
@@ -410,6 +437,17 @@ static const struct {
     {"an issuer without certificate", BAD_ISSUER("one", "key = \"b\""), 3, "\"one\"", "add certificate"},
     {"an issuer with nothing to sign with", BAD_ISSUER("one", "certificate = \"a\""), 3, "\"one\"",
      "add key"},
+    {"CRLs from elsewhere for a CA whose key is here", BAD_ISSUER("one", PAIR "\ncrl_upload = true"), 4,
+     "\"one\"", "made here"},
+    {"a file for a CA whose key is here", BAD_ISSUER("one", PAIR "\ncrl_file = \"c\""), 4, "\"one\"",
+     "made here"},
+    {"a URL of no scheme that we fetch", BAD_ISSUER("one", "certificate = \"a\"\ncrl_url = \"ftp://h/c\""), 5,
+     "\"ftp://h/c\"", "http://"},
+    {"a URL without host", BAD_ISSUER("one", "certificate = \"a\"\ncrl_url = {\"http://h\", \"https:///c\"}"),
+     5, "\"https:///c\"", "http://"},
+    {"an interval of no time", BAD_ISSUER("one", "certificate = \"a\"\ncrl_url_interval = \"0\""), 5,
+     "crl_url_interval", "1s"},
+    {"uploads of no size", SERVERS ISSUER "crl {\n upload_max_mb = 0\n}\n", 5, "upload_max_mb", "4095"},
     {"a delegate without key", BAD_ISSUER("one", PAIR "ocsp_certificate = \"c\""), 3, "ocsp_key is missing",
      "together, but there are 1 and 0"},
     {"a key without delegate", BAD_ISSUER("one", PAIR "ocsp_key = \"c\""), 3, "ocsp_certificate is missing",
@@ -572,6 +610,9 @@ static void what_is_just_legal_is_accepted(void **state)
         BAD_ISSUER("one", PAIR "archive_cutoff = \"36600d\" crl_reference = \"http://" LONG_248 "\""),
         "public { listen = {\"a:1\"} workers = 64 connections = 16 timeout = \"1s\" }\n" ADMIN ISSUER,
         SERVERS ISSUER "ocsp { max_age = \"0\" error_status = \"200\" }\n",
+        SERVERS ISSUER "crl { upload_max_mb = 4095 }\n",
+        BAD_ISSUER("one", "certificate = \"a\" crl_upload = true"),
+        BAD_ISSUER("one", "certificate = \"a\" crl_url = \"https://h\" crl_url_interval = \"30d\""),
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct error err = {""};

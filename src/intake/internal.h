@@ -1,0 +1,71 @@
+/* Shared by the files of this folder: a source, and what its thread needs. */
+#ifndef ANNUL_INTAKE_INTERNAL_H
+#define ANNUL_INTAKE_INTERNAL_H
+
+#include <annul/fetch.h>
+#include <annul/intake.h>
+
+#include <pthread.h>
+
+struct source {
+    struct intake *intake;
+    struct issuer *issuer;
+    const char *from; /* path or URL; of uploads NULL */
+    void (*run)(struct source *source);
+    pthread_t thread;
+    bool runs;
+    struct fetch *fetch;   /* of a URL */
+    struct upload *upload; /* of uploads: the one that is under way, guarded by the intake's mutex */
+    char told[sizeof(struct error)]; /* of what is wrong, what the log has said last; "" where nothing is */
+};
+
+struct intake {
+    struct admin *admin;
+    atomic_bool stopping;
+    int stop_fd; /* readable from intake_halt on */
+    pthread_mutex_t mutex;
+    pthread_cond_t uploaded;
+    pthread_mutex_t *taking; /* one for each issuer: its CRLs come in one at a time */
+    size_t count;
+    struct source sources[];
+};
+
+/* The threads' functions. */
+void upload_run(struct source *source);
+void file_run(struct source *source);
+void url_run(struct source *source);
+void index_run(struct source *source);
+
+/* admin_take_crl, in turn with other sources of the issuer. */
+enum admin_result source_take(struct source *source, int fd, const struct store_actor *actor,
+                              struct admin_crl_taken *taken, struct error *err);
+
+/* What is wrong, in the log unless it was the last thing said; and that nothing is any more. */
+void source_tell(struct source *source, const struct error *why);
+void source_is_well(struct source *source);
+
+/* Sleeps; false at once when we are stopping. */
+bool source_rest(struct source *source, int64_t ms);
+
+/* --- a folder that is watched (watch.c) ---------------------------------------------------------------- */
+
+struct watch {
+    struct source *source;
+    char *folder;
+    const char *name;        /* of the one file that matters, within the path; NULL: all of them */
+    int inotify, descriptor; /* -1: not watched yet, or no more */
+};
+
+/* What happened to a file: it is complete, as far as can be seen, or is still being written. A NULL name: it may be any. */
+enum watch_event { WATCH_COMPLETE, WATCH_WRITTEN };
+typedef void watch_each(void *arg, enum watch_event event, const char *name);
+
+/* Of the folder `path`, or of the file. 0, or -1 with the reason. */
+int watch_open(struct watch *watch, struct source *source, bool is_folder, struct error *err);
+void watch_close(struct watch *watch);
+
+/* Waits until something happens, or `timeout_ms` (-1: none) have gone by. The first time, and whenever it was not
+ * watched for a while, everything may have happened. False when we are stopping. */
+bool watch_wait(struct watch *watch, int timeout_ms, watch_each *each, void *arg);
+
+#endif
