@@ -313,8 +313,8 @@ static int read_foreign_crls(const struct config *config, cfg_t *section, struct
     issuer->crl_file_count = config_list_of(section, "crl_file", &issuer->crl_files);
     issuer->crl_url_count = config_list_of(section, "crl_url", &issuer->crl_urls);
     issuer->index = config_file_of(config->path, section, "index");
-    if (config_duration_of(config->path, section, "crl_url_interval", 1, 30 * 86400LL, &issuer->crl_url_interval_s,
-                           err) < 0)
+    if (config_duration_of(config->path, section, "crl_url_interval", 1, 30 * 86400LL,
+                           &issuer->crl_url_interval_s, err) < 0)
         return -1;
     for (size_t i = 0; i < issuer->crl_file_count; i++)
         config_make_absolute(config->path, &issuer->crl_files[i]);

@@ -21,6 +21,8 @@
 #define ROWS 5000       /* looked up, and perhaps written, in one go */
 #define WINDOW 65536    /* octets; a longer line is none of openssl's */
 #define RETRY_MS 1000   /* after a trouble of our own */
+#define GAP_MS 500      /* a file may be missing for so long … */
+#define GAP_STEP_MS 20  /* … and is looked for so often */
 #define REST_MAX_MS 200 /* between two readings */
 #define NAMED_MAX 20    /* rows that went, told one by one */
 
@@ -239,10 +241,16 @@ static void report(const struct pass *pass)
                  source->issuer->config->name.text, source->from, pass->sums.added, pass->sums.changed);
 }
 
-static int open_index(const struct source *source, struct error *err)
+/* Between the two renames of openssl ca there is none. */
+static int open_index(struct source *source, struct error *err)
 {
     struct stat status;
-    int fd = open(source->from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = -1;
+    for (int left_ms = GAP_MS; left_ms > 0 && fd < 0; left_ms -= GAP_STEP_MS) {
+        fd = open(source->from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0 && (errno != ENOENT || !source_rest(source, GAP_STEP_MS)))
+            break;
+    }
     if (fd < 0)
         return error_set(err, "%s: %s", source->from, strerror(errno));
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))

@@ -237,9 +237,6 @@ void intake_halt(struct intake *intake)
     eventfd_write(intake->stop_fd, 1);
     pthread_cond_broadcast(&intake->uploaded);
     pthread_mutex_unlock(&intake->mutex);
-    for (size_t i = 0; i < intake->count; i++)
-        if (intake->sources[i].fetch)
-            fetch_cancel(intake->sources[i].fetch);
 }
 
 void intake_stop(struct intake *intake)

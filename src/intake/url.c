@@ -11,14 +11,20 @@
 
 #define WAIT_S 60 /* how long the other side may hold a request until there is something new (RFC 7240) */
 #define TRANSFER_S 240 /* and then take to bring it */
-#define FULL_S 5       /* between requests to one who could hold them, and does not: too many others wait */
+#define SLOW_MS 30000  /* … without a pause of so long */
+#define FULL_S 5       /* between requests to one who holds them else: too many others wait there */
+#define AT_ONCE_MAX                                                                                          \
+    3 /* new CRLs in a row after which one who has not held a request is asked again at once */
 #define BACKOFF_MAX_MS 300000
 #define LEFT_MIN_S 10 /* near the end of a CRL it is asked for so often, and not more */
 
 struct pull {
     struct source *source;
-    char etag[FETCH_HEADER_MAX], modified[FETCH_HEADER_MAX]; /* of what was taken last */
-    int64_t next_update;                                     /* the same; 0: nothing yet */
+    char etag[FETCH_ETAG_MAX]; /* of what was taken last */
+    int64_t modified_at;       /* the same, or TIME_NONE */
+    int64_t next_update;       /* the same; 0: nothing yet */
+    bool waits;  /* the other side has held a request until there was something new (RFC 7240) */
+    int at_once; /* new ones in a row that came without waiting */
     int failures;
 };
 
@@ -36,22 +42,11 @@ static int take_piece(void *arg, struct bytes piece)
 
 /* --- when ---------------------------------------------------------------------------------------------- */
 
-/* Whether the other side can hold a request until there is something new (RFC 7240; annuld says so in each answer). */
-static bool can_hold(const struct fetch_response *response)
-{
-    return strcasestr(response->vary, "prefer") != NULL;
-}
-
-static bool has_held(const struct fetch_response *response)
-{
-    return strncasecmp(response->preference_applied, "wait", 4) == 0;
-}
-
 /* As configured, but long before the CRL ends; not all who do so at once. */
-static int64_t next_pause(const struct pull *pull, const struct fetch_response *response)
+static int64_t next_pause(const struct pull *pull)
 {
     int64_t pause_s = pull->source->issuer->config->crl_url_interval_s;
-    if (can_hold(response) && FULL_S < pause_s)
+    if (pull->waits && FULL_S < pause_s)
         pause_s = FULL_S;
     if (pull->next_update) {
         int64_t quarter_s = (pull->next_update - clock_now()) / 4;
@@ -72,27 +67,39 @@ static int64_t fail(struct pull *pull, const struct error *why)
     return pause_ms < BACKOFF_MAX_MS ? pause_ms : BACKOFF_MAX_MS;
 }
 
+/* Who has something new is asked again at once: that request may be held. */
 static int64_t succeed(struct pull *pull, const struct fetch_response *response, bool changed)
 {
     pull->failures = 0;
     source_is_well(pull->source);
-    return has_held(response) || (changed && can_hold(response)) ? 0 : next_pause(pull, response);
+    pull->waits |= response->waited;
+    pull->at_once = changed && !response->waited ? pull->at_once + 1 : 0;
+    return response->waited || (changed && pull->at_once <= AT_ONCE_MAX) ? 0 : next_pause(pull);
 }
 
 /* --- one exchange -------------------------------------------------------------------------------------- */
 
-/* Headers that make it conditional; `room` holds them. */
-static void make_headers(const struct pull *pull, char room[3][FETCH_HEADER_MAX + 32], const char *list[4])
+#define HEADER_MAX (FETCH_ETAG_MAX + 32)
+
+static bool is_conditional(const struct pull *pull)
 {
-    size_t n = 0;
-    if (pull->etag[0])
-        snprintf(room[n++], sizeof *room, "If-None-Match: %s", pull->etag);
-    else if (pull->modified[0])
-        snprintf(room[n++], sizeof *room, "If-Modified-Since: %s", pull->modified);
-    if (n)
-        snprintf(room[n++], sizeof *room, "Prefer: wait=%d", WAIT_S);
-    for (size_t i = 0; i < 4; i++)
-        list[i] = i < n ? room[i] : NULL;
+    return pull->etag[0] || pull->modified_at != TIME_NONE;
+}
+
+/* Headers that make it conditional; `room` holds them. */
+static void make_headers(const struct pull *pull, char room[2][HEADER_MAX], const char *list[3])
+{
+    char date[TIME_HTTP];
+    list[0] = is_conditional(pull) ? room[0] : NULL;
+    list[1] = room[1];
+    list[2] = NULL;
+    snprintf(room[1], HEADER_MAX, "Prefer: wait=%d", WAIT_S);
+    if (pull->etag[0]) {
+        snprintf(room[0], HEADER_MAX, "If-None-Match: %s", pull->etag);
+    } else if (list[0]) {
+        time_to_http(pull->modified_at, date);
+        snprintf(room[0], HEADER_MAX, "If-Modified-Since: %s", date);
+    }
 }
 
 /* A whole body is in the file. */
@@ -107,7 +114,7 @@ static int64_t take(struct pull *pull, int fd, const struct fetch_response *resp
         return fail(pull, &err);
     }
     memcpy(pull->etag, response->etag, sizeof pull->etag);
-    memcpy(pull->modified, response->last_modified, sizeof pull->modified);
+    pull->modified_at = response->modified_at;
     pull->next_update = taken.next_update;
     return succeed(pull, response, taken.changed);
 }
@@ -117,7 +124,7 @@ static int64_t judge(struct pull *pull, int fd, const struct fetch_response *res
     struct error err;
     if (response->status == 200)
         return take(pull, fd, response);
-    if (response->status == 304 && (pull->etag[0] || pull->modified[0]))
+    if (response->status == 304 && is_conditional(pull))
         return succeed(pull, response, false);
     error_set(&err, "%s: the answer has status %d", pull->source->from, response->status);
     return fail(pull, &err);
@@ -126,14 +133,16 @@ static int64_t judge(struct pull *pull, int fd, const struct fetch_response *res
 /* Returns how long to rest. */
 static int64_t exchange(struct pull *pull, int fd)
 {
-    char room[3][FETCH_HEADER_MAX + 32];
-    const char *headers[4];
+    char room[2][HEADER_MAX];
+    const char *headers[3];
     struct source *source = pull->source;
     struct sink sink = {.fd = fd};
     struct fetch_request request = {.method = "GET",
                                     .url = source->from,
                                     .headers = headers,
                                     .total_ms = (WAIT_S + TRANSFER_S) * 1000,
+                                    .slow_ms = WAIT_S * 1000 + SLOW_MS,
+                                    .stop = &source->intake->stopping,
                                     .body_max = source->intake->admin->issuers->config->crl_upload_octets,
                                     .sink = take_piece,
                                     .sink_arg = &sink};
@@ -149,7 +158,7 @@ static int64_t exchange(struct pull *pull, int fd)
 
 void url_run(struct source *source)
 {
-    struct pull pull = {.source = source};
+    struct pull pull = {.source = source, .modified_at = TIME_NONE};
     int64_t pause_ms = 0;
     do {
         struct error err;

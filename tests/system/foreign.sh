@@ -219,8 +219,9 @@ start_daemon
 crl up "$dir/up-6.crl" number=6 this=5600 20 30
 move 5600
 put up "$dir/up-6.crl" >/dev/null 2>&1
-wait "$daemon" 2>/dev/null
-daemon=
+is_dead() { case $(ps -o stat= -p "$daemon") in Z* | '') ;; *) return 1 ;; esac; }
+check "killed when all is in" until_true 30 is_dead
+kill_daemon 2>/dev/null
 unset ANNUL_FAULT
 start_daemon
 check "killed before publication: the one before is served" is_served up "$dir/up-5.crl"
