@@ -233,11 +233,41 @@ placed = {}    # serial: the shard that lists it
 leaves = sorted(glob.glob(FOLDER + "/leaf-*.crt"))
 offset = 0     # of annuld's clock
 doubt = None   # (issuer, serial) of a change that was not answered
+unanswered = False  # so was the registration of the last of the leaves
 counts = {"changes": 0, "died at a point": 0}
 
 
 def note(issuer, answer):
     statuses[issuer, int(answer["serial"], 16)] = None if answer["status"] == "good" else CODES[answer["reason"]]
+
+
+def certificate(issuer, serial):
+    return "/api/v1/issuers/%s/certificates/%x" % (issuer, serial)
+
+
+def register_leaf(daemon):
+    """A serial that was known alone gets its certificate, which names a shard: it goes there."""
+    global unanswered
+    unanswered = True
+    _, shard, serial = os.path.basename(leaves[-1])[:-4].split("-")
+    with open(leaves[-1]) as file:
+        daemon.ask("POST", "/api/v1/certificates", file.read())
+    placed[int(serial, 16)] = int(shard)
+    leaves.pop()
+    unanswered = False
+
+
+def certificate(issuer, serial):
+    return "/api/v1/issuers/%s/certificates/%x" % (issuer, serial)
+
+
+def register_leaf(daemon):
+    """A serial that was known alone gets its certificate, which names a shard: it goes there."""
+    _, shard, serial = os.path.basename(leaves[-1])[:-4].split("-")
+    with open(leaves[-1]) as file:
+        daemon.ask("POST", "/api/v1/certificates", file.read())
+    placed[int(serial, 16)] = int(shard)
+    leaves.pop()
 
 
 def certificate(issuer, serial):
@@ -293,6 +323,8 @@ def settle_doubt(daemon):
     if doubt:
         note(doubt[0], daemon.ask("GET", certificate(*doubt)))
     doubt = None
+    if unanswered:
+        register_leaf(daemon)
 
 
 # --- what must be published ----------------------------------------------------------------------------------
