@@ -257,45 +257,6 @@ def register_leaf(daemon):
     unanswered = False
 
 
-def certificate(issuer, serial):
-    return "/api/v1/issuers/%s/certificates/%x" % (issuer, serial)
-
-
-def register_leaf(daemon):
-    """A serial that was known alone gets its certificate, which names a shard: it goes there."""
-    _, shard, serial = os.path.basename(leaves[-1])[:-4].split("-")
-    with open(leaves[-1]) as file:
-        daemon.ask("POST", "/api/v1/certificates", file.read())
-    placed[int(serial, 16)] = int(shard)
-    leaves.pop()
-
-
-def certificate(issuer, serial):
-    return "/api/v1/issuers/%s/certificates/%x" % (issuer, serial)
-
-
-def register_leaf(daemon):
-    """A serial that was known alone gets its certificate, which names a shard: it goes there."""
-    path = leaves.pop()
-    _, shard, serial = os.path.basename(path)[:-4].split("-")
-    placed.pop(int(serial, 16), None)  # where it is if this is not answered is seen later
-    with open(path) as file:
-        daemon.ask("POST", "/api/v1/certificates", file.read())
-    placed[int(serial, 16)] = int(shard)
-
-
-def certificate(issuer, serial):
-    return "/api/v1/issuers/%s/certificates/%x" % (issuer, serial)
-
-
-def register_leaf(daemon):
-    """A serial that was known alone gets its certificate, which names a shard: it goes there."""
-    path = leaves.pop()
-    with open(path) as file:
-        daemon.ask("POST", "/api/v1/certificates", file.read())
-    placed[int(path.split("-")[2].split(".")[0], 16)] = int(path.split("-")[1])
-
-
 def change(daemon):
     global doubt
     kind = chance.random()
