@@ -233,6 +233,7 @@ placed = {}    # serial: the shard that lists it
 leaves = sorted(glob.glob(FOLDER + "/leaf-*.crt"))
 offset = 0     # of annuld's clock
 doubt = None   # (issuer, serial) of a change that was not answered
+unanswered = False  # so was the registration of the last of the leaves
 counts = {"changes": 0, "died at a point": 0}
 
 
@@ -246,10 +247,14 @@ def certificate(issuer, serial):
 
 def register_leaf(daemon):
     """A serial that was known alone gets its certificate, which names a shard: it goes there."""
-    path = leaves.pop()
-    with open(path) as file:
+    global unanswered
+    unanswered = True
+    _, shard, serial = os.path.basename(leaves[-1])[:-4].split("-")
+    with open(leaves[-1]) as file:
         daemon.ask("POST", "/api/v1/certificates", file.read())
-    placed[int(path.split("-")[2].split(".")[0], 16)] = int(path.split("-")[1])
+    placed[int(serial, 16)] = int(shard)
+    leaves.pop()
+    unanswered = False
 
 
 def change(daemon):
@@ -279,6 +284,8 @@ def settle_doubt(daemon):
     if doubt:
         note(doubt[0], daemon.ask("GET", certificate(*doubt)))
     doubt = None
+    if unanswered:
+        register_leaf(daemon)
 
 
 # --- what must be published ----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 #!/bin/bash
 # kill -9 at every step of publication, over a plain CRL, deltas and shards: tests/system/crash_crl.py says what must hold.
-# ROUNDS and SEED choose how many and which.
+# ROUNDS and SEED choose how many and which. A round takes a quarter of a second, and thrice that under a sanitizer.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
