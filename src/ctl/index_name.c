@@ -1,8 +1,8 @@
 /* Subjects between the two forms: X509_NAME_oneline, as an index.txt has it, and RFC 2253. */
 #include <annul/index_txt.h>
-#include "utf8.h"
 
 #include <annul/hex.h>
+#include <annul/utf8.h>
 
 #include <openssl/objects.h>
 
@@ -87,7 +87,7 @@ static bool is_utf8(struct bytes text)
 {
     uint32_t c;
     for (size_t len; text.len; text.at += len, text.len -= len)
-        if ((len = ctl_utf8_take(text, &c)) == 0)
+        if ((len = utf8_take(text, &c)) == 0)
             return false;
     return true;
 }

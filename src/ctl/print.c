@@ -1,5 +1,6 @@
 #include "print.h"
-#include "utf8.h"
+
+#include <annul/utf8.h>
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ void ctl_put_visible(FILE *out, const char *text)
     struct bytes left = {(const uint8_t *)text, strlen(text)};
     while (left.len) {
         uint32_t c = 0;
-        size_t len = ctl_utf8_take(left, &c);
+        size_t len = utf8_take(left, &c);
         if (len == 0)
             fprintf(out, "\\x%02x", left.at[0]);
         else if (is_harmful(c))

@@ -37,6 +37,7 @@ struct route {
 };
 
 #define PARTS_MAX 2
+#define REQUEST_ID_MAX 64
 
 /* What the URL of a CRL means. */
 struct crl_resource {
@@ -75,6 +76,7 @@ struct request {
     struct buffer body;
     size_t discarded;                      /* octets of it beyond body_max */
     char actor_name[80], actor_origin[64]; /* of an authenticated request */
+    char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
     char *failure; /* malloc'ed; NULL: none */
@@ -118,6 +120,9 @@ bool crl_concerns(const struct request *request, const struct issuer *issuer, st
 void crl_part_text(struct crl_part part, char out[CRL_PART_TEXT]);
 
 /* --- authentication ------------------------------------------------------------------------------------ */
+
+/* Gives it an id: the client's own X-Request-Id where that is sane, else a new one. */
+void request_identify(struct request *request);
 
 /* Fills in the actor. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);

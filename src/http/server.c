@@ -145,6 +145,8 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
 
 static enum MHD_Result arrive(struct request *request)
 {
+    if (request->is_admin)
+        request_identify(request);
     if (head_too_large(request))
         return refuse_head(request);
     /* after a reply that comes so early, libmicrohttpd ends the connection: only where a body is on its way */
@@ -160,21 +162,8 @@ static const char *without_authority(const char *url)
     return path ? path : "/";
 }
 
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
-                              const char *method, const char *version, const char *data, size_t *data_len,
-                              void **state)
+static enum MHD_Result go_on(struct request *request, const char *data, size_t *data_len)
 {
-    struct request *request = *state;
-    (void)arg, (void)version;
-    if (!request ||
-        request->over) /* note_uri could not allocate; or the answer did not go out, as we are stopping */
-        return MHD_NO;
-    if (!request->connection) {
-        request->connection = connection;
-        request->method_name = method;
-        request->url = without_authority(url);
-        return arrive(request);
-    }
     if (request->resume) {
         handler *resume = request->resume;
         request->resume = NULL;
@@ -189,6 +178,27 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
     enum MHD_Result result = request->route ? MHD_YES : begin(request);
     return result == MHD_YES && !request->over ? request->route->handle(request) : result;
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data, size_t *data_len,
+                              void **state)
+{
+    struct request *request = *state;
+    (void)arg, (void)version;
+    if (!request ||
+        request->over) /* note_uri could not allocate; or the answer did not go out, as we are stopping */
+        return MHD_NO;
+    bool is_new = !request->connection;
+    if (is_new) {
+        request->connection = connection;
+        request->method_name = method;
+        request->url = without_authority(url);
+    }
+    log_set_request(request->id);
+    enum MHD_Result result = is_new ? arrive(request) : go_on(request, data, data_len);
+    log_set_request(NULL);
+    return result;
 }
 
 /* Called before anything else of a request: its state begins. */

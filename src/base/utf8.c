@@ -1,6 +1,6 @@
-#include "utf8.h"
+#include <annul/utf8.h>
 
-size_t ctl_utf8_take(struct bytes text, uint32_t *c)
+size_t utf8_take(struct bytes text, uint32_t *c)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     uint8_t lead = text.at[0];
