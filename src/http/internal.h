@@ -64,6 +64,9 @@ struct request {
     struct http *http;
     const struct http_services *services;
     struct waiters *waiters;
+    struct meters *meters;
+    int64_t began_us, answered_us;
+    unsigned status; /* of the answer; 0: none */
     struct MHD_Connection *connection;
     bool is_admin;
     const char *method_name, *url; /* the raw path */
@@ -158,6 +161,8 @@ int64_t reply_fresh_s(int64_t expires_at, int64_t now); /* FRESH_S, or less near
 bool request_has_it(struct request *request, const struct representation *r);
 enum MHD_Result reply_not_modified(struct request *request, const struct representation *r);
 void reply_add_validators(struct MHD_Response *response, const struct representation *r);
+enum MHD_Result reply_send(struct request *request, unsigned status,
+                           struct MHD_Response *response); /* as it is */
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response);
 
 /* The first of that name; NULL: none. */
@@ -203,5 +208,6 @@ const char *warning_name(enum publisher_warning warning);
  * False where the daemon is stopping: nothing sleeps any more. (server.c) */
 bool request_sleep(struct request *request, handler *resume);
 void request_wake(struct request *request);
+unsigned http_asleep(struct http *http); /* how many sleep */
 
 #endif

@@ -38,18 +38,27 @@ static const char *title_of(unsigned status)
     return "Error";
 }
 
-enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
+enum MHD_Result reply_send(struct request *request, unsigned status, struct MHD_Response *response)
 {
     request->over = true;
-    if (!response)
+    request->status = status;
+    request->answered_us = clock_monotonic_us();
+    return MHD_queue_response(request->connection, status, response);
+}
+
+enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
+{
+    if (!response) {
+        request->over = true;
         return MHD_NO;
+    }
     if (request->method & (POST | DELETE) && request->actor_name[0])
         log_change(request->actor_name, request->actor_origin, status, "%s %s", request->method_name,
                    request->url);
     if (request->id[0])
         MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    enum MHD_Result result = MHD_queue_response(request->connection, status, response);
+    enum MHD_Result result = reply_send(request, status, response);
     MHD_destroy_response(response);
     return result;
 }

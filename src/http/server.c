@@ -1,5 +1,6 @@
 /* Listeners, the life of a request, and shutdown. */
 #include "internal.h"
+#include "meters.h"
 #include "waiters.h"
 
 #include <annul/clock.h>
@@ -45,6 +46,7 @@ struct http {
     unsigned asleep; /* connections that wait: for the signer, the publisher, or a newer CRL */
     bool stopping;   /* nothing goes to sleep any more */
     struct waiters *waiters;
+    struct meters *meters;
 };
 
 /* --- the life of a request ----------------------------------------------------------------------------- */
@@ -73,6 +75,14 @@ void request_wake(struct request *request)
     pthread_mutex_unlock(&http->mutex);
 }
 
+unsigned http_asleep(struct http *http)
+{
+    pthread_mutex_lock(&http->mutex);
+    unsigned asleep = http->asleep;
+    pthread_mutex_unlock(&http->mutex);
+    return asleep;
+}
+
 static unsigned method_of(const char *name)
 {
     static const struct {
@@ -97,10 +107,12 @@ static bool head_too_large(const struct request *request)
 static enum MHD_Result refuse_head(struct request *request)
 {
     char reply[160], date[TIME_HTTP];
-    const char *status =
-        strlen(request->url) > HEAD_MAX / 2 ? "414 URI Too Long" : "431 Request Header Fields Too Large";
+    bool url = strlen(request->url) > HEAD_MAX / 2;
+    const char *status = url ? "414 URI Too Long" : "431 Request Header Fields Too Large";
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    request->status = url ? 414 : 431;
+    request->answered_us = clock_monotonic_us();
     time_to_http(clock_now(), date);
     int len =
         snprintf(reply, sizeof reply,
@@ -211,6 +223,8 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
         request->http = listener->http;
         request->services = &listener->http->services;
         request->waiters = listener->http->waiters;
+        request->meters = listener->http->meters;
+        request->began_us = clock_monotonic_us();
         request->is_admin = listener->is_admin;
     }
     return request;
@@ -224,6 +238,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     if (!request)
         return;
     waiters_answered(request);
+    meters_note(request);
     buffer_free(&request->body);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);
@@ -425,8 +440,10 @@ struct http *http_start(const struct http_services *services, struct error *err)
     http->services = *services;
     pthread_mutex_init(&http->mutex, NULL);
     pthread_cond_init(&http->awake, NULL);
-    if (http_check(config, err) == 0 && (http->waiters = waiters_start(config, services->publisher, err)) &&
-        serve_all(http, err) == 0)
+    if (!(http->meters = meters_new()))
+        error_set(err, "out of memory");
+    else if (http_check(config, err) == 0 &&
+             (http->waiters = waiters_start(config, services->publisher, err)) && serve_all(http, err) == 0)
         return http;
     http_stop(http);
     return NULL;
@@ -458,6 +475,7 @@ void http_stop(struct http *http)
         unlink(http->socket_path);
     pthread_mutex_destroy(&http->mutex);
     pthread_cond_destroy(&http->awake);
+    meters_free(http->meters);
     free(http->socket_path);
     free(http->listeners);
     free(http);

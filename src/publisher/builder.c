@@ -85,9 +85,13 @@ static struct crl_order order_of(struct desk *desk, struct line *line, int64_t n
 
 static struct held_publication *build(struct publisher *publisher, struct crl_order *order, struct error *err)
 {
+    int64_t start_us = clock_monotonic_us();
     struct held_publication *made = crl_build(publisher->store, publisher->signer, order, err);
-    if (made)
+    atomic_fetch_add(made ? &publisher->made : &publisher->failed, 1);
+    if (made) {
+        histogram_add(&publisher->took, &histogram_times, (uint64_t)(clock_monotonic_us() - start_us));
         published_clean(order->folder, made->publication.number);
+    }
     publication_release(order->before ? &order->before->publication : NULL);
     return made;
 }
