@@ -8,7 +8,8 @@ dest=$dir/dest
 check "make install" make --no-print-directory BUILD="$dir/build" PREFIX=/usr DESTDIR="$dest" install
 for file in usr/sbin/annuld usr/bin/annulctl usr/libexec/annul/annul-signer usr/share/man/man8/annuld.8 \
     usr/share/man/man5/annuld.conf.5 usr/share/man/man1/annulctl.1 usr/lib/systemd/system/annuld.service \
-    usr/lib/systemd/system/annul-signer.socket usr/lib/sysusers.d/annul.conf etc/annul/annuld.conf; do
+    usr/lib/systemd/system/annul-signer.socket usr/lib/sysusers.d/annul.conf usr/share/annul/annul.rules.yml \
+    usr/share/annul/annul-dashboard.json etc/annul/annuld.conf; do
     check "there is /$file" test -s "$dest/$file"
 done
 refuse "no placeholder is left" grep -rE '@(PREFIX|SYSCONFDIR)@' "$dest/usr/lib/systemd"
