@@ -154,7 +154,7 @@ install: all ## install under DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/annul
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(SYSCONFDIR)/annul
+	install -d $(DESTDIR)$(PREFIX)/share/annul $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(SYSCONFDIR)/annul
 	install -m 755 $(BUILD)/annuld $(BUILD)/annul-stapler $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(BUILD)/annul-signer $(DESTDIR)$(PREFIX)/libexec/annul/
 	install -m 755 $(BUILD)/annulctl $(DESTDIR)$(PREFIX)/bin/
@@ -162,6 +162,7 @@ install: all ## install under DESTDIR and PREFIX
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7/
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 monitoring/* $(DESTDIR)$(PREFIX)/share/annul/
 	for unit in systemd/*.service systemd/*.socket; do \
 	    sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/}; done
 	install -m 644 systemd/annul.sysusers $(DESTDIR)$(SYSUSERSDIR)/annul.conf
@@ -173,7 +174,7 @@ uninstall: ## remove what install put there; configuration and data stay
 	rm -f $(DESTDIR)$(PREFIX)/libexec/annul/annul-signer $(DESTDIR)$(PREFIX)/bin/annulctl
 	rm -f $(foreach n,1 5 7 8,$(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man$(n)/%,$(wildcard man/*.$(n))))
 	rm -f $(patsubst systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard systemd/*.service systemd/*.socket))
-	rm -f $(DESTDIR)$(SYSUSERSDIR)/annul.conf
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/annul.conf $(patsubst monitoring/%,$(DESTDIR)$(PREFIX)/share/annul/%,$(wildcard monitoring/*))
 
 clean: ## remove everything that was built (not the demo's data in var/)
 	rm -rf build build-check build-asan build-tsan build-fuzz

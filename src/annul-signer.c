@@ -82,10 +82,12 @@ int main(int argc, char **argv)
         }
     }
     harden();
-    if (!(config = config_load(path, &err)) || !(issuers = issuers_load(config, &err)) ||
-        !(keys = signer_keys_load(issuers, &err)))
+    if (!(config = config_load(path, &err)))
         goto out;
     log_set_level(config->log_level);
+    log_set_format(config->log_format);
+    if (!(issuers = issuers_load(config, &err)) || !(keys = signer_keys_load(issuers, &err)))
+        goto out;
     failed = (check ? signer_keys_check(keys, clock_now(), &err) : serve(keys, fd, &err)) < 0;
 out:
     if (failed)

@@ -163,6 +163,7 @@ int main(int argc, char **argv)
     int result = -1;
     if (config) {
         log_set_level(config->log_level);
+        log_set_format(config->log_format);
         result = only_check ? check(config, &err) : serve(config, &stop, &err);
     }
     if (result < 0 && only_check)

@@ -6,7 +6,7 @@ set -eu
 build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libconfuse-dev libjansson-dev
        libcurl4-openssl-dev libsystemd-dev openssl curl"
 test="libcmocka-dev jq sqlite3 xxd procps gdb clang-format cppcheck shellcheck clang libclang-rt-dev python3
-      python3-cryptography gnutls-bin default-jre-headless nodejs npm nginx haproxy softhsm2
+      python3-cryptography gnutls-bin default-jre-headless nodejs npm nginx haproxy softhsm2 prometheus
       libengine-pkcs11-openssl swtpm tpm2-openssl tpm2-tools hitch stunnel4 mosquitto rabbitmq-server"
 bench="wrk nginx sqlite3 procps python3"
 
@@ -54,7 +54,7 @@ $sudo apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
 # The tests start their own servers: what was not here before is not to serve on its own account.
-for server in nginx haproxy hitch stunnel4 mosquitto rabbitmq-server; do
+for server in nginx haproxy hitch stunnel4 mosquitto rabbitmq-server prometheus; do
     case " $missing " in *" $server "*)
         [ ! -d /run/systemd/system ] || $sudo systemctl --quiet disable --now "$server" || : ;;
     esac

@@ -11,4 +11,7 @@ int64_t clock_now(void);
 /* Milliseconds of a clock that never jumps, for delays. Any thread. */
 int64_t clock_monotonic_ms(void);
 
+/* The same clock in microseconds, to measure with. Any thread. */
+int64_t clock_monotonic_us(void);
+
 #endif

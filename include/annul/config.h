@@ -104,6 +104,7 @@ struct config {
     unsigned signer_threads;
     struct config_value openssl_config; /* of annul-signer */
     enum log_level log_level;
+    enum log_format log_format;
     struct config_issuer *issuers;
     size_t issuer_count;
 };

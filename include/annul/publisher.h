@@ -11,6 +11,7 @@
 #define ANNUL_PUBLISHER_H
 
 #include <annul/crl.h>
+#include <annul/histogram.h>
 #include <annul/issuer.h>
 #include <annul/signer.h>
 #include <annul/store.h>
@@ -85,6 +86,13 @@ enum publisher_warning {
 typedef void publisher_each_warning(void *arg, enum publisher_warning warning, const struct issuer *issuer,
                                     struct crl_part part, const char *text);
 void publisher_warnings(struct publisher *publisher, int64_t now, publisher_each_warning *each, void *arg);
+
+/* CRLs that were built here since the start, and how often that failed, for metrics. Any thread. */
+struct publisher_counts {
+    uint64_t made, failed;
+    struct histogram_sums took; /* those that were made */
+};
+void publisher_count(struct publisher *publisher, struct publisher_counts *counts);
 
 /* Whether every issuer has all CRLs that it should, and none is past its nextUpdate. Any thread. */
 bool publisher_is_ready(struct publisher *publisher, int64_t now);

@@ -88,9 +88,11 @@ bool responder_presign_progress(const struct responder *responder, const struct 
 struct responder_counts {
     uint64_t given_again;     /* successful answers: from the cache, */
     uint64_t given_presigned; /* from the file of those that were signed ahead, */
+    uint64_t given_shared;    /* with the signature that another was just waiting for, */
     uint64_t signed_anew;     /* and with a signature of their own */
     uint64_t signed_ahead;    /* signatures for the file */
     uint64_t errors[OCSP_STATUSES];
+    size_t cache_octets; /* at present */
 };
 void responder_count(struct responder *responder, struct responder_counts *counts);
 

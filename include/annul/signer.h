@@ -13,6 +13,7 @@
 
 #include <annul/bytes.h>
 #include <annul/error.h>
+#include <annul/histogram.h>
 #include <annul/ocsp_signer.h>
 
 #include <sys/types.h>
@@ -47,6 +48,16 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
 
 /* Whether the signer is up. Any thread. */
 bool signer_is_up(struct signer *signer);
+
+/* Since the start, for metrics. Any thread. */
+enum signature_kind { SIGNATURE_OCSP, SIGNATURE_CRL, SIGNATURE_KINDS };
+struct signer_counts {
+    unsigned pending, pending_max;       /* under way at present, and how many may be */
+    uint64_t refused_down, refused_busy; /* not submitted: the signer is down, or too much is waiting */
+    uint64_t made[SIGNATURE_KINDS], failed[SIGNATURE_KINDS]; /* of those that were submitted */
+    struct histogram_sums took[SIGNATURE_KINDS];             /* until they were made */
+};
+void signer_count(struct signer *signer, struct signer_counts *counts);
 
 /* Runs `annul-signer -t`, which checks that each key is there and matches its certificate. 0 or -1. */
 int signer_check(const struct config *config, struct error *err);

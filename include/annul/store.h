@@ -11,6 +11,7 @@
 
 #include <annul/bytes.h>
 #include <annul/error.h>
+#include <annul/histogram.h>
 #include <annul/serial.h>
 #include <annul/time.h>
 
@@ -74,6 +75,14 @@ int64_t store_change(const struct store *store);
 
 /* How many certificates were registered since the database was opened. The same. */
 int64_t store_registrations(const struct store *store);
+
+/* Since it was opened, for metrics. The same. */
+struct store_counts {
+    uint64_t commits_failed;
+    struct histogram_sums commit_times,
+        commit_sizes; /* those that succeeded; and how many transactions each had */
+};
+void store_count(const struct store *store, struct store_counts *counts);
 
 /* --- one transaction of changes ------------------------------------------------------------------------ */
 

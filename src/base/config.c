@@ -46,6 +46,7 @@ static cfg_opt_t ocsp_keys[] = {
 };
 static cfg_opt_t log_keys[] = {
     CFG_STR("level", "info", CFGF_NONE),
+    CFG_STR("format", "logfmt", CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t keys[] = {
@@ -187,6 +188,11 @@ static int read_rest(struct config *config, cfg_t *root, struct error *err)
                             "level = \"%s\": must be one of error, warn, info, debug",
                             cfg_getstr(log, "level"));
     config->log_level = (enum log_level)level;
+    static const char *const formats[] = {[LOG_FORMAT_LOGFMT] = "logfmt", [LOG_FORMAT_JSON] = "json", NULL};
+    int format = config_choice_of(config->path, log, "format", formats, err);
+    if (format < 0)
+        return -1;
+    config->log_format = (enum log_format)format;
     if (read_crl(config, cfg_getsec(root, "crl"), err) < 0)
         return -1;
     return read_ocsp(config, cfg_getsec(root, "ocsp"), err);

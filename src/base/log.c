@@ -1,6 +1,7 @@
 #include <annul/log.h>
 
 #include <annul/clock.h>
+#include <annul/utf8.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@ static const struct {
 };
 
 static enum log_level threshold = LOG_LEVEL_INFO;
+static enum log_format format = LOG_FORMAT_LOGFMT;
+static _Thread_local const char *request;
 
 void log_set_level(enum log_level level)
 {
@@ -34,54 +37,154 @@ int log_level_parse(const char *name)
     return -1;
 }
 
-static void line_start(char *line, size_t room, enum log_level level, const char *at)
+void log_set_format(enum log_format wanted)
 {
-    if (getenv("JOURNAL_STREAM")) {
-        snprintf(line, room, "<%d>level=%s at=%s msg=\"", levels[level].journal, levels[level].name, at);
-        return;
+    format = wanted;
+}
+
+void log_set_request(const char *id)
+{
+    request = id;
+}
+
+/* --- a line -------------------------------------------------------------------------------------------- */
+
+#define MESSAGE_MAX 1024
+#define VALUE_MAX 128 /* octets of anything else */
+
+struct line {
+    bool begun;
+    size_t len;
+    char text[2 * MESSAGE_MAX + 2048];
+};
+
+static void put_octets(struct line *line, const void *at, size_t len)
+{
+    size_t room = sizeof line->text - line->len;
+    len = len < room ? len : room;
+    memcpy(line->text + line->len, at, len);
+    line->len += len;
+}
+
+static void put(struct line *line, const char *text)
+{
+    put_octets(line, text, strlen(text));
+}
+
+/* One line a message, whatever came from outside; and UTF-8, or no reader of JSON takes it. */
+static void put_quoted(struct line *line, const char *text, size_t max)
+{
+    struct bytes rest = {(const uint8_t *)text, strnlen(text, max)};
+    uint32_t c;
+    put(line, "\"");
+    while (rest.len) {
+        size_t len = utf8_take(rest, &c);
+        if (len == 0) {
+            put(line, "?");
+            len = 1;
+        } else if (c < 0x20 || c == 0x7f) {
+            put(line, " ");
+        } else {
+            if (c == '"' || c == '\\')
+                put(line, "\\");
+            put_octets(line, rest.at, len);
+        }
+        rest.at += len;
+        rest.len -= len;
     }
+    put(line, "\"");
+}
+
+static void put_name(struct line *line, const char *name)
+{
+    bool json = format == LOG_FORMAT_JSON;
+    if (json)
+        put(line, line->begun ? ",\"" : "{\"");
+    else if (line->begun)
+        put(line, " ");
+    put(line, name);
+    put(line, json ? "\":" : "=");
+    line->begun = true;
+}
+
+static void put_text(struct line *line, const char *name, const char *text, size_t max)
+{
+    put_name(line, name);
+    put_quoted(line, text, max);
+}
+
+/* Of our own making: logfmt needs no quotes. */
+static void put_word(struct line *line, const char *name, const char *word)
+{
+    put_name(line, name);
+    if (format == LOG_FORMAT_JSON)
+        put_quoted(line, word, VALUE_MAX);
+    else
+        put(line, word);
+}
+
+static void put_number(struct line *line, const char *name, unsigned number)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%u", number);
+    put_name(line, name);
+    put(line, digits);
+}
+
+static void put_start(struct line *line, enum log_level level)
+{
+    char text[64], date[32];
     struct timespec now;
     struct tm utc;
-    char date[32];
+    if (getenv("JOURNAL_STREAM")) {
+        snprintf(text, sizeof text, "<%d>", levels[level].journal);
+        put(line, text);
+        return;
+    }
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(line, room, "time=%s.%03ldZ level=%s at=%s msg=\"", date, now.tv_nsec / 1000000,
-             levels[level].name, at);
+    snprintf(text, sizeof text, "%s.%03ldZ", date, now.tv_nsec / 1000000);
+    put_word(line, "time", text);
 }
 
-static void write_line(enum log_level level, const char *at, unsigned left_out, const char *format,
-                       va_list args)
+static void put_message(struct line *line, enum log_level level, const char *at, const char *text,
+                        va_list args)
 {
-    char message[1024], line[2304];
-    vsnprintf(message, sizeof message, format, args);
-    line_start(line, 200, level, at);
-    char *out = line + strlen(line);
-    for (const char *c = message; *c; c++) { /* one line a message, whatever came from outside */
-        if (*c == '"' || *c == '\\')
-            *out++ = '\\';
-        *out++ = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c;
-    }
-    *out++ = '"';
-    if (left_out)
-        out += snprintf(out, 32, " left_out=%u", left_out);
-    *out++ = '\n';
-    if (write(STDERR_FILENO, line, (size_t)(out - line)) < 0)
+    char message[MESSAGE_MAX];
+    vsnprintf(message, sizeof message, text, args);
+    line->begun = false;
+    line->len = 0;
+    put_start(line, level);
+    put_word(line, "level", levels[level].name);
+    put_word(line, "at", at);
+    put_text(line, "msg", message, sizeof message);
+    if (request && *request)
+        put_word(line, "request", request);
+}
+
+static void write_line(struct line *line)
+{
+    put(line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    if (write(STDERR_FILENO, line->text, line->len) < 0)
         return; /* nowhere left to say so */
 }
 
-void log_write(enum log_level level, const char *at, const char *format, ...)
+void log_write(enum log_level level, const char *at, const char *text, ...)
 {
+    struct line line;
     va_list args;
     if (level > threshold)
         return;
-    va_start(args, format);
-    write_line(level, at, 0, format, args);
+    va_start(args, text);
+    put_message(&line, level, at, text, args);
     va_end(args);
+    write_line(&line);
 }
 
-void log_write_limited(struct log_limit *limit, enum log_level level, const char *at, const char *format, ...)
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *at, const char *text, ...)
 {
+    struct line line;
     va_list args;
     int64_t now_ms = clock_monotonic_ms(), next_ms = atomic_load(&limit->next_ms);
     if (level > threshold)
@@ -90,7 +193,26 @@ void log_write_limited(struct log_limit *limit, enum log_level level, const char
         atomic_fetch_add(&limit->left_out, 1);
         return;
     }
-    va_start(args, format);
-    write_line(level, at, atomic_exchange(&limit->left_out, 0), format, args);
+    va_start(args, text);
+    put_message(&line, level, at, text, args);
     va_end(args);
+    unsigned left_out = atomic_exchange(&limit->left_out, 0);
+    if (left_out)
+        put_number(&line, "left_out", left_out);
+    write_line(&line);
+}
+
+void log_change(const char *who, const char *from, unsigned status, const char *text, ...)
+{
+    struct line line;
+    va_list args;
+    if (LOG_LEVEL_INFO > threshold)
+        return;
+    va_start(args, text);
+    put_message(&line, LOG_LEVEL_INFO, "admin", text, args);
+    va_end(args);
+    put_text(&line, "who", who, VALUE_MAX);
+    put_text(&line, "from", from, VALUE_MAX);
+    put_number(&line, "status", status);
+    write_line(&line);
 }

@@ -1,15 +1,31 @@
-/* Who is asking: a bearer token, or a process on this machine that owns us anyway. */
+/* Which request, and who is asking: a bearer token, or a process on this machine that owns us anyway. */
 #include "internal.h"
 
 #include <annul/clock.h>
+#include <annul/hex.h>
 #include <annul/log.h>
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+void request_identify(struct request *request)
+{
+    static const char sane[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+    const char *wish = request_header(request, "X-Request-Id");
+    size_t len = wish ? strlen(wish) : 0;
+    uint8_t octets[16] = {0};
+    if (len && len <= REQUEST_ID_MAX && strspn(wish, sane) == len) {
+        memcpy(request->id, wish, len + 1);
+        return;
+    }
+    if (getrandom(octets, sizeof octets, GRND_NONBLOCK) == sizeof octets)
+        hex_encode(octets, sizeof octets, request->id);
+}
 
 static void note_origin(struct request *request)
 {

@@ -38,6 +38,7 @@ struct route {
 };
 
 #define PARTS_MAX 2
+#define REQUEST_ID_MAX 64
 
 /* What the URL of a CRL means. */
 struct crl_resource {
@@ -64,6 +65,9 @@ struct request {
     struct http *http;
     const struct http_services *services;
     struct waiters *waiters;
+    struct meters *meters;
+    int64_t began_us, answered_us;
+    unsigned status; /* of the answer; 0: none */
     struct MHD_Connection *connection;
     bool is_admin;
     const char *method_name, *url; /* the raw path */
@@ -78,6 +82,7 @@ struct request {
     size_t spooled;                        /* octets in it */
     size_t discarded;                      /* octets of the body beyond body_max */
     char actor_name[80], actor_origin[64]; /* of an authenticated request */
+    char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
     char *failure; /* malloc'ed; NULL: none */
@@ -121,6 +126,9 @@ void crl_part_text(struct crl_part part, char out[CRL_PART_TEXT]);
 
 /* --- authentication ------------------------------------------------------------------------------------ */
 
+/* Gives it an id: the client's own X-Request-Id where that is sane, else a new one. */
+void request_identify(struct request *request);
+
 /* Fills in the actor. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
@@ -155,6 +163,8 @@ int64_t reply_fresh_s(int64_t expires_at, int64_t now); /* FRESH_S, or less near
 bool request_has_it(struct request *request, const struct representation *r);
 enum MHD_Result reply_not_modified(struct request *request, const struct representation *r);
 void reply_add_validators(struct MHD_Response *response, const struct representation *r);
+enum MHD_Result reply_send(struct request *request, unsigned status,
+                           struct MHD_Response *response); /* as it is */
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response);
 
 /* The first of that name; NULL: none. */
@@ -203,5 +213,6 @@ const char *warning_name(enum publisher_warning warning);
  * False where the daemon is stopping: nothing sleeps any more. (server.c) */
 bool request_sleep(struct request *request, handler *resume);
 void request_wake(struct request *request);
+unsigned http_asleep(struct http *http); /* how many sleep */
 
 #endif

@@ -73,8 +73,7 @@ static enum MHD_Result queue_shared(struct request *request, struct ocsp_answer 
         return MHD_NO;
     if (request->method != POST && request_has_it(request, &prepared->representation))
         return reply_not_modified(request, &prepared->representation);
-    request->over = true;
-    return MHD_queue_response(request->connection, MHD_HTTP_OK, prepared->response);
+    return reply_send(request, MHD_HTTP_OK, prepared->response);
 }
 
 /* Errors go with 200 (RFC 6960 appendix A.1), unless the operator has clients that keep and staple whatever comes

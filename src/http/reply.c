@@ -38,13 +38,27 @@ static const char *title_of(unsigned status)
     return "Error";
 }
 
-enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
+enum MHD_Result reply_send(struct request *request, unsigned status, struct MHD_Response *response)
 {
     request->over = true;
-    if (!response)
+    request->status = status;
+    request->answered_us = clock_monotonic_us();
+    return MHD_queue_response(request->connection, status, response);
+}
+
+enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
+{
+    if (!response) {
+        request->over = true;
         return MHD_NO;
+    }
+    if (request->method & (POST | DELETE) && request->actor_name[0])
+        log_change(request->actor_name, request->actor_origin, status, "%s %s", request->method_name,
+                   request->url);
+    if (request->id[0])
+        MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    enum MHD_Result result = MHD_queue_response(request->connection, status, response);
+    enum MHD_Result result = reply_send(request, status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -108,8 +122,10 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     va_end(args);
     json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
     return reply_document(request, status, "application/problem+json",
-                          json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title_of(status),
-                                    "status", (int)status, "detail", text ? text : json_string("not UTF-8")));
+                          json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title",
+                                    title_of(status), "status", (int)status, "detail",
+                                    text ? text : json_string("not UTF-8"), "request_id",
+                                    request->id[0] ? request->id : NULL));
 }
 
 unsigned reply_status(enum admin_result result)

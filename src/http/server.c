@@ -1,5 +1,6 @@
 /* Listeners, the life of a request, and shutdown. */
 #include "internal.h"
+#include "meters.h"
 #include "waiters.h"
 
 #include <annul/clock.h>
@@ -47,6 +48,7 @@ struct http {
     unsigned asleep; /* connections that wait: for the signer, the publisher, or a newer CRL */
     bool stopping;   /* nothing goes to sleep any more */
     struct waiters *waiters;
+    struct meters *meters;
 };
 
 /* --- the life of a request ----------------------------------------------------------------------------- */
@@ -75,6 +77,14 @@ void request_wake(struct request *request)
     pthread_mutex_unlock(&http->mutex);
 }
 
+unsigned http_asleep(struct http *http)
+{
+    pthread_mutex_lock(&http->mutex);
+    unsigned asleep = http->asleep;
+    pthread_mutex_unlock(&http->mutex);
+    return asleep;
+}
+
 static unsigned method_of(const char *name)
 {
     static const struct {
@@ -99,10 +109,12 @@ static bool head_too_large(const struct request *request)
 static enum MHD_Result refuse_head(struct request *request)
 {
     char reply[160], date[TIME_HTTP];
-    const char *status =
-        strlen(request->url) > HEAD_MAX / 2 ? "414 URI Too Long" : "431 Request Header Fields Too Large";
+    bool url = strlen(request->url) > HEAD_MAX / 2;
+    const char *status = url ? "414 URI Too Long" : "431 Request Header Fields Too Large";
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    request->status = url ? 414 : 431;
+    request->answered_us = clock_monotonic_us();
     time_to_http(clock_now(), date);
     int len =
         snprintf(reply, sizeof reply,
@@ -164,6 +176,8 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
 
 static enum MHD_Result arrive(struct request *request)
 {
+    if (request->is_admin)
+        request_identify(request);
     if (head_too_large(request))
         return refuse_head(request);
     /* after a reply that comes so early, libmicrohttpd ends the connection: only where a body is on its way */
@@ -179,21 +193,8 @@ static const char *without_authority(const char *url)
     return path ? path : "/";
 }
 
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
-                              const char *method, const char *version, const char *data, size_t *data_len,
-                              void **state)
+static enum MHD_Result go_on(struct request *request, const char *data, size_t *data_len)
 {
-    struct request *request = *state;
-    (void)arg, (void)version;
-    if (!request ||
-        request->over) /* note_uri could not allocate; or the answer did not go out, as we are stopping */
-        return MHD_NO;
-    if (!request->connection) {
-        request->connection = connection;
-        request->method_name = method;
-        request->url = without_authority(url);
-        return arrive(request);
-    }
     if (request->resume) {
         handler *resume = request->resume;
         request->resume = NULL;
@@ -210,6 +211,27 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     return result == MHD_YES && !request->over ? request->route->handle(request) : result;
 }
 
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data, size_t *data_len,
+                              void **state)
+{
+    struct request *request = *state;
+    (void)arg, (void)version;
+    if (!request ||
+        request->over) /* note_uri could not allocate; or the answer did not go out, as we are stopping */
+        return MHD_NO;
+    bool is_new = !request->connection;
+    if (is_new) {
+        request->connection = connection;
+        request->method_name = method;
+        request->url = without_authority(url);
+    }
+    log_set_request(request->id);
+    enum MHD_Result result = is_new ? arrive(request) : go_on(request, data, data_len);
+    log_set_request(NULL);
+    return result;
+}
+
 /* Called before anything else of a request: its state begins. */
 static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connection)
 {
@@ -220,6 +242,8 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
         request->http = listener->http;
         request->services = &listener->http->services;
         request->waiters = listener->http->waiters;
+        request->meters = listener->http->meters;
+        request->began_us = clock_monotonic_us();
         request->is_admin = listener->is_admin;
         request->spool = -1;
     }
@@ -234,6 +258,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     if (!request)
         return;
     waiters_end(request);
+    meters_note(request);
     buffer_free(&request->body);
     if (request->spool >= 0)
         close(request->spool);
@@ -388,8 +413,10 @@ struct http *http_start(const struct http_services *services, struct error *err)
     http->services = *services;
     pthread_mutex_init(&http->mutex, NULL);
     pthread_cond_init(&http->awake, NULL);
-    if (http_check(config, err) == 0 && (http->waiters = waiters_start(config, services->publisher, err)) &&
-        serve_all(http, err) == 0)
+    if (!(http->meters = meters_new()))
+        error_set(err, "out of memory");
+    else if (http_check(config, err) == 0 &&
+             (http->waiters = waiters_start(config, services->publisher, err)) && serve_all(http, err) == 0)
         return http;
     http_stop(http);
     return NULL;
@@ -421,6 +448,7 @@ void http_stop(struct http *http)
         unlink(http->socket_path);
     pthread_mutex_destroy(&http->mutex);
     pthread_cond_destroy(&http->awake);
+    meters_free(http->meters);
     free(http->socket_path);
     free(http->listeners);
     free(http);

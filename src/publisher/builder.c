@@ -106,11 +106,14 @@ static bool make(struct publisher *publisher, struct line *line, const struct cr
                  struct error *err)
 {
     struct held_publication *old = NULL;
-    int64_t start_ms = clock_monotonic_ms();
+    int64_t start_us = clock_monotonic_us();
     struct held_publication *made = crl_build(publisher->store, publisher->signer, order, err);
-    int64_t took_ms = clock_monotonic_ms() - start_ms;
-    if (made)
+    int64_t took_us = clock_monotonic_us() - start_us, took_ms = took_us / 1000;
+    atomic_fetch_add(made ? &publisher->made : &publisher->failed, 1);
+    if (made) {
+        histogram_add(&publisher->took, &histogram_times, (uint64_t)took_us);
         published_clean(order->folder, made->publication.number);
+    }
     pthread_mutex_lock(&publisher->mutex);
     if (made) {
         old = line_install(line, made);

@@ -25,6 +25,8 @@ struct publisher {
     pthread_mutex_t news_mutex; /* while the listener is called */
     publisher_news *news;
     void *news_arg;
+    _Atomic uint64_t made, failed;
+    struct histogram took;
     struct desk desks[]; /* as issuers->list */
 };
 

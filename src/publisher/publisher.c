@@ -276,6 +276,13 @@ void publisher_warnings(struct publisher *publisher, int64_t now, publisher_each
     pthread_mutex_unlock(&publisher->mutex);
 }
 
+void publisher_count(struct publisher *publisher, struct publisher_counts *counts)
+{
+    *counts = (struct publisher_counts){.made = atomic_load(&publisher->made),
+                                        .failed = atomic_load(&publisher->failed)};
+    histogram_read(&publisher->took, &counts->took);
+}
+
 bool publisher_is_ready(struct publisher *publisher, int64_t now)
 {
     bool ready = true;

@@ -132,6 +132,17 @@ void cache_free(struct cache *cache)
     free(cache);
 }
 
+size_t cache_octets(struct cache *cache)
+{
+    size_t octets = 0;
+    for (int i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&cache->shards[i].mutex);
+        octets += cache->shards[i].octets;
+        pthread_mutex_unlock(&cache->shards[i].mutex);
+    }
+    return octets;
+}
+
 struct ocsp_answer *cache_find(struct cache *cache, struct bytes key, struct cache_stamp *stamp)
 {
     uint64_t hash = hash_key(cache, key);

@@ -25,6 +25,8 @@ struct cache_stamp {
 struct cache *cache_new(size_t max_octets); /* NULL when out of memory */
 void cache_free(struct cache *cache);       /* NULL-safe; nobody may be inside */
 
+size_t cache_octets(struct cache *cache); /* that it has */
+
 /* The answer for a key, held, with its stamp; NULL: none. */
 struct ocsp_answer *cache_find(struct cache *cache, struct bytes key, struct cache_stamp *stamp);
 

@@ -11,7 +11,8 @@
 
 /* What has happened so far; they may be a moment apart. */
 struct responder_counters {
-    _Atomic uint64_t given_again, given_presigned, signed_anew, signed_ahead, errors[OCSP_STATUSES];
+    _Atomic uint64_t given_again, given_presigned, given_shared, signed_anew, signed_ahead,
+        errors[OCSP_STATUSES];
 };
 static inline void count_up(_Atomic uint64_t *counter)
 {
@@ -79,8 +80,8 @@ enum ocsp_status job_prepare(struct responder *responder, const struct question 
 /* For a job whose key was taken off in the cache already (see cache.h). */
 void job_is_in_flight(struct responder_job *job);
 
-/* Tells those who wait in the cache. */
-void waiters_tell(struct cache_waiter *waiters, struct ocsp_answer *answer);
+/* Tells those who wait in the cache, and counts them. */
+void waiters_tell(struct responder *responder, struct cache_waiter *waiters, struct ocsp_answer *answer);
 
 /* --- what was signed ahead (presign.c) ----------------------------------------------------------------- */
 

@@ -143,11 +143,14 @@ static void write_failure(struct responder_job *job, const char *failure)
     ocsp_error_response(OCSP_TRY_LATER, job->answer->der);
 }
 
-void waiters_tell(struct cache_waiter *waiters, struct ocsp_answer *answer)
+void waiters_tell(struct responder *responder, struct cache_waiter *waiters, struct ocsp_answer *answer)
 {
+    struct responder_counters *counters = &responder->counters;
     while (waiters) {
         struct cache_waiter *next = waiters->next;
         ocsp_answer_hold(answer);
+        count_up(answer->status == OCSP_SUCCESSFUL ? &counters->given_shared
+                                                   : &counters->errors[answer->status]);
         waiters->done(waiters->arg, answer);
         free(waiters);
         waiters = next;
@@ -161,7 +164,7 @@ static void finish(struct responder_job *job)
     if (job->key.len && job->answer->status == OCSP_SUCCESSFUL)
         cache_put(cache, job->key, job->answer, job->stamp);
     if (job->in_flight)
-        waiters_tell(cache_land(cache, job->key), job->answer);
+        waiters_tell(job->responder, cache_land(cache, job->key), job->answer);
     if (job->done)
         job->done(job->arg, job->answer);
     else

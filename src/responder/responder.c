@@ -199,7 +199,7 @@ static void sign_in_background(struct responder *responder, const struct questio
         responder_sign(job, NULL, NULL);
         return;
     }
-    waiters_tell(cache_land(responder->cache, q->key), responder->errors[OCSP_TRY_LATER]);
+    waiters_tell(responder, cache_land(responder->cache, q->key), responder->errors[OCSP_TRY_LATER]);
 }
 
 static enum ocsp_status answer(struct responder *responder, struct bytes der, struct ocsp_answer **cached,
@@ -231,9 +231,11 @@ void responder_count(struct responder *responder, struct responder_counts *count
 {
     const struct responder_counters *c = &responder->counters;
     counts->given_again = atomic_load_explicit(&c->given_again, memory_order_relaxed);
+    counts->given_shared = atomic_load_explicit(&c->given_shared, memory_order_relaxed);
     counts->given_presigned = atomic_load_explicit(&c->given_presigned, memory_order_relaxed);
     counts->signed_ahead = atomic_load_explicit(&c->signed_ahead, memory_order_relaxed);
     counts->signed_anew = atomic_load_explicit(&c->signed_anew, memory_order_relaxed);
     for (int status = 0; status < OCSP_STATUSES; status++)
         counts->errors[status] = atomic_load_explicit(&c->errors[status], memory_order_relaxed);
+    counts->cache_octets = cache_octets(responder->cache);
 }

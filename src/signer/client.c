@@ -44,8 +44,9 @@ struct signer {
     int wake;                     /* eventfd that ends the thread's wait */
     struct ocsp_signers *arrived; /* announced, as far as they have come */
     struct connection connection;
-    pthread_mutex_t mutex; /* for the next two; while `up`, the connection stands */
+    pthread_mutex_t mutex; /* for the next two lines; while `up`, the connection stands */
     bool up, stopping;
+    uint64_t refused_down, refused_busy;
     struct pending pending;
 };
 
@@ -61,13 +62,15 @@ bool signer_sign_ocsp(struct signer *signer, const struct ocsp_signer *by, const
     bool put = false;
     pthread_mutex_lock(&signer->mutex);
     if (signer->up && response_data.len <= SIGNER_DATA_MAX &&
-        (head.id = pending_begin(&signer->pending, done, arg, OCSP_TIMEOUT_MS))) {
+        (head.id = pending_begin(&signer->pending, SIGNATURE_OCSP, done, arg, OCSP_TIMEOUT_MS))) {
         put = ring_put(ring, (struct bytes){(const uint8_t *)&head, sizeof head}, response_data);
         if (put)
             ring_notify(ring);
         else
             pending_cancel(&signer->pending, head.id);
     }
+    if (!put)
+        (*(signer->up ? &signer->refused_busy : &signer->refused_down))++;
     pthread_mutex_unlock(&signer->mutex);
     return put;
 }
@@ -136,11 +139,14 @@ int signer_sign_crl(struct signer *signer, const struct issuer *issuer, int fd, 
     memcpy(request.issuer, issuer->fingerprint, sizeof request.issuer);
     bool sent = false;
     pthread_mutex_lock(&signer->mutex);
-    if (signer->up && (request.id = pending_begin(&signer->pending, crl_signed, &wait, CRL_TIMEOUT_MS))) {
+    if (signer->up &&
+        (request.id = pending_begin(&signer->pending, SIGNATURE_CRL, crl_signed, &wait, CRL_TIMEOUT_MS))) {
         sent = send_request(signer->connection.socket, &request, &fd, 1) == 0;
         if (!sent)
             pending_cancel(&signer->pending, request.id);
     }
+    if (!sent)
+        (*(signer->up ? &signer->refused_busy : &signer->refused_down))++;
     pthread_mutex_unlock(&signer->mutex);
     if (!sent)
         return error_set(err, "annul-signer is down or busy");
@@ -442,4 +448,19 @@ bool signer_is_up(struct signer *signer)
     bool up = signer->up;
     pthread_mutex_unlock(&signer->mutex);
     return up;
+}
+
+void signer_count(struct signer *signer, struct signer_counts *counts)
+{
+    const struct pending *pending = &signer->pending;
+    *counts = (struct signer_counts){.pending = pending_count(&signer->pending), .pending_max = PENDING_MAX};
+    pthread_mutex_lock(&signer->mutex);
+    counts->refused_down = signer->refused_down;
+    counts->refused_busy = signer->refused_busy;
+    pthread_mutex_unlock(&signer->mutex);
+    for (int kind = 0; kind < SIGNATURE_KINDS; kind++) {
+        counts->made[kind] = atomic_load_explicit(&pending->made[kind], memory_order_relaxed);
+        counts->failed[kind] = atomic_load_explicit(&pending->failed[kind], memory_order_relaxed);
+        histogram_read(&pending->took[kind], &counts->took[kind]);
+    }
 }

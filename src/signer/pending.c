@@ -14,7 +14,8 @@ void pending_destroy(struct pending *pending)
     pthread_mutex_destroy(&pending->mutex);
 }
 
-uint64_t pending_begin(struct pending *pending, signer_done *done, void *arg, int64_t timeout_ms)
+uint64_t pending_begin(struct pending *pending, enum signature_kind kind, signer_done *done, void *arg,
+                       int64_t timeout_ms)
 {
     uint64_t id = 0;
     pthread_mutex_lock(&pending->mutex);
@@ -24,7 +25,14 @@ uint64_t pending_begin(struct pending *pending, signer_done *done, void *arg, in
         pending->free_head = slot->next_free;
         pending->next_id += PENDING_MAX; /* the low digits name the slot, the rest tell its uses apart */
         id = pending->next_id + index;
-        *slot = (struct pending_slot){id, done, arg, clock_monotonic_ms() + timeout_ms, 0};
+        int64_t now_us = clock_monotonic_us();
+        *slot = (struct pending_slot){.id = id,
+                                      .done = done,
+                                      .arg = arg,
+                                      .deadline_ms = now_us / 1000 + timeout_ms,
+                                      .began_us = now_us,
+                                      .kind = kind};
+        pending->count++;
     }
     pthread_mutex_unlock(&pending->mutex);
     return id;
@@ -42,6 +50,7 @@ static bool take_out(struct pending *pending, uint64_t id, struct pending_slot *
         slot->id = 0;
         slot->next_free = pending->free_head;
         pending->free_head = index;
+        pending->count--;
     }
     pthread_mutex_unlock(&pending->mutex);
     return found;
@@ -53,11 +62,30 @@ void pending_cancel(struct pending *pending, uint64_t id)
     take_out(pending, id, &ended);
 }
 
+unsigned pending_count(struct pending *pending)
+{
+    pthread_mutex_lock(&pending->mutex);
+    unsigned count = pending->count;
+    pthread_mutex_unlock(&pending->mutex);
+    return count;
+}
+
+static void note_end(struct pending *pending, const struct pending_slot *ended, bool made)
+{
+    atomic_fetch_add_explicit(made ? &pending->made[ended->kind] : &pending->failed[ended->kind], 1,
+                              memory_order_relaxed);
+    if (made)
+        histogram_add(&pending->took[ended->kind], &histogram_times,
+                      (uint64_t)(clock_monotonic_us() - ended->began_us));
+}
+
 void pending_end(struct pending *pending, uint64_t id, struct bytes signature, const char *failure)
 {
     struct pending_slot ended;
-    if (take_out(pending, id, &ended)) /* outside the lock, because `done` may begin another */
-        ended.done(ended.arg, signature, failure);
+    if (!take_out(pending, id, &ended))
+        return;
+    note_end(pending, &ended, signature.len != 0);
+    ended.done(ended.arg, signature, failure); /* outside the lock, because it may begin another */
 }
 
 void pending_fail_until(struct pending *pending, int64_t now_ms, const char *failure)

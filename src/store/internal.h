@@ -63,6 +63,7 @@ struct batch {
     struct store_tx *first; /* the latest; NULL: none */
     int64_t change;         /* the counter of the latest change, or 0 */
     int64_t registrations;
+    unsigned count; /* of transactions that are to be committed */
 };
 
 struct store {
@@ -74,6 +75,8 @@ struct store {
     _Atomic int64_t change;
     _Atomic int64_t registrations;
     struct readers readers;
+    struct histogram commit_times, commit_sizes;
+    _Atomic uint64_t commits_failed;
 };
 
 struct store_tx {

@@ -1,6 +1,7 @@
 /* Opening, connections, transactions. */
 #include "internal.h"
 
+#include <annul/clock.h>
 #include <annul/fault.h>
 
 #include <errno.h>
@@ -148,6 +149,13 @@ int64_t store_registrations(const struct store *store)
     return atomic_load(&store->registrations);
 }
 
+void store_count(const struct store *store, struct store_counts *counts)
+{
+    *counts = (struct store_counts){.commits_failed = atomic_load(&store->commits_failed)};
+    histogram_read(&store->commit_times, &counts->commit_times);
+    histogram_read(&store->commit_sizes, &counts->commit_sizes);
+}
+
 /* --- transactions --------------------------------------------------------------------------------------
  *
  * To sync is what a commit costs, so writers that wait for their turn share one: who ends while another is next
@@ -158,6 +166,8 @@ int64_t store_registrations(const struct store *store)
 /* Tells the members. Each may free his transaction then. */
 static void end_batch(struct store *store, int result, const struct error *why)
 {
+    if (result < 0 && store->batch.count)
+        atomic_fetch_add(&store->commits_failed, 1);
     for (struct store_tx *tx = store->batch.first, *next; tx; tx = next) {
         next = tx->next;
         turn_end(&store->turns, tx, result, why);
@@ -171,6 +181,7 @@ static void add_to_batch(struct batch *batch, const struct store_tx *tx)
     if (tx->change)
         batch->change = tx->change; /* the highest: they are in order */
     batch->registrations += tx->registrations;
+    batch->count++;
 }
 
 static int commit_batch(struct store *store, struct error *why)
@@ -178,7 +189,12 @@ static int commit_batch(struct store *store, struct error *why)
     const struct batch *batch = &store->batch;
     readers_before_commit(&store->readers);
     fault_point("store-commit");
+    int64_t start_us = clock_monotonic_us();
     int result = db_commit(store->writer, why);
+    if (result == 0) {
+        histogram_add(&store->commit_times, &histogram_times, (uint64_t)(clock_monotonic_us() - start_us));
+        histogram_add(&store->commit_sizes, &histogram_numbers, store->batch.count);
+    }
     fault_point("store-committed");
     readers_after_commit(&store->readers);
     /* Before another writer can commit; and after the readers know, or an old answer would pass for a new one. */

@@ -11,7 +11,7 @@ for file in usr/sbin/annuld usr/bin/annulctl usr/libexec/annul/annul-signer usr/
     usr/lib/systemd/system/annuld.service usr/lib/systemd/system/annul-signer.socket usr/lib/sysusers.d/annul.conf \
     etc/annul/annuld.conf usr/sbin/annul-stapler usr/share/man/man8/annul-stapler.8 \
     usr/share/man/man5/annul-stapler.conf.5 usr/lib/systemd/system/annul-stapler.service \
-    etc/annul/annul-stapler.conf; do
+    etc/annul/annul-stapler.conf usr/share/annul/annul.rules.yml usr/share/annul/annul-dashboard.json; do
     check "there is /$file" test -s "$dest/$file"
 done
 refuse "no placeholder is left" grep -rE '@(PREFIX|SYSCONFDIR)@' "$dest/usr/lib/systemd"

@@ -78,5 +78,6 @@ cat "$dir/out"
 kill -CONT "$signer"
 goes_on() { ocsp client-1 | grep -q "client-1.crt: good"; }
 check "and it goes on" until_true 20 goes_on
+check "the queue was full" test "$(metric 'annul_signer_refused_total{reason="busy"}')" -gt 0
 check "those that heard tryLater are counted" test "$(metric 'annul_ocsp_errors_total{status="tryLater"}')" -gt 0
 finish

@@ -156,7 +156,7 @@ check "with the key it is taken up" until_true 10 changed
 refuse "no answer of the signer before is given any more" bash -c "curl -s '$server_url' | cmp -s - '$dir/before'"
 expect "it signs" "Responder Id: CN = third" response server issuing-server
 expect "and says until when" "\"not_after\": \"$(date -u -d "$(openssl x509 -in "$dir/third.crt" -noout -enddate | cut -d= -f2)" +%Y-%m-%dT%H:%M:%SZ)\"" curl -s --unix-socket "$dir/admin.sock" http://localhost/api/v1/issuers
-expect "also as a metric" "annul_ocsp_signer_end_seconds{issuer=\"issuing-server\",signer=\"1\",algorithm=\"ecdsa-with-SHA384\"} $(date -d "$(openssl x509 -in "$dir/third.crt" -noout -enddate | cut -d= -f2)" +%s)" metric issuing-server
+expect "also as a metric" "annul_ocsp_signer_end_seconds{issuer=\"issuing-server\",signer=\"1\",algorithm=\"ecdsa-with-SHA384\"} $(date -d "$(openssl x509 -in "$dir/third.crt" -noout -enddate | cut -d= -f2)" +%s)" metric 'signer_end_seconds{issuer="issuing-server"'
 
 # --- a certificate that is over does not replace one that counts
 python3 - "$pki/issuing-server" "$dir/third.key" "$dir/over.pem" <<'PY'
@@ -185,7 +185,7 @@ cp "$dir/third.crt" "$dir/second.crt"
 first=$(signer_of client-0 issuing-client)
 curl -s "$url" >"$dir/before"
 echo $((4 * 3600 + 5)) >"$dir/offset"
-renewed() { [ "$(metric 'issuer="issuing-client",signer="1"' | cut -d' ' -f2)" -gt $(($(date +%s) + 11 * 3600)) ]; }
+renewed() { [ "$(metric 'signer_end_seconds{issuer="issuing-client",signer="1"' | cut -d' ' -f2)" -gt $(($(date +%s) + 11 * 3600)) ]; }
 check "own delegates are renewed at half of their life" until_true 30 renewed
 fresh() { response client-0 issuing-client | sed -n '/^Certificate:/,$p' | grep -m1 -A1 'Serial Number:' | tr -d ' \n'; }
 check "a fresh answer has the new one" test "$(fresh)" != "$first"

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <annul/base64.h>
+#include <annul/histogram.h>
 
 #include <errno.h>
 
@@ -323,6 +324,36 @@ static void errors_are_cut_not_overrun(void **state)
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
 }
 
+/* --- histograms ---------------------------------------------------------------------------------------- */
+
+static void histograms_count_by_inclusive_bounds(void **state)
+{
+    (void)state;
+    const struct histogram_scale *scale = &histogram_numbers;
+    static const uint64_t values[] = {0, 1, 2, 3, 4, 32768, 32769, UINT32_MAX};
+    struct histogram one = {0}, other = {0};
+    struct histogram_sums sums = {0};
+    for (size_t i = 0; i < COUNT(values); i++)
+        histogram_add(i % 2 ? &one : &other, scale, values[i]);
+    histogram_read(&one, &sums);
+    histogram_read(&other, &sums);
+    assert_int_equal(sums.counts[0], 2); /* 0 and 1 */
+    assert_int_equal(sums.counts[1], 1);
+    assert_int_equal(sums.counts[2], 2); /* 3 and 4 */
+    assert_int_equal(sums.counts[HISTOGRAM_BOUNDS - 1], 1);
+    assert_int_equal(sums.counts[HISTOGRAM_BOUNDS], 2); /* beyond */
+    assert_int_equal(sums.sum, 10 + 32768 + 32769 + (uint64_t)UINT32_MAX);
+}
+
+static void scales_rise(void **state)
+{
+    (void)state;
+    for (int i = 1; i < HISTOGRAM_BOUNDS; i++) {
+        assert_true(histogram_times.bounds[i] > histogram_times.bounds[i - 1]);
+        assert_true(histogram_numbers.bounds[i] > histogram_numbers.bounds[i - 1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +371,8 @@ int main(void)
         cmocka_unit_test(file_is_read_up_to_its_bound),
         cmocka_unit_test(errors_are_set_and_prefixed),
         cmocka_unit_test(errors_are_cut_not_overrun),
+        cmocka_unit_test(histograms_count_by_inclusive_bounds),
+        cmocka_unit_test(scales_rise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,7 @@ static void the_least_there_is_has_defaults(void **state)
     assert_null(config->signer_program.text);
     assert_int_equal(config->signer_threads, 1);
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    assert_int_equal(config->log_format, LOG_FORMAT_LOGFMT);
     assert_int_equal(config->issuer_count, 1);
     const struct config_issuer *issuer = &config->issuers[0];
     assert_string_equal(issuer->name.text, "one");
@@ -121,7 +122,7 @@ static const char everything[] =
     "signer { program = \"/bin/signer\" socket = \"/run/signer.sock\" openssl_config = \"/openssl.cnf\"\n"
     "  threads = 4 }\n"
     "ocsp { cache_mb = 7 max_age = \"1d\" error_status = \"5xx\" presigned = \"ahead.db\" }\n"
-    "log { level = \"debug\" }\n"
+    "log { level = \"debug\" format = \"json\" }\n"
     "issuer \"one\" {\n"
     "    certificate = \"/ca/one.crt\"\n"
     "    ocsp_certificate = {\"one-ocsp.crt\", \"/ca/rsa.crt\"}\n"
@@ -227,6 +228,7 @@ static void everything_is_read_with_its_lines(void **state)
     assert_int_equal(config->signer_threads, 4);
     assert_int_equal(config->ocsp_cache_octets, 7 << 20);
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config->log_format, LOG_FORMAT_JSON);
     assert_int_equal(config->ocsp_max_age_s, 86400);
     assert_true(config->ocsp_errors_as_5xx);
     assert_int_equal(config->issuer_count, 4);
@@ -433,6 +435,8 @@ static const struct {
      "200, 5xx"},
     {"a level that is none", SERVERS ISSUER "log {\n level = \"loud\"\n}\n", 5, "\"loud\"",
      "error, warn, info, debug"},
+    {"a format of the log that is none", SERVERS ISSUER "log {\n format = \"xml\"\n}\n", 5, "\"xml\"",
+     "logfmt, json"},
 
     {"an issuer without certificate", BAD_ISSUER("one", "key = \"b\""), 3, "\"one\"", "add certificate"},
     {"an issuer with nothing to sign with", BAD_ISSUER("one", "certificate = \"a\""), 3, "\"one\"",

@@ -208,6 +208,13 @@ static void those_who_wait_share_a_commit(void **state)
     assert_int_equal(store_registrations(f.store), MEMBERS);
     assert_int_equal(ask("SELECT count(*) FROM audit WHERE action = 'revoke'"), MEMBERS);
     assert_int_equal(ask("SELECT counter FROM change"), MEMBERS);
+    struct store_counts counts;
+    store_count(f.store, &counts);
+    assert_int_equal(counts.commit_sizes.counts[0], 1); /* the issuer's, alone */
+    assert_int_equal(counts.commit_sizes.counts[3], 1); /* of up to eight */
+    assert_int_equal(counts.commit_sizes.sum, 1 + MEMBERS);
+    assert_true(counts.commit_times.sum > 0);
+    assert_int_equal(counts.commits_failed, 0);
 }
 
 /* The first has no savepoint, the last has nobody to leave the batch to. */
@@ -299,6 +306,10 @@ static void the_commit_fails(void **state)
     assert_int_equal(store_registrations(f.store), 0);
     assert_int_equal(ask("SELECT counter FROM change"), 0);
     assert_int_equal(ask("SELECT count(*) FROM audit"), 0);
+    struct store_counts counts;
+    store_count(f.store, &counts);
+    assert_int_equal(counts.commits_failed, 1);
+    assert_int_equal(counts.commit_sizes.sum, 1);
     assert_goes_on();
 }
 
