@@ -97,6 +97,7 @@ handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_crl_post;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
+handler api_audit_get;
 handler api_tokens_get, api_tokens_post, api_token_delete;
 
 /* Where the OCSP form of GET is meant: the base64 in the path, else NULL. */

@@ -34,6 +34,7 @@ const struct route admin_routes[] = {
     {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, false},
     {POST, "/api/v1/certificates", api_certificates_post, BODY_CERTIFICATES_MAX, false},
     {POST, "/api/v1/revoke", api_revoke_certificate_post, BODY_CERTIFICATES_MAX, false},
+    {READ, "/api/v1/audit", api_audit_get, 0, false},
     {READ, "/api/v1/tokens", api_tokens_get, 0, false},
     {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, false},
     {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, false},
