@@ -75,6 +75,11 @@ enum admin_result admin_import(struct admin *admin, const struct store_actor *ac
                                const struct issuer *issuer, const struct cert_record *rows, size_t count,
                                struct admin_import_count *counts, struct error *err);
 
+/* An entry in the audit trail by itself: of an attempt that was refused, or before what the store does not do. */
+enum admin_result admin_note(struct admin *admin, const struct store_actor *actor, const char *action,
+                             const struct issuer *issuer, const struct serial *serial, const char *detail,
+                             struct error *err);
+
 /* A token is "annul_" and 64 hex digits; only its SHA-256 is kept. */
 #define ADMIN_TOKEN 71
 enum admin_result admin_token_create(struct admin *admin, const struct store_actor *actor, const char *name,

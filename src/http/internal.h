@@ -33,7 +33,8 @@ struct route {
     const char *path;
     handler *handle;
     size_t body_max;
-    bool open; /* admin only: needs no token */
+    bool open;          /* admin only: needs no token */
+    const char *action; /* what it changes, for the audit trail; NULL: nothing */
 };
 
 #define PARTS_MAX 2
@@ -123,6 +124,15 @@ void crl_part_text(struct crl_part part, char out[CRL_PART_TEXT]);
 /* Fills in the actor. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
+
+/* --- refused attempts, for the audit trail (refused.c) --------------------------------------------------- */
+
+/* A call that would have changed something, of an authenticated actor. */
+void refused_call(struct request *request, unsigned status, const char *why);
+
+/* A failed authentication. Entries about one address get rarer, and tell how many there were. */
+void refused_stranger(struct request *request, const char *why);
+void refused_stop(struct admin *admin); /* what was not told yet; nothing else runs any more */
 
 /* --- replies (reply.c) --------------------------------------------------------------------------------- */
 
