@@ -153,7 +153,6 @@ head -n 5 "$dir/export.ndjson" >"$dir/cut.ndjson"
 expect "one that is cut off is no export" "the last line, with the head, is missing" ctl audit verify "$dir/cut.ndjson"
 sed '7s/"actor":"[^"]*"/"actor":"x"/' "$dir/export.ndjson" >"$dir/changed.ndjson"
 expect "one that was changed is found" "row 7 was changed" ctl audit verify "$dir/changed.ndjson"
-# shellcheck disable=SC2016
 expect "the export can be checked by others, as annul-api(5) says" "$hash" python3 - "$dir/export.ndjson" <<'PY'
 import calendar, hashlib, json, struct, sys, time
 def field(octets):

@@ -565,6 +565,28 @@ static void what_stands_in_a_column_counts(void **state)
     }
 }
 
+/* Nor may something that cannot be read pass for nothing. */
+static void what_stands_for_nothing_counts(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"issuer = CAST('one' AS BLOB)",
+                                       "issuer = char(0)",
+                                       "issuer = ''",
+                                       "serial = 5",
+                                       "serial = 'x'",
+                                       "serial = x'00'",
+                                       "serial = x''"};
+    audit_twice();
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "UPDATE audit SET %s WHERE id = 2", sets[i]);
+        ask(f.path, sql);
+        assert_string_equal(audit_fault(), "row 2 was changed, or is not the one that was behind row 1");
+        ask(f.path, "UPDATE audit SET issuer = NULL, serial = NULL WHERE id = 2");
+        assert_string_equal(audit_fault(), "");
+    }
+}
+
 static void a_stranger_in_the_way_is_passed(void **state)
 {
     (void)state;
@@ -1386,6 +1408,7 @@ int main(void)
         with_store(a_rollback_leaves_nothing),
         with_store(the_audit_tells_who_did_what),
         with_store(what_stands_in_a_column_counts),
+        with_store(what_stands_for_nothing_counts),
         with_store(a_stranger_in_the_way_is_passed),
         with_store(a_damaged_head_stops_changes),
         with_store(old_rows_are_chained),
