@@ -42,7 +42,7 @@ struct admin_revocation {
 };
 
 /* Revokes many by the rules of admin_revoke, in one transaction. Those whose `result` is not ADMIN_DONE already are
- * passed over; an unknown serial gets ADMIN_NOT_FOUND, and the others are revoked. Where `atomic`, the first of
+ * passed over; an unknown serial gets ADMIN_NOT_FOUND, and the others are revoked; the audit trail tells of both. Where `atomic`, the first of
  * either kind ends it: ADMIN_CONFLICT, and nothing has changed. ADMIN_FAILED the same. */
 enum admin_result admin_revoke_many(struct admin *admin, const struct store_actor *actor,
                                     const struct issuer *issuer, struct admin_revocation *list, size_t count,

@@ -49,7 +49,7 @@ struct audit_check {
     struct error fault;       /* once it is known */
 };
 
-/* False where memory or OpenSSL failed. */
+/* False where memory ran out. */
 bool audit_check_row(struct audit_check *check, const struct audit_row *row);
 
 /* At the end. 0, or -1 with the row and what is wrong. */

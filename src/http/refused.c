@@ -40,31 +40,31 @@ void refused_call(struct request *request, unsigned status, const char *why)
 static struct address {
     char origin[64]; /* "": free */
     int64_t next_ms, pause_ms;
-    unsigned left_out;      /* attempts since the last entry */
-} addresses[ADDRESSES + 1]; /* the last: others */
+    unsigned left_out; /* attempts since the last entry */
+} addresses[ADDRESSES + 1] = {[ADDRESSES] = {.origin = "others"}};
+static struct address *const others = &addresses[ADDRESSES];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static bool is_free(const struct address *address, int64_t now_ms)
 {
-    return !*address->origin || (!address->left_out && now_ms >= address->next_ms + PAUSE_MAX_MS);
+    return !*address->origin || now_ms >= address->next_ms + PAUSE_MAX_MS;
 }
 
+/* The one of this origin, or one that is free; what that has left out goes to the others. */
 static struct address *find(const char *origin, int64_t now_ms)
 {
-    struct address *found = NULL;
+    struct address *found = others;
     for (size_t i = 0; i < ADDRESSES; i++) {
         if (strcmp(addresses[i].origin, origin) == 0)
             return &addresses[i];
-        if (!found && is_free(&addresses[i], now_ms))
+        if (found == others && is_free(&addresses[i], now_ms))
             found = &addresses[i];
     }
-    if (!found)
-        origin = "others";
-    found = found ? found : &addresses[ADDRESSES];
-    if (strcmp(found->origin, origin) != 0) {
-        *found = (struct address){0};
-        snprintf(found->origin, sizeof found->origin, "%s", origin);
-    }
+    if (found == others)
+        return found;
+    others->left_out += found->left_out;
+    *found = (struct address){0};
+    snprintf(found->origin, sizeof found->origin, "%s", origin);
     return found;
 }
 
@@ -114,6 +114,6 @@ void refused_stop(struct admin *admin)
         snprintf(detail, sizeof detail, "%u attempts had no entry", addresses[i].left_out);
         if (addresses[i].left_out)
             note(admin, &actor, ACTION, NULL, NULL, detail);
-        addresses[i] = (struct address){0};
+        addresses[i].left_out = 0;
     }
 }

@@ -80,12 +80,19 @@ check "thirty wrong tokens" test "$(cat "$dir/body" | grep -c 'unknown or revoke
 after=$(rows)
 check "are few entries ($((after - before)))" test $((after - before)) -ge 1 -a $((after - before)) -le 5
 expect "of a stranger" '"actor":"unknown","origin":"127.0.0.1","action":"refused authentication"' ctl audit show --limit 1 --json
+before=$(rows)
+for i in {2..91}; do
+    http_status --interface "127.0.0.$i" "http://$admin/api/v1/tokens" >/dev/null
+done
+after=$(rows)
+check "from ninety addresses they are bounded, too ($((after - before)))" test $((after - before)) -ge 64 -a $((after - before)) -le 68
+expect "those who came late are" '"origin":"others"' ctl audit show --limit 1 --json
 stop_daemon
 start_daemon
 expect "and in the end all are told of" " attempts had no entry" ctl audit show --limit 1
 told=$(sql "SELECT sum(1 + CASE WHEN detail LIKE '% attempts before%' THEN substr(detail, instr(detail, '; ') + 2) + 0
     WHEN detail LIKE '% had no entry' THEN detail + 0 - 1 ELSE 0 END) FROM audit WHERE action = 'refused authentication'")
-check "thirty of them" test "$told" = 30
+check "a hundred and twenty of them" test "$told" = 120
 check "nobody has touched it still" verify
 
 # --- tampering -----------------------------------------------------------------------------------------
@@ -173,6 +180,21 @@ PY
 stop_daemon
 expect "the log has the head" "the last entry is $last, with the hash $hash" tail -n 3 "$dir/annuld.log"
 start_daemon
+
+# --- while others write --------------------------------------------------------------------------------
+
+seq -f 'V	351231235959Z		2%015.0f	unknown	' 4000 >"$dir/many.txt"
+ctl -q import issuing-client "$dir/many.txt"
+cut -f4 "$dir/many.txt" >"$dir/serials"
+ctl -q revoke --reason superseded --from "$dir/serials" issuing-client &
+many=$!
+times=0 good=0
+while kill -0 $many 2>/dev/null; do
+    times=$((times + 1))
+    verify >"$dir/verified" && good=$((good + 1))
+done
+check "verified $times times meanwhile" test $times -gt 0 -a $times = $good
+expect "and behind it" "$((last + 4001)) entries, none changed" verify
 
 # --- the API -------------------------------------------------------------------------------------------
 
