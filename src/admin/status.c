@@ -127,12 +127,12 @@ static int audit_refused(struct store_tx *tx, const struct issuer *issuer,
     const char *name = issuer->config->name.text;
     size_t invalid = 0;
     char detail[64];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        invalid += list[i].result == ADMIN_INVALID;
         if (list[i].result == ADMIN_NOT_FOUND &&
             store_tx_audit(tx, action, name, &list[i].serial, "no such certificate", err) < 0)
             return -1;
-        else if (list[i].result == ADMIN_INVALID)
-            invalid++;
+    }
     snprintf(detail, sizeof detail, "%zu of %zu lines cannot be read", invalid, count);
     return invalid ? store_tx_audit(tx, action, name, NULL, detail, err) : 0;
 }

@@ -66,7 +66,9 @@ int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, 
     struct audit_head head;
     enum outcome found = read_head(tx->db, &head, err), added = ABSENT;
     if (found != FAILED && head.damaged)
-        return error_set(err, "database: the row of the table audit_head was damaged by another program");
+        return error_set(err,
+                         "database: the table audit_head was damaged by another program; AUDIT in annuld(8) "
+                         "has the remedy");
     if (found == FAILED)
         return -1;
     struct audit_row row = {.id = head.id,
@@ -77,10 +79,8 @@ int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, 
                             .issuer = issuer,
                             .serial = serial ? *serial : (struct serial){0},
                             .detail = detail};
-    while (
-        added ==
-        ABSENT) { /* what another program put there stays, for the check to name; nobody is stopped by it */
-        row.id++;
+    while (added == ABSENT) {
+        row.id++; /* what another program put there stays, for the check to name; nobody is stopped by it */
         if (!audit_hash(head.hash, &row, row.hash))
             return error_set(err, "OpenSSL cannot hash");
         added = insert(tx->db, &row, err);

@@ -144,6 +144,13 @@ tamper "in the middle" "row $middle was added" \
 tamper "the head's hash" "the head was changed" "UPDATE audit_head SET hash = randomblob(32)"
 tamper "the head's number" "row $last was added at the end, or the head was changed" "UPDATE audit_head SET id = id - 1"
 tamper "no head" "row 1 was added at the end, or the head was changed" "DELETE FROM audit_head"
+sql "DELETE FROM audit_head"
+refuse "without a head nothing is changed" ctl token create headless
+expect "and it is said" "annuld(8) has the remedy" cat "$dir/refused"
+sql "DELETE FROM audit_head; INSERT INTO audit_head SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1"
+check "the remedy is one" ctl token create headless
+check "as to the chain" verify
+restore
 # Goes on as if nothing had been: what is missing does not heal.
 sql "DELETE FROM audit WHERE id > $last - 2"
 check "a change behind a truncation" ctl token create other
