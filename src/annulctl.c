@@ -48,6 +48,14 @@ static const struct command {
      "The token is shown this once: `annulctl token create ops > FILE`.\n"},
     {"token list", "", 0, 0, 0, ctl_token_list, "list the tokens", ""},
     {"token revoke", "ID|NAME", 1, 1, 0, ctl_token_revoke, "end a token", ""},
+    {"audit show", "[--issuer I] [--serial S] [--limit N]", 0, 0,
+     BIT(CTL_ISSUER) | BIT(CTL_SERIAL) | BIT(CTL_LIMIT), ctl_audit_show,
+     "show who did what, the newest first",
+     "100 entries where --limit does not say. With --json: one object a line.\n"},
+    {"audit verify", "[FILE]", 0, 1, 0, ctl_audit_verify, "check that nobody has touched the audit trail",
+     "Exits with 1 and names the first entry that was changed, moved or added, or is missing. FILE is what\n"
+     "`annulctl audit export` wrote.\n"},
+    {"audit export", "", 0, 0, 0, ctl_audit_export, "write the whole audit trail, an object a line", ""},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

@@ -3,6 +3,7 @@
 #include <annul/clock.h>
 #include <annul/config.h>
 #include <annul/fetch.h>
+#include <annul/hex.h>
 #include <annul/http.h>
 #include <annul/intake.h>
 #include <annul/issuer.h>
@@ -12,6 +13,7 @@
 #include <annul/signer.h>
 #include <annul/store.h>
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,9 +81,40 @@ static int check(const struct config *config, struct error *err)
     return signer_check(config, err);
 }
 
+/* In the log, out of reach of who rewrites the database: what the audit trail was until now. */
+static void log_audit_head(struct store *store)
+{
+    struct audit_head head;
+    struct error err;
+    char hash[2 * AUDIT_HASH + 1];
+    if (store_audit_head(store, &head, &err) < 0)
+        log_error("audit", "%s", err.text);
+    else if (head.damaged)
+        log_error("audit", "the head was damaged by another program; see `annulctl audit verify`");
+    else {
+        hex_encode(head.hash, AUDIT_HASH, hash);
+        log_info("audit", "the last entry is %lld, with the hash %s", (long long)head.id, hash);
+    }
+}
+
+/* SIGINT or SIGTERM. */
+static int await_stop(const sigset_t *stop, struct store *store)
+{
+    static const struct timespec day = {.tv_sec = 86400};
+    for (;;) {
+        int received = sigtimedwait(stop, NULL, &day);
+        if (received == SIGINT || received == SIGTERM)
+            return received;
+        if (received == SIGHUP) /* a terminal went, or somebody expects a reload */
+            log_warn("annuld", "SIGHUP: the configuration is not read anew; restart to take up another");
+        else if (errno == EAGAIN)
+            log_audit_head(store);
+    }
+}
+
 static int serve(struct config *config, const sigset_t *stop, struct error *err)
 {
-    int result = -1, received;
+    int result = -1;
     struct issuers *issuers = NULL;
     struct signer *signer = NULL;
     struct store *store = NULL;
@@ -104,10 +137,9 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
         goto out;
 
     log_info("annuld", "version " ANNUL_VERSION ", %zu issuers: serving", issuers->count);
+    log_audit_head(store);
     sd_notify(0, "READY=1");
-    while (sigwait(stop, &received) == 0 &&
-           received == SIGHUP) /* a terminal went, or somebody expects a reload */
-        log_warn("annuld", "SIGHUP: the configuration is not read anew; restart to take up another");
+    int received = await_stop(stop, store);
     sd_notify(0, "STOPPING=1");
     log_info("annuld", "%s: stopping", received == SIGINT ? "SIGINT" : "SIGTERM");
     result = 0;
@@ -124,6 +156,8 @@ out:
     publisher_stop(publisher);
     signer_stop(signer);
     responder_free(responder);
+    if (result == 0)
+        log_audit_head(store);
     store_close(store);
     issuers_free(issuers);
     return result;

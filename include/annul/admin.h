@@ -44,7 +44,7 @@ struct admin_revocation {
 };
 
 /* Revokes many by the rules of admin_revoke, in one transaction. Those whose `result` is not ADMIN_DONE already are
- * passed over; an unknown serial gets ADMIN_NOT_FOUND, and the others are revoked. Where `atomic`, the first of
+ * passed over; an unknown serial gets ADMIN_NOT_FOUND, and the others are revoked; the audit trail tells of both. Where `atomic`, the first of
  * either kind ends it: ADMIN_CONFLICT, and nothing has changed. ADMIN_FAILED the same. */
 enum admin_result admin_revoke_many(struct admin *admin, const struct store_actor *actor,
                                     const struct issuer *issuer, struct admin_revocation *list, size_t count,
@@ -104,6 +104,11 @@ enum admin_result admin_take_crl(struct admin *admin, const struct store_actor *
 
 /* At start: until when the statuses hold that came from CRLs before (issuer->statuses_end). */
 void admin_take_up_crls(struct admin *admin);
+
+/* An entry in the audit trail by itself: of an attempt that was refused, or before what the store does not do. */
+enum admin_result admin_note(struct admin *admin, const struct store_actor *actor, const char *action,
+                             const struct issuer *issuer, const struct serial *serial, const char *detail,
+                             struct error *err);
 
 /* A token is "annul_" and 64 hex digits; only its SHA-256 is kept. */
 #define ADMIN_TOKEN 71

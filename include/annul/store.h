@@ -9,6 +9,7 @@
 #ifndef ANNUL_STORE_H
 #define ANNUL_STORE_H
 
+#include <annul/audit.h>
 #include <annul/bytes.h>
 #include <annul/error.h>
 #include <annul/histogram.h>
@@ -119,8 +120,27 @@ enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct
  * CERT_GOOD releases. Gives the new version in `record`. */
 int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err);
 
+/* One row of the audit trail, chained to the one before. `issuer` and `serial` may be NULL; texts are UTF-8. */
 int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, const struct serial *serial,
                    const char *detail, struct error *err);
+
+/* --- the audit trail ----------------------------------------------------------------------------------- */
+
+struct store_audit_filter {
+    bool newest;                         /* first; else the oldest first */
+    int64_t from;                        /* id to begin with */
+    const char *issuer, *actor, *action; /* NULL: any */
+    const struct serial *serial;         /* the same */
+    size_t limit;
+};
+
+/* Gives rows as they stand in the database now, whoever wrote them, and the head of the same moment. 0 or -1; `each`
+ * stops it with other than 0. */
+typedef int store_each_audit(void *arg, const struct audit_row *row);
+int store_audit_list(struct store *store, const struct store_audit_filter *filter, store_each_audit *each,
+                     void *arg, struct audit_head *head, struct error *err);
+
+int store_audit_head(struct store *store, struct audit_head *head, struct error *err);
 
 /* --- CRLs ---------------------------------------------------------------------------------------------- */
 

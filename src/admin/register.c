@@ -163,15 +163,20 @@ out:
 
 /* --- rows from elsewhere ------------------------------------------------------------------------------- */
 
+/* A certificate that was known before has a history: its change has an entry of its own. */
 static int import_status(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *row,
-                         struct admin_import_count *counts, struct error *err)
+                         bool known, struct admin_import_count *counts, struct error *err)
 {
     struct cert_record record;
     if (store_tx_certificate(tx, issuer->id, &row->serial, &record, err) != FOUND)
         return -1;
+    struct cert_record was = record;
     bool changed = admin_apply_revocation(&record, row->reason, row->revoked_at, row->invalidity_at);
     admin_place(issuer, &record);
-    int result = changed ? store_tx_set_status(tx, issuer->id, &record, err) : 0;
+    int result = 0;
+    if (changed)
+        result = known ? admin_write_status(tx, "import", issuer, &was, &record, err)
+                       : store_tx_set_status(tx, issuer->id, &record, err);
     counts->changed += changed;
     cert_record_free(&record);
     return result;
@@ -188,8 +193,8 @@ enum admin_result admin_import(struct admin *admin, const struct store_actor *ac
         return ADMIN_FAILED;
     for (size_t i = 0; i < count; i++) {
         enum outcome before = store_tx_register(tx, issuer->id, &rows[i], err);
-        if (before == FAILED ||
-            (rows[i].status != CERT_GOOD && import_status(tx, issuer, &rows[i], counts, err) < 0))
+        if (before == FAILED || (rows[i].status != CERT_GOOD &&
+                                 import_status(tx, issuer, &rows[i], before == FOUND, counts, err) < 0))
             return admin_finish(admin, tx, ADMIN_FAILED, NULL, err);
         counts->added += before == ABSENT;
         counts->known += before == FOUND;

@@ -118,6 +118,25 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
     return ended;
 }
 
+/* What could not be done of many, in the same transaction: a certificate an entry, and one for those that were passed
+ * over. */
+static int audit_refused(struct store_tx *tx, const struct issuer *issuer,
+                         const struct admin_revocation *list, size_t count, struct error *err)
+{
+    static const char action[] = "refused revoke";
+    const char *name = issuer->config->name.text;
+    size_t invalid = 0;
+    char detail[64];
+    for (size_t i = 0; i < count; i++) {
+        invalid += list[i].result == ADMIN_INVALID;
+        if (list[i].result == ADMIN_NOT_FOUND &&
+            store_tx_audit(tx, action, name, &list[i].serial, "no such certificate", err) < 0)
+            return -1;
+    }
+    snprintf(detail, sizeof detail, "%zu of %zu lines cannot be read", invalid, count);
+    return invalid ? store_tx_audit(tx, action, name, NULL, detail, err) : 0;
+}
+
 enum admin_result admin_revoke_many(struct admin *admin, const struct store_actor *actor,
                                     const struct issuer *issuer, struct admin_revocation *list, size_t count,
                                     bool atomic, struct error *err)
@@ -142,6 +161,8 @@ enum admin_result admin_revoke_many(struct admin *admin, const struct store_acto
         else if (one->result != ADMIN_DONE && atomic)
             result = ADMIN_CONFLICT;
     }
+    if (result == ADMIN_DONE && audit_refused(tx, issuer, list, count, err) < 0)
+        result = ADMIN_FAILED;
     return admin_finish(admin, tx, result, any ? issuer : NULL, err);
 }
 

@@ -42,6 +42,8 @@ enum ctl_option {
     CTL_LIMIT,
     CTL_FORMAT,
     CTL_SKIP_BAD,
+    CTL_ISSUER,
+    CTL_SERIAL,
     CTL_OPTIONS,
 };
 #define CTL_OPTION_BIT(option) (1u << (option))
@@ -85,5 +87,8 @@ int ctl_crl_publish(struct ctl *ctl, int argc, char **argv);
 int ctl_token_create(struct ctl *ctl, int argc, char **argv);
 int ctl_token_list(struct ctl *ctl, int argc, char **argv);
 int ctl_token_revoke(struct ctl *ctl, int argc, char **argv);
+int ctl_audit_show(struct ctl *ctl, int argc, char **argv);
+int ctl_audit_verify(struct ctl *ctl, int argc, char **argv);
+int ctl_audit_export(struct ctl *ctl, int argc, char **argv);
 
 #endif

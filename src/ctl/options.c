@@ -27,6 +27,8 @@ static const struct row {
     [CTL_LIMIT] = {"limit", 0, "N", "at most N"},
     [CTL_FORMAT] = {"format", 0, "FORMAT", "index, crl or certs, where the content does not tell"},
     [CTL_SKIP_BAD] = {"skip-bad", 0, NULL, "leave out malformed rows, and say how many"},
+    [CTL_ISSUER] = {"issuer", 0, "ISSUER", "only what is about this issuer"},
+    [CTL_SERIAL] = {"serial", 0, "SERIAL", "only what is about this certificate"},
 };
 
 const char *ctl_option_name(enum ctl_option option)

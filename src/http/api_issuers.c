@@ -108,12 +108,18 @@ static enum MHD_Result resume(struct request *request)
 
 enum MHD_Result api_crl_post(struct request *request)
 {
+    struct error err;
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (!issuer)
         return reply_problem(request, 404, "no issuer is named \"%s\"", request->part[0]);
     if (!issuer->crl_sigalg)
         return reply_problem(request, 409, "issuer %s: no CA key is configured, so no CRL is made here",
                              issuer->config->name.text);
+    struct store_actor actor = auth_actor(request);
+    enum admin_result noted =
+        admin_note(request->services->admin, &actor, request->route->action, issuer, NULL, "", &err);
+    if (noted != ADMIN_DONE)
+        return reply_result(request, noted, &err);
     if (!request_sleep(request, resume))
         return reply_problem(request, 503, "annuld is stopping");
     publisher_publish(request->services->publisher, issuer, published, request);

@@ -69,6 +69,7 @@ bool auth_check(struct request *request, enum MHD_Result *result)
     if (!header && is_peer(request))
         return true;
     if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0) {
+        refused_stranger(request, "no token");
         *result = reply_problem(request, 401,
                                 "send the header Authorization: Bearer TOKEN; `annulctl token create "
                                 "NAME` on the daemon's machine makes a token");
@@ -81,6 +82,7 @@ bool auth_check(struct request *request, enum MHD_Result *result)
     case ABSENT:
         log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: unknown or revoked",
                     request->actor_origin);
+        refused_stranger(request, "a token that is unknown or revoked");
         *result = reply_problem(request, 401, "this token is unknown or revoked");
         return false;
     case FAILED:

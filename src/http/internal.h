@@ -34,7 +34,8 @@ struct route {
     const char *path;
     handler *handle;
     size_t body_max;
-    bool open; /* admin only: needs no token */
+    bool open;          /* admin only: needs no token */
+    const char *action; /* what it changes, for the audit trail; NULL: nothing */
 };
 
 #define PARTS_MAX 2
@@ -107,6 +108,7 @@ handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_crl_post, api_crl_put;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
+handler api_audit_get;
 handler api_tokens_get, api_tokens_post, api_token_delete;
 
 /* --- CRLs (crl.c, crl_paths.c) ------------------------------------------------------------------------- */
@@ -132,6 +134,15 @@ void request_identify(struct request *request);
 /* Fills in the actor. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
+
+/* --- refused attempts, for the audit trail (refused.c) --------------------------------------------------- */
+
+/* A call that would have changed something, of an authenticated actor. */
+void refused_call(struct request *request, unsigned status, const char *why);
+
+/* A failed authentication. Entries about one address get rarer, and tell how many there were. */
+void refused_stranger(struct request *request, const char *why);
+void refused_stop(struct admin *admin); /* what was not told yet; nothing else runs any more */
 
 /* --- replies (reply.c) --------------------------------------------------------------------------------- */
 

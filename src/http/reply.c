@@ -121,10 +121,14 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
     json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
+    if (!text)
+        text = json_string("not UTF-8");
+    if (status < 500 && request->route && request->route->action && *request->actor_name)
+        refused_call(request, status, json_string_value(text));
     return reply_document(request, status, "application/problem+json",
                           json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title",
                                     title_of(status), "status", (int)status, "detail",
-                                    text ? text : json_string("not UTF-8"), "request_id",
+                                    text, "request_id",
                                     request->id[0] ? request->id : NULL));
 }
 

@@ -7,42 +7,43 @@
 #include <string.h>
 
 const struct route public_routes[] = {
-    {READ, "/", page_get, 0, true},
-    {POST, "/", ocsp_post, BODY_OCSP_MAX, true},
-    {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, true},
-    {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, true},
-    {READ, "/crl/bundle.pem", crl_bundle_get, 0, true},
-    {READ, "/crl/{}", crl_get, 0, true},
-    {READ, "/crl/{}/{}", crl_of_issuer_get, 0, true},
-    {READ, "/ca/bundle.pem", ca_bundle_get, 0, true},
-    {READ, "/ca/{}", ca_get, 0, true},
+    {READ, "/", page_get, 0, true, NULL},
+    {POST, "/", ocsp_post, BODY_OCSP_MAX, true, NULL},
+    {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, true, NULL},
+    {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, true, NULL},
+    {READ, "/crl/bundle.pem", crl_bundle_get, 0, true, NULL},
+    {READ, "/crl/{}", crl_get, 0, true, NULL},
+    {READ, "/crl/{}/{}", crl_of_issuer_get, 0, true, NULL},
+    {READ, "/ca/bundle.pem", ca_bundle_get, 0, true, NULL},
+    {READ, "/ca/{}", ca_get, 0, true, NULL},
     {0},
 };
 
 #define ISSUER "/api/v1/issuers/{}"
 const struct route admin_routes[] = {
-    {READ, "/healthz", health_get, 0, true},
-    {READ, "/readyz", ready_get, 0, true},
-    {READ, "/metrics", metrics_get, 0, true},
-    {READ, "/api/v1/issuers", api_issuers_get, 0, false},
-    {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, false},
-    {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, false},
-    {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, false},
-    {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, false},
-    {READ, ISSUER "/certificates", api_certificates_get, 0, false},
-    {READ, ISSUER "/certificates/{}", api_certificate_get, 0, false},
-    {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, false},
-    {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, false},
-    {POST, "/api/v1/certificates", api_certificates_post, BODY_CERTIFICATES_MAX, false},
-    {POST, "/api/v1/revoke", api_revoke_certificate_post, BODY_CERTIFICATES_MAX, false},
-    {READ, "/api/v1/tokens", api_tokens_get, 0, false},
-    {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, false},
-    {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, false},
+    {READ, "/healthz", health_get, 0, true, NULL},
+    {READ, "/readyz", ready_get, 0, true, NULL},
+    {READ, "/metrics", metrics_get, 0, true, NULL},
+    {READ, "/api/v1/issuers", api_issuers_get, 0, false, NULL},
+    {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, false, "publish"},
+    {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, false, "upload"},
+    {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, false, "import"},
+    {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, false, "revoke"},
+    {READ, ISSUER "/certificates", api_certificates_get, 0, false, NULL},
+    {READ, ISSUER "/certificates/{}", api_certificate_get, 0, false, NULL},
+    {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, false, "revoke"},
+    {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, false, "release"},
+    {POST, "/api/v1/certificates", api_certificates_post, BODY_CERTIFICATES_MAX, false, "register"},
+    {POST, "/api/v1/revoke", api_revoke_certificate_post, BODY_CERTIFICATES_MAX, false, "revoke"},
+    {READ, "/api/v1/audit", api_audit_get, 0, false, NULL},
+    {READ, "/api/v1/tokens", api_tokens_get, 0, false, NULL},
+    {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, false, "token create"},
+    {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, false, "token revoke"},
     {0},
 };
 
-static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, true};
-static const struct route configured_route = {READ, NULL, crl_configured_get, 0, true};
+static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, true, NULL};
+static const struct route configured_route = {READ, NULL, crl_configured_get, 0, true, NULL};
 
 static void clear_parts(struct request *request)
 {

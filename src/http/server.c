@@ -444,6 +444,7 @@ void http_stop(struct http *http)
     for (size_t i = 0; i < http->count; i++)
         MHD_stop_daemon(http->listeners[i].daemon);
     waiters_stop(http->waiters);
+    refused_stop(http->services.admin);
     if (http->socket_path)
         unlink(http->socket_path);
     pthread_mutex_destroy(&http->mutex);

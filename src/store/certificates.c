@@ -359,25 +359,3 @@ int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record 
     bind_shard(s, 9, record->shard);
     return db_do(s, err);
 }
-
-int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, const struct serial *serial,
-                   const char *detail, struct error *err)
-{
-    struct serial_key key = serial ? serial_key(serial) : (struct serial_key){0};
-    struct db_statement *s =
-        db_prepare(tx->db, Q_AUDIT,
-                   "INSERT INTO audit (at, actor, origin, action, issuer, serial, detail) "
-                   "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                   err);
-    if (!s)
-        return -1;
-    db_bind_int(s, 1, tx->actor.at);
-    db_bind_text(s, 2, tx->actor.name);
-    db_bind_text(s, 3, tx->actor.origin);
-    db_bind_text(s, 4, action);
-    db_bind_text(s, 5, issuer);
-    if (serial)
-        db_bind_blob(s, 6, key.octets, serial_key_len(key));
-    db_bind_text(s, 7, detail);
-    return db_do(s, err);
-}

@@ -59,6 +59,10 @@ void db_reset(struct db_statement *s); /* before the rows are at an end */
 /* Steps once and resets: for statements without rows. */
 int db_do(struct db_statement *s, struct error *err);
 
+/* What a value was written as; SQLite takes any in every column. */
+enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB, DB_OTHER };
+enum db_type db_type(struct db_statement *s, int column);
+
 int64_t db_int(struct db_statement *s, int column);
 int64_t db_time(struct db_statement *s, int column); /* NULL: TIME_NONE */
 struct bytes db_blob(struct db_statement *s, int column);

@@ -100,6 +100,9 @@ struct store_tx {
 int store_migrate(struct db *db, struct error *err);
 int64_t store_schema_version(void);
 
+/* Takes the rows of the audit trail that have no hash yet into the chain, which they begin. */
+int store_chain_audit(struct db *db, struct error *err);
+
 /* A serial as it stands in the tables: its length in one octet, then the octets. */
 struct serial_key {
     uint8_t octets[SERIAL_MAX + 1];
@@ -134,6 +137,14 @@ enum statement {
     Q_MARK_ISSUER,
     Q_LAST_CHANGE,
     Q_AUDIT,
+    Q_AUDIT_HEAD,
+    Q_AUDIT_HEAD_SET,
+    Q_AUDIT_LIST,
+    Q_AUDIT_NEWEST,
+    Q_AUDIT_OF,
+    Q_AUDIT_OF_NEWEST,
+    Q_AUDIT_UNCHAINED,
+    Q_AUDIT_CHAIN,
     Q_MARK_SHARD,
     Q_MARK_MOVED,
     Q_MOVE_SHARD,

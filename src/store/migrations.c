@@ -1,5 +1,7 @@
 #include "internal.h"
 
+#include <string.h>
+
 /* The files of db/ in order of their names: append only. Version N is the database after the first N files.
  */
 static const struct {
@@ -17,7 +19,9 @@ static int migrate_one(struct db *db, int64_t from, struct error *err)
 {
     if (db_begin(db, err) < 0)
         return -1;
-    if (db_run(db, migrations[from].sql, err) < 0 || db_version_set(db, from + 1, err) < 0) {
+    if (db_run(db, migrations[from].sql, err) < 0 ||
+        (strstr(migrations[from].name, "_audit_chain") && store_chain_audit(db, err) < 0) ||
+        db_version_set(db, from + 1, err) < 0) {
         db_rollback(db);
         return error_prefix(err, "migration %s", migrations[from].name);
     }

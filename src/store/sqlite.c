@@ -216,6 +216,22 @@ int db_do(struct db_statement *s, struct error *err)
     return outcome == FAILED ? -1 : 0;
 }
 
+enum db_type db_type(struct db_statement *s, int column)
+{
+    switch (sqlite3_column_type(s->stmt, column)) {
+    case SQLITE_NULL:
+        return DB_NULL;
+    case SQLITE_INTEGER:
+        return DB_INT;
+    case SQLITE_TEXT:
+        return DB_TEXT;
+    case SQLITE_BLOB:
+        return DB_BLOB;
+    default:
+        return DB_OTHER;
+    }
+}
+
 int64_t db_int(struct db_statement *s, int column)
 {
     return sqlite3_column_int64(s->stmt, column);

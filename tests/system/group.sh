@@ -70,6 +70,7 @@ for ((round = 0; round < ROUNDS; round++)); do
 done
 sqlite3 "$dir/annul.db" "SELECT lower(hex(substr(serial, 2))) FROM audit WHERE action = 'revoke'" | sort >"$dir/audit"
 check "each has its audit entry, and there is none for another" cmp "$dir/there" "$dir/audit"
+check "each behind the one before" ctl audit verify
 check "a number each" test "$(sqlite3 "$dir/annul.db" 'SELECT count(DISTINCT version) = count(*) AND max(version) = (SELECT counter FROM change) FROM revocation')" = 1
 ctl crl publish issuing-client >/dev/null
 crl_text | sed -n 's/^ *Serial Number: //p' | tr A-F a-f | sort >"$dir/listed"

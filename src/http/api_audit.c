@@ -1,0 +1,157 @@
+/* /api/v1/audit */
+#include "internal.h"
+
+#include <annul/hex.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX 1000
+
+struct query {
+    char *order, *after, *limit, *issuer, *serial, *actor, *action;
+    struct serial wanted;
+    struct store_audit_filter filter;
+};
+
+static bool parse_number(const char *text, long long *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    return *text && !*end && errno == 0;
+}
+
+/* `after` itself is not given again, in either direction. */
+static bool parse_place(struct query *query, struct error *err)
+{
+    struct store_audit_filter *filter = &query->filter;
+    long long after = 0;
+    filter->newest = !query->order || strcmp(query->order, "newest") == 0;
+    filter->from = filter->newest ? INT64_MAX : INT64_MIN;
+    if (!filter->newest && strcmp(query->order, "oldest") != 0)
+        return error_set(err, "order must be newest or oldest") == 0;
+    if (!query->after)
+        return true;
+    if (!parse_number(query->after, &after) || after == filter->from ||
+        after == (filter->newest ? INT64_MIN : INT64_MAX))
+        return error_set(err, "after must be a number, as \"next\" gave it") == 0;
+    filter->from = filter->newest ? after - 1 : after + 1;
+    return true;
+}
+
+static bool parse_query(struct query *query, struct error *err)
+{
+    long long limit = LIMIT_DEFAULT;
+    if (!parse_place(query, err))
+        return false;
+    if (query->limit && (!parse_number(query->limit, &limit) || limit < 1 || limit > LIMIT_MAX))
+        return error_set(err, "limit must be from 1 to %d", LIMIT_MAX) == 0;
+    if (query->serial && !serial_from_text(query->serial, &query->wanted))
+        return error_set(err, "serial must be a serial number: hex, or dec: and decimal digits") == 0;
+    query->filter.limit = (size_t)limit + 1; /* one more tells whether there are more */
+    query->filter.issuer = query->issuer;
+    query->filter.actor = query->actor;
+    query->filter.action = query->action;
+    query->filter.serial = query->serial ? &query->wanted : NULL;
+    return true;
+}
+
+/* null where it is not UTF-8. */
+static json_t *text_or_null(const char *text, bool *damaged)
+{
+    json_t *json = text ? json_string(text) : json_null();
+    *damaged |= !json;
+    return json ? json : json_null();
+}
+
+static json_t *time_or_null(int64_t at, bool *damaged)
+{
+    char text[TIME_TEXT];
+    int64_t back;
+    time_to_text(at, text);
+    bool good = time_from_text(text, &back) && back == at;
+    *damaged |= !good;
+    return good ? json_string(text) : json_null();
+}
+
+static json_t *describe_hash(const uint8_t hash[AUDIT_HASH])
+{
+    char text[2 * AUDIT_HASH + 1];
+    hex_encode(hash, AUDIT_HASH, text);
+    return json_string(text);
+}
+
+static json_t *describe(const struct audit_row *row)
+{
+    char serial[SERIAL_TEXT] = "";
+    bool damaged = row->damaged;
+    if (row->serial.len)
+        serial_to_text(&row->serial, serial);
+    json_t *object =
+        json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s?, s:o, s:o}", "id", (json_int_t)row->id, "at",
+                  time_or_null(row->at, &damaged), "actor", text_or_null(row->actor, &damaged), "origin",
+                  text_or_null(row->origin, &damaged), "action", text_or_null(row->action, &damaged),
+                  "issuer", text_or_null(row->issuer, &damaged), "serial", *serial ? serial : NULL, "detail",
+                  text_or_null(row->detail, &damaged), "hash", describe_hash(row->hash));
+    if (object && damaged)
+        json_object_set_new(object, "damaged", json_true());
+    return object;
+}
+
+struct page {
+    json_t *list;
+    size_t limit;
+    int64_t last;
+    bool more;
+};
+
+static int add_to_page(void *arg, const struct audit_row *row)
+{
+    struct page *page = arg;
+    page->more = json_array_size(page->list) == page->limit;
+    if (page->more)
+        return 1;
+    page->last = row->id;
+    return json_array_append_new(page->list, describe(row));
+}
+
+static enum MHD_Result reply_page(struct request *request, const struct query *query)
+{
+    struct error err;
+    struct audit_head head;
+    struct page page = {.list = json_array(), .limit = query->filter.limit - 1};
+    if (store_audit_list(request->services->store, &query->filter, add_to_page, &page, &head, &err) < 0) {
+        json_decref(page.list);
+        return reply_problem(request, 503, "%s", err.text);
+    }
+    return reply_json(request, 200,
+                      json_pack("{s:o, s:o, s:{s:I, s:o}}", "audit", page.list, "next",
+                                page.more ? json_integer(page.last) : json_null(), "head", "id",
+                                (json_int_t)head.id, "hash",
+                                head.damaged ? json_null() : describe_hash(head.hash)));
+}
+
+enum MHD_Result api_audit_get(struct request *request)
+{
+    struct error err;
+    struct query query = {.order = request_argument(request, "order"),
+                          .after = request_argument(request, "after"),
+                          .limit = request_argument(request, "limit"),
+                          .issuer = request_argument(request, "issuer"),
+                          .serial = request_argument(request, "serial"),
+                          .actor = request_argument(request, "actor"),
+                          .action = request_argument(request, "action")};
+    enum MHD_Result result =
+        parse_query(&query, &err) ? reply_page(request, &query) : reply_problem(request, 400, "%s", err.text);
+    free(query.order);
+    free(query.after);
+    free(query.limit);
+    free(query.issuer);
+    free(query.serial);
+    free(query.actor);
+    free(query.action);
+    return result;
+}
