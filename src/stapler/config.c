@@ -245,6 +245,23 @@ static int read_name(const char *path, cfg_t *from, struct config_value *name, s
     return 0;
 }
 
+/* These go on with what they have until they are told. HAProxy takes another staple by its socket, but not none. */
+static int check_told(const char *path, const struct section *section, struct error *err)
+{
+    for (size_t i = 0; i < section->place_count; i++) {
+        const struct place *place = &section->places[i];
+        enum deliver_kind kind = place->target.kind;
+        if ((kind == DELIVER_NGINX || kind == DELIVER_HITCH ||
+             (kind == DELIVER_HAPROXY && section->revoked == REVOKED_WITHHOLD)) &&
+            !place->pid_file.text && !place->command.count && !place->unit.text)
+            return config_file_error(path, place->line, err,
+                                     "deliver, kind \"%s\": lets go of a staple only when it is told; add "
+                                     "pid_file, command or unit",
+                                     place->kind.text);
+    }
+    return 0;
+}
+
 static int read_staple(const char *path, cfg_t *from, struct section *section, struct error *err)
 {
     static const char *const policies[] = {"publish", "withhold", "hook", NULL};
@@ -269,7 +286,7 @@ static int read_staple(const char *path, cfg_t *from, struct section *section, s
         return config_file_error(path, section->name.line, err,
                                  "staple \"%s\": revoked = \"hook\" and hook = {…} go together",
                                  section->name.text);
-    return read_places(path, from, false, section, err);
+    return read_places(path, from, false, section, err) < 0 ? -1 : check_told(path, section, err);
 }
 
 static int read_crl(const char *path, cfg_t *from, struct section *section, struct error *err)

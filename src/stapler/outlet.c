@@ -161,11 +161,29 @@ void outlet_free(struct outlet *outlet)
 
 /* --- delivering ---------------------------------------------------------------------------------------- */
 
+/* hitch does not take one that says revoked, and would go on with the good one before. */
+static bool is_withheld(const struct outlet *outlet)
+{
+    return outlet->section->revoked == REVOKED_WITHHOLD || outlet->target.kind == DELIVER_HITCH;
+}
+
 static bool is_given(const struct outlet *outlet, const struct held *held, int64_t now)
 {
     bool revoked = held && held->verdict.status == OCSP_CERT_REVOKED;
     return held && schedule_withdraw(held->window) > now && (outlet->place || revoked) &&
-           !(revoked && outlet->section->revoked == REVOKED_WITHHOLD);
+           !(revoked && is_withheld(outlet));
+}
+
+/* HAProxy takes staples later only where the file was there at its start: an empty one is made before the first fetch,
+ * but none that is there is emptied. */
+static bool lacks_file(const struct outlet *outlet)
+{
+    struct buffer path = {0};
+    bool lacks = outlet->target.kind == DELIVER_HAPROXY &&
+                 buffer_printf(&path, "%s.ocsp", outlet->staple->path) &&
+                 access((const char *)path.at, F_OK) < 0;
+    buffer_free(&path);
+    return lacks;
 }
 
 /* HAProxy wants the CA's certificate in a file. */
@@ -192,7 +210,7 @@ static enum deliver_outcome give_staple(struct stapler *stapler, struct outlet *
     struct held *held = held_hold(outlet->staple->item.held);
     bool undecided = !held && !outlet->staple->item.tried && !outlet->staple->skipped.text[0];
     stapler_unlock(stapler);
-    if (undecided) /* the first fetch will tell */
+    if (undecided && !lacks_file(outlet)) /* the first fetch will tell */
         return DELIVER_SAME;
     bool given = is_given(outlet, held, delivery->now);
     struct deliver_staple staple = {.certificate_path = outlet->staple->path};
@@ -207,7 +225,7 @@ static enum deliver_outcome give_staple(struct stapler *stapler, struct outlet *
     staple.issuer_path = issuer;
     enum deliver_outcome outcome = deliver_staple(delivery, &staple, err);
     *delivered = given && outcome != DELIVER_FAILED;
-    if (outcome == DELIVER_DONE && outlet->place)
+    if (outcome == DELIVER_DONE && outlet->place && !undecided)
         log_info("stapler", "%s: %s %s", outlet->staple->path, given ? "delivered to" : "withdrawn from",
                  outlet->path ? outlet->path : outlet->place->kind.text);
     free(issuer);

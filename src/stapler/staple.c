@@ -132,7 +132,7 @@ static void restore(struct stapler *stapler, struct staple *staple)
     snprintf(item->source, sizeof item->source, "cache");
     item->success_at = fetched_at;
     item->job.due_at =
-        schedule_refresh(held->window, fetched_at, -1, item->section->interval_s, stapler_random());
+        schedule_refresh(item_window(item), fetched_at, -1, item->section->interval_s, stapler_random());
 }
 
 bool staple_read(struct stapler *stapler, struct staple *staple)

@@ -101,6 +101,8 @@ struct attempt {
 void item_done(struct stapler *stapler, struct item *item, struct attempt *attempt);
 /* Says once that what is held has ended. With the lock held. */
 void item_look(struct item *item, int64_t now);
+/* From when until when what is held is of use to those whom it is for. */
+struct window item_window(const struct item *item);
 void item_free(struct item *item);
 
 struct staple {
