@@ -47,6 +47,7 @@ static cfg_opt_t fetch_keys[] = {
 static cfg_opt_t mirror_keys[] = {
     CFG_STR_LIST("listen", NULL, CFGF_NONE),
     CFG_STR("upstream", NULL, CFGF_NONE),
+    CFG_STR_LIST("issuer", NULL, CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t log_keys[] = {
@@ -334,6 +335,7 @@ static int read_general(struct stapler_config *config, cfg_t *root, struct error
     config->authorities = files_of(config->path, root, "authorities");
     config->listen = list_of(mirror, "listen");
     config->upstream = config_value_of(mirror, "upstream");
+    config->mirror.issuers = files_of(config->path, mirror, "issuer");
     struct values upstream = {&config->upstream, config->upstream.text != NULL};
     int level = config_choice_of(config->path, log, "level", levels, err);
     if (level < 0 || check_urls(config->path, "upstream", &upstream, err) < 0 ||
@@ -418,6 +420,7 @@ void stapler_config_free(struct stapler_config *config)
     free_sections(config->crls, config->crl_count);
     free_values(&config->authorities);
     free_values(&config->listen);
+    free_values(&config->mirror.issuers);
     free(config->cache.text);
     free(config->proxy.text);
     free(config->upstream.text);

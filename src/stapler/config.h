@@ -45,6 +45,7 @@ struct stapler_config {
     struct values authorities; /* files of CA certificates for all sections */
     struct values listen;      /* of the mirror */
     struct config_value upstream;
+    struct section mirror; /* its `issuers`: whose certificates upstream is asked for, beside `authorities` */
     enum log_level log_level;
     struct section *staples, *crls;
     size_t staple_count, crl_count;

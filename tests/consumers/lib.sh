@@ -146,8 +146,10 @@ staple_story() {
     check "it is replaced by a newer one" until_true 10 is_stapled_anew "$1" "$before"
     check "curl verifies that" until_true 10 curl_verifies "$1"
     check "GnuTLS verifies that" gnutls_verifies "$1"
-    check "no connection was dropped" loops_end
-    cat "$dir/out"
+    if [ ${#loops[@]} != 0 ]; then
+        check "no connection was dropped" loops_end
+        cat "$dir/out"
+    fi
     stop_daemon
     later 86350 # ten seconds after it is to go, fifty before its end
     check "the responder is gone: withdrawn before its end" until_true 15 staples_nothing "$1"

@@ -29,12 +29,13 @@ cat >"$dir/restart" <<SH
 #!/bin/bash
 stop() {
     [ -s "$dir/s_server.pid" ] || return
-    kill "\$(cat "$dir/s_server.pid")"
+    kill "\$(cat "$dir/s_server.pid")" || return
     while kill -0 "\$(cat "$dir/s_server.pid")"; do :; done
 }
 stop 2>/dev/null
+[ "\$1" != stop ] || exit 0
 [ ! -s "$dir/staple.der" ] || status=(-status_file "$dir/staple.der")
-[ "\$1" = stop ] || openssl s_server -quiet -accept "$tls" -www -cert "$pki/server.crt" -key "$pki/server.key" \
+openssl s_server -quiet -accept "$tls" -www -cert "$pki/server.crt" -key "$pki/server.key" \
     -cert_chain "$pki/server-chain.pem" "\${status[@]}" >>"$dir/s_server.log" 2>&1 &
 echo \$! >"$dir/s_server.pid"
 SH
@@ -75,7 +76,7 @@ stop_stapler
 fetch_crls
 
 # --- a hundred: from the beginning, with a reload (for which stunnel closes its port for a moment)
-for n in {3..120}; do ln "$clients.r0" "$clients.r$n"; done
+for n in {1..120}; do [ -e "$clients.r$n" ] || ln "$clients.r0" "$clients.r$n"; done
 check "they are read" is_refused http "$mutual" client-1
 next_second
 ctl register "$pki/client-4.crt" >/dev/null
@@ -92,7 +93,7 @@ check "and obeyed" is_refused http "$mutual" client-3
 # --- two in one second: stunnel would keep the first
 write_ca_config
 next_second
-second=$(date -u +%Y%m%d%H%M%SZ)
+second=$(date -u -d "@$(($(date +%s) + offset))" +%Y%m%d%H%M%SZ)
 make_crl() { # REVOKED...
     local client
     for client; do

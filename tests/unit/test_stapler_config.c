@@ -53,7 +53,7 @@ static void everything_is_read(void **state)
     struct stapler_config *config = load("cache { directory = \"/cache\" }\n"
                                          "fetch { workers = 8 connect_timeout = \"2s\" timeout = \"10s\" "
                                          "wait = \"0s\" crl_mb = 2 proxy = \"http://p:1\" }\n"
-                                         "mirror { listen = {\"127.0.0.1:1\"} upstream = \"http://u/\" }\n"
+                                         "mirror { listen = {\"127.0.0.1:1\"} upstream = \"http://u/\" issuer = {\"/m\"} }\n"
                                          "log { level = \"debug\" }\n"
                                          "authorities = {\"ca.pem\"}\n"
                                          "staple \"web\" { certificate = {\"web.pem\"} issuer = {\"i.pem\"} "
@@ -73,6 +73,7 @@ static void everything_is_read(void **state)
     assert_int_equal(config->crl_octets, 2 << 20);
     assert_string_equal(config->proxy.text, "http://p:1");
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    assert_string_equal(config->mirror.issuers.list[0].text, "/m");
     assert_int_equal(config->staples[0].revoked, REVOKED_HOOK);
     assert_string_equal(config->staples[0].hook_argv[1], "x");
     assert_null(config->staples[0].hook_argv[2]);
