@@ -220,7 +220,8 @@ enum deliver_outcome deliver_staple(const struct delivery *delivery, const struc
     if (installed == 0)
         installed = put_staple(&work, path, staple, err);
     if (installed == 0 && delivery->target->kind == DELIVER_HITCH && !withdrawn)
-        delivery->state->pending = false; /* it sees a new file by itself, and overlooks one while it reloads */
+        delivery->state->pending =
+            false; /* it sees a new file by itself, and overlooks one while it reloads */
     return finish(&work, installed, was_pending, &message, err);
 }
 

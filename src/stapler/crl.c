@@ -244,7 +244,8 @@ static void set_headers(const struct stapler *stapler, const struct crl *crl,
         snprintf(lines[0], sizeof lines[0], "If-Modified-Since: %s", date);
     }
     headers[count++] = lines[0];
-    bool reached = crl->item.success_at && crl->item.failures == 0; /* first we want to know that it is there */
+    bool reached =
+        crl->item.success_at && crl->item.failures == 0; /* first we want to know that it is there */
     if (crl->etag[0] && stapler->config->wait_s > 0 && !stapler->once && reached) {
         snprintf(lines[1], sizeof lines[1], "Prefer: wait=%lld", (long long)stapler->config->wait_s);
         headers[count++] = lines[1];

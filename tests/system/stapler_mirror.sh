@@ -10,20 +10,23 @@ register_usual
 ctl crl publish issuing-client >/dev/null
 mirror=127.0.0.1:$(free_port)
 write_stapler_config <<CONF
-mirror { listen = {"$mirror"}  upstream = "http://$public/ocsp" }
+mirror { listen = {"$mirror"}  upstream = "http://$public/ocsp"  issuer = {"$pki/issuing-client.crt", "$pki/root.crt"} }
 staple "server" {
     certificate = {"$pki/server.crt"}
+    issuer = {"$pki/chain.pem"}
     responder = {"http://$public/ocsp"}
 }
 staple "revoked" {
     certificate = {"$pki/client-2.crt"}
+    issuer = {"$pki/chain.pem"}
     responder = {"http://$public/ocsp"}
     revoked = "withhold"
 }
-crl "clients" { url = {"http://$public/crl/issuing-client.crl"} }
-crl "both" { url = {"http://$public/crl/issuing-client.pem", "http://$public/crl/intermediate-client.crl"} }
-crl "gone" { url = {"http://$public/crl/nobody.crl"} }
+crl "clients" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/issuing-client.crl"} }
+crl "both" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/issuing-client.pem", "http://$public/crl/intermediate-client.crl"} }
+crl "gone" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/nobody.crl"} }
 CONF
+sed -i '/^authorities/d' "$dir/annul-stapler.conf" # each has its own, the mirror too
 check "the configuration is good" stapler -t
 start_stapler
 has_all() { [ "$(curl -s "http://$mirror/status" | jq '[.items[] | select(.state == "good" or .state == "revoked")] | length')" = 5 ]; }

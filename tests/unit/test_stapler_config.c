@@ -50,23 +50,24 @@ static void everything_is_read(void **state)
 {
     (void)state;
     struct error err;
-    struct stapler_config *config = load("cache { directory = \"/cache\" }\n"
-                                         "fetch { workers = 8 connect_timeout = \"2s\" timeout = \"10s\" "
-                                         "wait = \"0s\" crl_mb = 2 proxy = \"http://p:1\" }\n"
-                                         "mirror { listen = {\"127.0.0.1:1\"} upstream = \"http://u/\" issuer = {\"/m\"} }\n"
-                                         "log { level = \"debug\" }\n"
-                                         "authorities = {\"ca.pem\"}\n"
-                                         "staple \"web\" { certificate = {\"web.pem\"} issuer = {\"i.pem\"} "
-                                         "responder = {\"http://r/\"} interval = \"5m\"\n"
-                                         "  revoked = \"hook\" hook = {\"/bin/true\", \"x\"}\n"
-                                         "  deliver { kind = \"nginx\" path = \"/s\" pid_file = \"/p\" "
-                                         "signal = \"USR1\" process = \"nginx\" mode = \"0640\" }\n"
-                                         "  deliver { kind = \"haproxy\" socket = \"/h.sock\" } }\n"
-                                         "crl \"c\" { url = {\"http://c/c.crl\"} certificate = {\"x.pem\"}\n"
-                                         "  deliver { path = \"/c.pem\" owner = \"root\" group = \"root\" "
-                                         "command = {\"/bin/true\"} unit = \"m.service\" timeout = \"5s\" }\n"
-                                         "  deliver { kind = \"hash-dir\" path = \"/d\" } }\n",
-                                         &err);
+    struct stapler_config *config =
+        load("cache { directory = \"/cache\" }\n"
+             "fetch { workers = 8 connect_timeout = \"2s\" timeout = \"10s\" "
+             "wait = \"0s\" crl_mb = 2 proxy = \"http://p:1\" }\n"
+             "mirror { listen = {\"127.0.0.1:1\"} upstream = \"http://u/\" issuer = {\"/m\"} }\n"
+             "log { level = \"debug\" }\n"
+             "authorities = {\"ca.pem\"}\n"
+             "staple \"web\" { certificate = {\"web.pem\"} issuer = {\"i.pem\"} "
+             "responder = {\"http://r/\"} interval = \"5m\"\n"
+             "  revoked = \"hook\" hook = {\"/bin/true\", \"x\"}\n"
+             "  deliver { kind = \"nginx\" path = \"/s\" pid_file = \"/p\" "
+             "signal = \"USR1\" process = \"nginx\" mode = \"0640\" }\n"
+             "  deliver { kind = \"haproxy\" socket = \"/h.sock\" } }\n"
+             "crl \"c\" { url = {\"http://c/c.crl\"} certificate = {\"x.pem\"}\n"
+             "  deliver { path = \"/c.pem\" owner = \"root\" group = \"root\" "
+             "command = {\"/bin/true\"} unit = \"m.service\" timeout = \"5s\" }\n"
+             "  deliver { kind = \"hash-dir\" path = \"/d\" } }\n",
+             &err);
     if (!config)
         fail_msg("%s", err.text);
     assert_int_equal(config->workers, 8);
