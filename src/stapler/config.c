@@ -21,10 +21,15 @@ static cfg_opt_t place_keys[] = {
     CFG_STR("timeout", "30s", CFGF_NONE),     CFG_END(),
 };
 static cfg_opt_t staple_keys[] = {
-    CFG_STR_LIST("certificate", NULL, CFGF_NONE), CFG_STR_LIST("issuer", NULL, CFGF_NONE),
-    CFG_STR_LIST("responder", NULL, CFGF_NONE),   CFG_STR("interval", "0s", CFGF_NONE),
-    CFG_STR("revoked", "publish", CFGF_NONE),     CFG_STR_LIST("hook", NULL, CFGF_NONE),
-    CFG_SEC("deliver", place_keys, CFGF_MULTI),   CFG_END(),
+    CFG_STR_LIST("certificate", NULL, CFGF_NONE),
+    CFG_STR_LIST("issuer", NULL, CFGF_NONE),
+    CFG_STR_LIST("responder", NULL, CFGF_NONE),
+    CFG_STR("interval", "0s", CFGF_NONE),
+    CFG_STR("revoked", "publish", CFGF_NONE),
+    CFG_STR_LIST("hook", NULL, CFGF_NONE),
+    CFG_BOOL("chain", cfg_false, CFGF_NONE),
+    CFG_SEC("deliver", place_keys, CFGF_MULTI),
+    CFG_END(),
 };
 static cfg_opt_t crl_keys[] = {
     CFG_STR_LIST("url", NULL, CFGF_NONE),       CFG_STR_LIST("certificate", NULL, CFGF_NONE),
@@ -279,6 +284,7 @@ static int read_staple(const char *path, cfg_t *from, struct section *section, s
     if (policy < 0 || check_urls(path, "responder", &section->urls, err) < 0 ||
         config_duration_of(path, from, "interval", 0, 366 * 86400LL, &section->interval_s, err) < 0)
         return -1;
+    section->chain = cfg_getbool(from, "chain");
     section->revoked = (enum revoked_policy)policy;
     if (section->sources.count == 0)
         return config_file_error(path, section->name.line, err, "staple \"%s\": no certificate",

@@ -29,6 +29,7 @@ struct section {
     struct values sources; /* certificates: files, folders, globs */
     struct values urls;    /* of responders or CRLs */
     int64_t interval_s;    /* fetch at least so often; 0: as validity has it */
+    bool chain;            /* staples: the further certificates of a file, too */
     enum revoked_policy revoked;
     struct values hook; /* staples: told of a revoked certificate */
     const char **hook_argv;

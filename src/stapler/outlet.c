@@ -102,7 +102,8 @@ static int add_outlet(struct stapler *stapler, const struct section *section, co
     struct buffer identity = {0};
     if (!outlet || !list_add(&stapler->outlets, outlet) ||
         !buffer_printf(&identity, "%s %s %s %s", place ? place->kind.text : "hook", path ? path : "",
-                       staple ? staple->path : "", place && place->socket.text ? place->socket.text : "")) {
+                       staple ? staple->item.name : "",
+                       place && place->socket.text ? place->socket.text : "")) {
         free(outlet);
         free(path);
         return error_set(err, "out of memory");
@@ -127,7 +128,7 @@ static int add_hook(struct stapler *stapler, const struct section *section, stru
                     struct error *err)
 {
     char id[ID_TEXT];
-    disk_id((struct bytes){(const uint8_t *)staple->path, strlen(staple->path)}, id);
+    disk_id((struct bytes){(const uint8_t *)staple->item.name, strlen(staple->item.name)}, id);
     char *path = disk_path(stapler->config, "revoked", id, ".der");
     if (!path || add_outlet(stapler, section, NULL, path, staple, err) < 0)
         return error_set(err, "out of memory");
@@ -144,7 +145,8 @@ static int add_hook(struct stapler *stapler, const struct section *section, stru
 int outlets_make(struct stapler *stapler, const struct section *section, struct staple *staple,
                  struct error *err)
 {
-    for (size_t i = 0; i < section->place_count; i++) {
+    size_t count = staple && staple->place ? 0 : section->place_count; /* consumers staple the first alone */
+    for (size_t i = 0; i < count; i++) {
         const struct place *place = &section->places[i];
         char *path = outlet_path(place, staple ? staple->path : NULL);
         if ((!path && place->path.text) || add_outlet(stapler, section, place, path, staple, err) < 0)

@@ -107,7 +107,8 @@ void item_free(struct item *item);
 
 struct staple {
     struct item item; /* first */
-    char *path;       /* of the certificate */
+    char *path;       /* of the certificate's file */
+    unsigned place;   /* in that file, 0 the first */
     char id[ID_TEXT]; /* of the certificate; "": none could be read */
     struct serial serial;
     struct buffer issuer;                                          /* its CA's certificate, DER */
@@ -119,7 +120,9 @@ struct staple {
     struct error skipped; /* why nothing is fetched, or "" */
 };
 
-struct staple *staple_new(const struct section *section, const char *path);
+struct staple *staple_new(const struct section *section, const char *path, unsigned place);
+/* How many certificates of a file this section is about; 1 where that cannot be said. */
+unsigned staple_count(const struct section *section, const char *path);
 /* Reads the certificate's file. True where another certificate is there than before, whose response is then taken from the
  * cache, or to be fetched. Not while it is at work. */
 bool staple_read(struct stapler *stapler, struct staple *staple);

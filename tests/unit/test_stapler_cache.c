@@ -103,7 +103,7 @@ static void plant(const struct row *row, const char *path)
 static struct staple *read_staple(void)
 {
     char *path = in_folder("pki/server.crt");
-    struct staple *staple = staple_new(&section, path);
+    struct staple *staple = staple_new(&section, path, 0);
     assert_non_null(staple);
     assert_true(staple_read(&stapler, staple));
     assert_string_equal(staple->skipped.text, "");
@@ -248,6 +248,20 @@ static void two_threads_write_one_file(void **state)
     free(path);
 }
 
+/* HAProxy stops stapling 300 s before the end. */
+static void a_new_one_comes_before_a_consumer_lets_go(void **state)
+{
+    (void)state;
+    struct place places[] = {{.target.kind = DELIVER_FILE}, {.target.kind = DELIVER_HAPROXY}};
+    struct section with = {.places = places, .place_count = 1};
+    struct held held = {.window = {1000, 2000}};
+    struct item item = {.section = &with, .held = &held};
+    assert_int_equal(item_window(&item).end_at, 2000);
+    with.place_count = 2;
+    assert_int_equal(item_window(&item).begin_at, 1000);
+    assert_int_equal(item_window(&item).end_at, 1700);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_crl_is_believed_only_if_it_is_one),
         cmocka_unit_test(validators_are_kept_with_their_crl),
         cmocka_unit_test(two_sections_share_no_file),
+        cmocka_unit_test(a_new_one_comes_before_a_consumer_lets_go),
         cmocka_unit_test(full_disk_leaves_the_old_file),
         cmocka_unit_test(two_threads_write_one_file),
     };

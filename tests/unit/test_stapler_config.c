@@ -58,7 +58,7 @@ static void everything_is_read(void **state)
              "log { level = \"debug\" }\n"
              "authorities = {\"ca.pem\"}\n"
              "staple \"web\" { certificate = {\"web.pem\"} issuer = {\"i.pem\"} "
-             "responder = {\"http://r/\"} interval = \"5m\"\n"
+             "responder = {\"http://r/\"} interval = \"5m\" chain = yes\n"
              "  revoked = \"hook\" hook = {\"/bin/true\", \"x\"}\n"
              "  deliver { kind = \"nginx\" path = \"/s\" pid_file = \"/p\" "
              "signal = \"USR1\" process = \"nginx\" mode = \"0640\" }\n"
@@ -76,6 +76,7 @@ static void everything_is_read(void **state)
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
     assert_string_equal(config->mirror.issuers.list[0].text, "/m");
     assert_int_equal(config->staples[0].revoked, REVOKED_HOOK);
+    assert_true(config->staples[0].chain);
     assert_string_equal(config->staples[0].hook_argv[1], "x");
     assert_null(config->staples[0].hook_argv[2]);
     const struct deliver_target *nginx = &config->staples[0].places[0].target,
