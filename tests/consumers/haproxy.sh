@@ -20,6 +20,7 @@ mutual=127.0.0.1:$(free_port)
 file=127.0.0.1:$(free_port)
 defaults="defaults
     mode http
+    option idle-close-on-response
     timeout connect 5s
     timeout client 5s
     timeout server 5s"
