@@ -32,7 +32,8 @@ enum deliver_kind {
 
     /* A staple in hitch's ocsp-dir, PATH: the file's name is the MD5 of the pem-file's. hitch sees it without
      * a signal, and drops it at its end; with ocsp-resp-file it would start no more where that is missing. A
-     * response that says revoked it does not take, and keeps the former: withdraw, with a SIGHUP. */
+     * response that says revoked it does not take, and keeps the former: withdraw. `notify`, a SIGHUP, is for
+     * withdrawing alone: hitch overlooks a file that comes while it reloads. */
     DELIVER_HITCH,
 
     /* A staple beside the certificate (CERTIFICATE.ocsp and CERTIFICATE.issuer; emptied to withdraw, because

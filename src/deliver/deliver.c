@@ -219,6 +219,9 @@ enum deliver_outcome deliver_staple(const struct delivery *delivery, const struc
     int installed = staple_path(delivery->target, staple->certificate_path, path, err);
     if (installed == 0)
         installed = put_staple(&work, path, staple, err);
+    if (installed == 0 && delivery->target->kind == DELIVER_HITCH && !withdrawn)
+        delivery->state->pending =
+            false; /* it sees a new file by itself, and overlooks one while it reloads */
     return finish(&work, installed, was_pending, &message, err);
 }
 

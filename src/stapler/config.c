@@ -21,10 +21,15 @@ static cfg_opt_t place_keys[] = {
     CFG_STR("timeout", "30s", CFGF_NONE),     CFG_END(),
 };
 static cfg_opt_t staple_keys[] = {
-    CFG_STR_LIST("certificate", NULL, CFGF_NONE), CFG_STR_LIST("issuer", NULL, CFGF_NONE),
-    CFG_STR_LIST("responder", NULL, CFGF_NONE),   CFG_STR("interval", "0s", CFGF_NONE),
-    CFG_STR("revoked", "publish", CFGF_NONE),     CFG_STR_LIST("hook", NULL, CFGF_NONE),
-    CFG_SEC("deliver", place_keys, CFGF_MULTI),   CFG_END(),
+    CFG_STR_LIST("certificate", NULL, CFGF_NONE),
+    CFG_STR_LIST("issuer", NULL, CFGF_NONE),
+    CFG_STR_LIST("responder", NULL, CFGF_NONE),
+    CFG_STR("interval", "0s", CFGF_NONE),
+    CFG_STR("revoked", "publish", CFGF_NONE),
+    CFG_STR_LIST("hook", NULL, CFGF_NONE),
+    CFG_BOOL("chain", cfg_false, CFGF_NONE),
+    CFG_SEC("deliver", place_keys, CFGF_MULTI),
+    CFG_END(),
 };
 static cfg_opt_t crl_keys[] = {
     CFG_STR_LIST("url", NULL, CFGF_NONE),       CFG_STR_LIST("certificate", NULL, CFGF_NONE),
@@ -47,6 +52,7 @@ static cfg_opt_t fetch_keys[] = {
 static cfg_opt_t mirror_keys[] = {
     CFG_STR_LIST("listen", NULL, CFGF_NONE),
     CFG_STR("upstream", NULL, CFGF_NONE),
+    CFG_STR_LIST("issuer", NULL, CFGF_NONE),
     CFG_END(),
 };
 static cfg_opt_t log_keys[] = {
@@ -245,6 +251,23 @@ static int read_name(const char *path, cfg_t *from, struct config_value *name, s
     return 0;
 }
 
+/* These go on with what they have until they are told. HAProxy takes another staple by its socket, but not none. */
+static int check_told(const char *path, const struct section *section, struct error *err)
+{
+    for (size_t i = 0; i < section->place_count; i++) {
+        const struct place *place = &section->places[i];
+        enum deliver_kind kind = place->target.kind;
+        if ((kind == DELIVER_NGINX || kind == DELIVER_HITCH ||
+             (kind == DELIVER_HAPROXY && section->revoked == REVOKED_WITHHOLD)) &&
+            !place->pid_file.text && !place->command.count && !place->unit.text)
+            return config_file_error(path, place->line, err,
+                                     "deliver, kind \"%s\": lets go of a staple only when it is told; add "
+                                     "pid_file, command or unit",
+                                     place->kind.text);
+    }
+    return 0;
+}
+
 static int read_staple(const char *path, cfg_t *from, struct section *section, struct error *err)
 {
     static const char *const policies[] = {"publish", "withhold", "hook", NULL};
@@ -261,6 +284,7 @@ static int read_staple(const char *path, cfg_t *from, struct section *section, s
     if (policy < 0 || check_urls(path, "responder", &section->urls, err) < 0 ||
         config_duration_of(path, from, "interval", 0, 366 * 86400LL, &section->interval_s, err) < 0)
         return -1;
+    section->chain = cfg_getbool(from, "chain");
     section->revoked = (enum revoked_policy)policy;
     if (section->sources.count == 0)
         return config_file_error(path, section->name.line, err, "staple \"%s\": no certificate",
@@ -269,7 +293,7 @@ static int read_staple(const char *path, cfg_t *from, struct section *section, s
         return config_file_error(path, section->name.line, err,
                                  "staple \"%s\": revoked = \"hook\" and hook = {…} go together",
                                  section->name.text);
-    return read_places(path, from, false, section, err);
+    return read_places(path, from, false, section, err) < 0 ? -1 : check_told(path, section, err);
 }
 
 static int read_crl(const char *path, cfg_t *from, struct section *section, struct error *err)
@@ -317,6 +341,7 @@ static int read_general(struct stapler_config *config, cfg_t *root, struct error
     config->authorities = files_of(config->path, root, "authorities");
     config->listen = list_of(mirror, "listen");
     config->upstream = config_value_of(mirror, "upstream");
+    config->mirror.issuers = files_of(config->path, mirror, "issuer");
     struct values upstream = {&config->upstream, config->upstream.text != NULL};
     int level = config_choice_of(config->path, log, "level", levels, err);
     if (level < 0 || check_urls(config->path, "upstream", &upstream, err) < 0 ||
@@ -401,6 +426,7 @@ void stapler_config_free(struct stapler_config *config)
     free_sections(config->crls, config->crl_count);
     free_values(&config->authorities);
     free_values(&config->listen);
+    free_values(&config->mirror.issuers);
     free(config->cache.text);
     free(config->proxy.text);
     free(config->upstream.text);

@@ -29,6 +29,7 @@ struct section {
     struct values sources; /* certificates: files, folders, globs */
     struct values urls;    /* of responders or CRLs */
     int64_t interval_s;    /* fetch at least so often; 0: as validity has it */
+    bool chain;            /* staples: the further certificates of a file, too */
     enum revoked_policy revoked;
     struct values hook; /* staples: told of a revoked certificate */
     const char **hook_argv;
@@ -45,6 +46,7 @@ struct stapler_config {
     struct values authorities; /* files of CA certificates for all sections */
     struct values listen;      /* of the mirror */
     struct config_value upstream;
+    struct section mirror; /* its `issuers`: whose certificates upstream is asked for, beside `authorities` */
     enum log_level log_level;
     struct section *staples, *crls;
     size_t staple_count, crl_count;

@@ -12,6 +12,7 @@
 
 #define SLOW_MS 10000
 #define REDIRECTS 3
+#define VALIDATORS_MAX (FETCH_ETAG_MAX + 32)
 
 /* --- from octets to what is held ----------------------------------------------------------------------- */
 
@@ -100,6 +101,36 @@ static int verify(struct stapler *stapler, const struct crl *crl, int from, int 
 
 /* --- the cache ----------------------------------------------------------------------------------------- */
 
+/* What the next request is made conditional by: "MODIFIED ETAG". It is written behind the CRL itself; by that of an older one
+ * the server gives the newer. */
+static void save_validators(const struct stapler *stapler, const struct crl *crl)
+{
+    struct buffer text = {0};
+    struct error err;
+    char *path = disk_path(stapler->config, "crl", crl->id, ".etag");
+    if (path && buffer_printf(&text, "%lld %s\n", (long long)crl->modified_at, crl->etag) &&
+        disk_put(path, (struct bytes){text.at, text.len}, &err) < 0)
+        log_limited(LOG_LEVEL_ERROR, "stapler", "cache: %s", err.text);
+    buffer_free(&text);
+    free(path);
+}
+
+static void load_validators(const struct stapler *stapler, struct crl *crl)
+{
+    struct buffer text = {0};
+    long long modified_at;
+    int at = 0;
+    char *path = disk_path(stapler->config, "crl", crl->id, ".etag");
+    if (path && file_read(path, VALIDATORS_MAX, &text) == 0 &&
+        sscanf((const char *)text.at, "%lld %n", &modified_at, &at) == 1) {
+        crl->modified_at = modified_at;
+        snprintf(crl->etag, sizeof crl->etag, "%.*s", (int)strcspn((const char *)text.at + at, "\n"),
+                 (const char *)text.at + at);
+    }
+    buffer_free(&text);
+    free(path);
+}
+
 /* It was verified when it was new, and is looked at as of then: whether it has ended since is another question, and what
  * comes later must not go back behind it in any case. */
 static void restore(struct stapler *stapler, struct crl *crl)
@@ -113,6 +144,7 @@ static void restore(struct stapler *stapler, struct crl *crl)
         verify(stapler, crl, fd, -1, held->facts.head.this_update, held, &err) == 0 && held_map(held, path)) {
         crl->item.held = held;
         held = NULL;
+        load_validators(stapler, crl);
         snprintf(crl->item.source, sizeof crl->item.source, "cache");
     } else if (fd >= 0) {
         log_warn("stapler", "cache: %s is passed over: %s", path, err.text);
@@ -121,6 +153,17 @@ static void restore(struct stapler *stapler, struct crl *crl)
         close(fd);
     held_release(held);
     free(path);
+}
+
+/* Two sections may have one URL, and different CAs for it. */
+static bool name_file(const struct section *section, const char *url, char id[ID_TEXT])
+{
+    struct buffer name = {0};
+    bool good = buffer_printf(&name, "%s %s", section->name.text, url);
+    if (good)
+        disk_id((struct bytes){name.at, name.len}, id);
+    buffer_free(&name);
+    return good;
 }
 
 struct crl *crl_new(struct stapler *stapler, const struct section *section, const char *url)
@@ -133,9 +176,12 @@ struct crl *crl_new(struct stapler *stapler, const struct section *section, cons
     crl->item.section = section;
     crl->item.job = (struct job){.run = crl_work, .due_at = NEVER};
     crl->modified_at = TIME_NONE;
-    disk_id((struct bytes){(const uint8_t *)url, strlen(url)}, crl->id);
-    restore(stapler, crl);
-    return crl;
+    if (name_file(section, url, crl->id)) {
+        restore(stapler, crl);
+        return crl;
+    }
+    crl_free(crl);
+    return NULL;
 }
 
 void crl_free(struct crl *crl)
@@ -198,7 +244,9 @@ static void set_headers(const struct stapler *stapler, const struct crl *crl,
         snprintf(lines[0], sizeof lines[0], "If-Modified-Since: %s", date);
     }
     headers[count++] = lines[0];
-    if (crl->etag[0] && stapler->config->wait_s > 0 && !stapler->once && crl->item.failures == 0) {
+    bool reached =
+        crl->item.success_at && crl->item.failures == 0; /* first we want to know that it is there */
+    if (crl->etag[0] && stapler->config->wait_s > 0 && !stapler->once && reached) {
         snprintf(lines[1], sizeof lines[1], "Prefer: wait=%lld", (long long)stapler->config->wait_s);
         headers[count++] = lines[1];
     }
@@ -240,6 +288,7 @@ static void fetch_into(struct stapler *stapler, struct crl *crl, int raw, struct
         if (response.status == 200) {
             strcpy(crl->etag, response.etag);
             crl->modified_at = response.modified_at;
+            save_validators(stapler, crl);
         }
         /* what was not asked to wait may do so: the next request will show */
         attempt->waited |= !waits && !stapler->once && crl->etag[0] && stapler->config->wait_s > 0;

@@ -85,10 +85,22 @@ int disk_install(int fd, const char *temporary, const char *path, struct error *
     return 0;
 }
 
+/* Each thread has its own, by a number that it has in the next life, too: two items may be of one certificate, and what a
+ * crash leaves is written over. */
+static char *temporary_of(const char *path)
+{
+    static atomic_uint threads;
+    static _Thread_local unsigned number;
+    char *temporary;
+    if (!number)
+        number = atomic_fetch_add(&threads, 1) + 1;
+    return asprintf(&temporary, "%s.%u.tmp", path, number) < 0 ? NULL : temporary;
+}
+
 int disk_put(const char *path, struct bytes content, struct error *err)
 {
-    char *temporary;
-    if (asprintf(&temporary, "%s.tmp", path) < 0)
+    char *temporary = temporary_of(path);
+    if (!temporary)
         return error_set(err, "out of memory");
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     int result = -1;

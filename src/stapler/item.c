@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HAPROXY_EARLY_S 300 /* before nextUpdate it stops stapling */
+
 static void say_failure(struct item *item, const struct attempt *attempt, int64_t now)
 {
     char until[TIME_TEXT];
@@ -52,6 +54,17 @@ static void say_success(struct item *item, const struct attempt *attempt)
         log_info("stapler", "%s: good until %s, says %s", item->name, until, attempt->source);
 }
 
+struct window item_window(const struct item *item)
+{
+    struct window window = item->held->window;
+    for (size_t i = 0; i < item->section->place_count && !item->held->scan; i++)
+        if (item->section->places[i].target.kind == DELIVER_HAPROXY) {
+            window.end_at -= HAPROXY_EARLY_S;
+            break;
+        }
+    return window;
+}
+
 /* Those that bring this item out are due. */
 static void wake_outlets(struct stapler *stapler, const struct item *item)
 {
@@ -79,7 +92,7 @@ void item_done(struct stapler *stapler, struct item *item, struct attempt *attem
         snprintf(item->source, sizeof item->source, "%s", attempt->source);
         say_success(item, attempt);
         item->job.due_at = attempt->waited ? AT_ONCE
-                                           : schedule_refresh(item->held->window, now, attempt->fresh_s,
+                                           : schedule_refresh(item_window(item), now, attempt->fresh_s,
                                                               item->section->interval_s, stapler_random());
     } else {
         item->failures++;

@@ -102,7 +102,8 @@ static int add_outlet(struct stapler *stapler, const struct section *section, co
     struct buffer identity = {0};
     if (!outlet || !list_add(&stapler->outlets, outlet) ||
         !buffer_printf(&identity, "%s %s %s %s", place ? place->kind.text : "hook", path ? path : "",
-                       staple ? staple->path : "", place && place->socket.text ? place->socket.text : "")) {
+                       staple ? staple->item.name : "",
+                       place && place->socket.text ? place->socket.text : "")) {
         free(outlet);
         free(path);
         return error_set(err, "out of memory");
@@ -127,7 +128,7 @@ static int add_hook(struct stapler *stapler, const struct section *section, stru
                     struct error *err)
 {
     char id[ID_TEXT];
-    disk_id((struct bytes){(const uint8_t *)staple->path, strlen(staple->path)}, id);
+    disk_id((struct bytes){(const uint8_t *)staple->item.name, strlen(staple->item.name)}, id);
     char *path = disk_path(stapler->config, "revoked", id, ".der");
     if (!path || add_outlet(stapler, section, NULL, path, staple, err) < 0)
         return error_set(err, "out of memory");
@@ -144,7 +145,8 @@ static int add_hook(struct stapler *stapler, const struct section *section, stru
 int outlets_make(struct stapler *stapler, const struct section *section, struct staple *staple,
                  struct error *err)
 {
-    for (size_t i = 0; i < section->place_count; i++) {
+    size_t count = staple && staple->place ? 0 : section->place_count; /* consumers staple the first alone */
+    for (size_t i = 0; i < count; i++) {
         const struct place *place = &section->places[i];
         char *path = outlet_path(place, staple ? staple->path : NULL);
         if ((!path && place->path.text) || add_outlet(stapler, section, place, path, staple, err) < 0)
@@ -161,11 +163,29 @@ void outlet_free(struct outlet *outlet)
 
 /* --- delivering ---------------------------------------------------------------------------------------- */
 
+/* hitch does not take one that says revoked, and would go on with the good one before. */
+static bool is_withheld(const struct outlet *outlet)
+{
+    return outlet->section->revoked == REVOKED_WITHHOLD || outlet->target.kind == DELIVER_HITCH;
+}
+
 static bool is_given(const struct outlet *outlet, const struct held *held, int64_t now)
 {
     bool revoked = held && held->verdict.status == OCSP_CERT_REVOKED;
     return held && schedule_withdraw(held->window) > now && (outlet->place || revoked) &&
-           !(revoked && outlet->section->revoked == REVOKED_WITHHOLD);
+           !(revoked && is_withheld(outlet));
+}
+
+/* HAProxy takes staples later only where the file was there at its start: an empty one is made before the first fetch,
+ * but none that is there is emptied. */
+static bool lacks_file(const struct outlet *outlet)
+{
+    struct buffer path = {0};
+    bool lacks = outlet->target.kind == DELIVER_HAPROXY &&
+                 buffer_printf(&path, "%s.ocsp", outlet->staple->path) &&
+                 access((const char *)path.at, F_OK) < 0;
+    buffer_free(&path);
+    return lacks;
 }
 
 /* HAProxy wants the CA's certificate in a file. */
@@ -192,7 +212,7 @@ static enum deliver_outcome give_staple(struct stapler *stapler, struct outlet *
     struct held *held = held_hold(outlet->staple->item.held);
     bool undecided = !held && !outlet->staple->item.tried && !outlet->staple->skipped.text[0];
     stapler_unlock(stapler);
-    if (undecided) /* the first fetch will tell */
+    if (undecided && !lacks_file(outlet)) /* the first fetch will tell */
         return DELIVER_SAME;
     bool given = is_given(outlet, held, delivery->now);
     struct deliver_staple staple = {.certificate_path = outlet->staple->path};
@@ -207,7 +227,7 @@ static enum deliver_outcome give_staple(struct stapler *stapler, struct outlet *
     staple.issuer_path = issuer;
     enum deliver_outcome outcome = deliver_staple(delivery, &staple, err);
     *delivered = given && outcome != DELIVER_FAILED;
-    if (outcome == DELIVER_DONE && outlet->place)
+    if (outcome == DELIVER_DONE && outlet->place && !undecided)
         log_info("stapler", "%s: %s %s", outlet->staple->path, given ? "delivered to" : "withdrawn from",
                  outlet->path ? outlet->path : outlet->place->kind.text);
     free(issuer);

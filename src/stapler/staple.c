@@ -14,14 +14,17 @@
 #define SHORT_LIFE_S                                                                                         \
     (7 * 86400) /* it ends before a revocation would be heard of (CA/B baseline requirements 1.6.1) */
 
-struct staple *staple_new(const struct section *section, const char *path)
+struct staple *staple_new(const struct section *section, const char *path, unsigned place)
 {
     struct staple *staple = calloc(1, sizeof *staple);
-    if (!staple || !(staple->item.name = strdup(path))) {
+    if (!staple || !(staple->path = strdup(path)) ||
+        (place ? asprintf(&staple->item.name, "%s, certificate %u", path, place + 1)
+               : asprintf(&staple->item.name, "%s", path)) < 0) {
+        free(staple ? staple->path : NULL);
         free(staple);
         return NULL;
     }
-    staple->path = staple->item.name;
+    staple->place = place;
     staple->item.section = section;
     staple->item.job = (struct job){.run = staple_work, .is_staple = true, .due_at = NEVER};
     return staple;
@@ -32,10 +35,62 @@ void staple_free(struct staple *staple)
     buffer_free(&staple->issuer);
     buffer_free(&staple->urls);
     item_free(&staple->item);
+    free(staple->path);
     free(staple);
 }
 
 /* --- the certificate ----------------------------------------------------------------------------------- */
+
+/* The certificate at one place of a file; without `into` only its length is of interest: roots, which nobody has issued, come
+ * last and do not count. */
+struct pick {
+    unsigned place, count;
+    struct certificate *into;
+};
+
+static bool is_same(const struct buffer *a, const struct buffer *b)
+{
+    return bytes_equal((struct bytes){a->at, a->len}, (struct bytes){b->at, b->len});
+}
+
+static int pick(void *arg, struct certificate *certificate, struct error *err)
+{
+    struct pick *one = arg;
+    (void)err;
+    if (one->into && one->count == one->place) {
+        *one->into = *certificate;
+        *certificate = (struct certificate){0};
+    }
+    one->count += one->into || !is_same(&certificate->subject, &certificate->issuer);
+    return 0;
+}
+
+static int pick_from(const char *path, struct pick *one, struct error *err)
+{
+    struct buffer text = {0};
+    if (file_read(path, FILE_MAX, &text) < 0)
+        return error_set(err, "%s: %s", path, strerror(errno));
+    long count = certificates_from_text((struct bytes){text.at, text.len}, pick, one, err);
+    buffer_free(&text);
+    return count < 0 ? -1 : 0;
+}
+
+unsigned staple_count(const struct section *section, const char *path)
+{
+    struct pick all = {0};
+    struct error err;
+    return section->chain && pick_from(path, &all, &err) == 0 && all.count ? all.count : 1;
+}
+
+static int read_certificate(const struct staple *staple, struct certificate *certificate, struct error *err)
+{
+    struct pick one = {staple->place, 0, certificate};
+    if (staple->place == 0)
+        return certificate_from_file(staple->path, certificate, err);
+    if (pick_from(staple->path, &one, err) < 0)
+        return -1;
+    return one.count > one.place ? 0 : error_set(err, "%s: is not there any more", staple->item.name);
+}
 
 static int find_issuer(const struct stapler_config *config, struct staple *staple,
                        const struct certificate *certificate, struct error *err)
@@ -132,7 +187,7 @@ static void restore(struct stapler *stapler, struct staple *staple)
     snprintf(item->source, sizeof item->source, "cache");
     item->success_at = fetched_at;
     item->job.due_at =
-        schedule_refresh(held->window, fetched_at, -1, item->section->interval_s, stapler_random());
+        schedule_refresh(item_window(item), fetched_at, -1, item->section->interval_s, stapler_random());
 }
 
 bool staple_read(struct stapler *stapler, struct staple *staple)
@@ -141,7 +196,7 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     char id[ID_TEXT] = "";
     struct error err = {""};
     struct item *item = &staple->item;
-    int result = certificate_from_file(staple->path, &certificate, &err);
+    int result = read_certificate(staple, &certificate, &err);
     if (result == 0)
         disk_id((struct bytes){certificate.der.at, certificate.der.len}, id);
     if (result == 0 && strcmp(id, staple->id) == 0 && !staple->skipped.text[0]) {
@@ -149,7 +204,7 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
         return false;
     }
     if (staple->id[0] && id[0] && strcmp(id, staple->id) != 0)
-        log_info("stapler", "%s: another certificate", staple->path);
+        log_info("stapler", "%s: another certificate", item->name);
     strcpy(staple->id, id);
     staple->urls.len = staple->issuer.len = 0;
     staple->etag_url = NULL;
@@ -162,8 +217,7 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     certificate_free(&certificate);
     if (result < 0 && strcmp(err.text, staple->skipped.text) != 0)
         log_write(staple->must_staple ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "stapler", "%s: skipped: %s%s",
-                  staple->path, err.text,
-                  staple->must_staple ? ", and the certificate says Must-Staple" : "");
+                  item->name, err.text, staple->must_staple ? ", and the certificate says Must-Staple" : "");
     staple->skipped = err;
     if (result == 0) {
         staple->skipped.text[0] = 0;

@@ -101,11 +101,14 @@ struct attempt {
 void item_done(struct stapler *stapler, struct item *item, struct attempt *attempt);
 /* Says once that what is held has ended. With the lock held. */
 void item_look(struct item *item, int64_t now);
+/* From when until when what is held is of use to those whom it is for. */
+struct window item_window(const struct item *item);
 void item_free(struct item *item);
 
 struct staple {
     struct item item; /* first */
-    char *path;       /* of the certificate */
+    char *path;       /* of the certificate's file */
+    unsigned place;   /* in that file, 0 the first */
     char id[ID_TEXT]; /* of the certificate; "": none could be read */
     struct serial serial;
     struct buffer issuer;                                          /* its CA's certificate, DER */
@@ -117,7 +120,9 @@ struct staple {
     struct error skipped; /* why nothing is fetched, or "" */
 };
 
-struct staple *staple_new(const struct section *section, const char *path);
+struct staple *staple_new(const struct section *section, const char *path, unsigned place);
+/* How many certificates of a file this section is about; 1 where that cannot be said. */
+unsigned staple_count(const struct section *section, const char *path);
 /* Reads the certificate's file. True where another certificate is there than before, whose response is then taken from the
  * cache, or to be fetched. Not while it is at work. */
 bool staple_read(struct stapler *stapler, struct staple *staple);

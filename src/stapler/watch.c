@@ -71,11 +71,11 @@ struct rescan {
 };
 
 static struct staple *find_staple(const struct stapler *stapler, const struct section *section,
-                                  const char *path)
+                                  const char *path, unsigned place)
 {
     for (size_t i = 0; i < stapler->staples.count; i++) {
         struct staple *staple = stapler->staples.at[i];
-        if (staple->item.section == section && strcmp(staple->path, path) == 0)
+        if (staple->item.section == section && staple->place == place && strcmp(staple->path, path) == 0)
             return staple;
     }
     return NULL;
@@ -102,14 +102,13 @@ static void wake_outlets(struct stapler *stapler, const struct staple *staple)
     }
 }
 
-static void look_at(void *arg, const char *path)
+static void look_at_one(struct rescan *rescan, const char *path, unsigned place)
 {
-    struct rescan *rescan = arg;
     struct stapler *stapler = rescan->stapler;
     struct error err;
-    struct staple *staple = find_staple(stapler, rescan->section, path);
+    struct staple *staple = find_staple(stapler, rescan->section, path, place);
     if (!staple) {
-        staple = staple_new(rescan->section, path);
+        staple = staple_new(rescan->section, path, place);
         if (!staple || !list_add(&stapler->staples, staple) ||
             outlets_make(stapler, rescan->section, staple, &err) < 0) {
             log_error("stapler", "%s: out of memory", path);
@@ -122,6 +121,14 @@ static void look_at(void *arg, const char *path)
         stapler->dirty = true;
     }
     list_add(&rescan->seen, staple);
+}
+
+static void look_at(void *arg, const char *path)
+{
+    struct rescan *rescan = arg;
+    unsigned count = staple_count(rescan->section, path);
+    for (unsigned place = 0; place < count; place++)
+        look_at_one(rescan, path, place);
 }
 
 static bool is_in(const struct list *list, const void *one)
@@ -137,7 +144,7 @@ static void drop(struct stapler *stapler, struct staple *staple)
 {
     if (is_at_work(stapler, staple))
         return;
-    log_info("stapler", "%s: is gone", staple->path);
+    log_info("stapler", "%s: is gone", staple->item.name);
     for (size_t i = stapler->outlets.count; i-- > 0;) {
         struct outlet *outlet = stapler->outlets.at[i];
         if (outlet->staple != staple)

@@ -6,95 +6,116 @@
 write_config < <(issuer_section root </dev/null)
 start_daemon
 register_usual
-check "the CRLs are here" fetch_crls
+check "client-2 is on the CRL" until_true 10 crl_lists "$(serial_of client-2)"
 
-tls=127.0.0.1:$(free_port)
+# One that is told live, by its socket, and one that is reloaded.
+for kind in live file; do
+    mkdir "$dir/$kind"
+    cat "$pki/server.crt" "$pki/server-chain.pem" "$pki/server.key" >"$dir/$kind/server.pem"
+done
+cat "$pki/server.crt" "$pki/server.key" >"$dir/live/lone.pem" # without the chain: .issuer is needed
+live=127.0.0.1:$(free_port)
+lone=127.0.0.1:$(free_port)
 mutual=127.0.0.1:$(free_port)
-cat "$pki/server.crt" "$pki/server.key" >"$dir/server.pem" # without the chain: .issuer is needed
-server_chain >"$dir/mutual.pem"
-cat "$pki/server.key" >>"$dir/mutual.pem"
-cat >"$dir/haproxy.cfg" <<CONF
-global
-    stats socket $dir/haproxy.sock level admin
-defaults
+file=127.0.0.1:$(free_port)
+defaults="defaults
     mode http
+    option idle-close-on-response
     timeout connect 5s
     timeout client 5s
-    timeout server 5s
-frontend tls
-    bind $tls ssl crt $dir/server.pem
+    timeout server 5s"
+cat >"$dir/live.cfg" <<CONF
+global
+    stats socket $dir/live.sock level admin
+$defaults
+frontend live
+    bind $live ssl crt $dir/live/server.pem
+    http-request return status 200
+frontend lone
+    bind $lone ssl crt $dir/live/lone.pem
     http-request return status 200
 frontend mutual
-    bind $mutual ssl crt $dir/mutual.pem ca-file $pki/chain.pem verify required crl-file $dir/crls.pem
+    bind $mutual ssl crt $dir/live/server.pem ca-file $pki/chain.pem verify required crl-file $dir/crls.pem
     http-request return status 200
 CONF
-give() { # [RESPONSE]
-    deliver --kind haproxy --socket "$dir/haproxy.sock" --state "$dir/state" \
-        staple "$dir/server.pem" "$pki/issuing-server.crt" "$@"
+cat >"$dir/file.cfg" <<CONF
+$defaults
+frontend file
+    bind $file ssl crt $dir/file/server.pem
+    http-request return status 200
+CONF
+start_haproxy() { # live|file ADDRESS
+    consumer "$dir/haproxy.log" haproxy -W -p "$dir/$1.pid" -f "$dir/$1.cfg"
+    until_true 10 curl -sk "https://$2/"
 }
-give_crls() { # [OPTIONS]
-    # shellcheck disable=SC2046 # words
-    deliver --kind haproxy --path "$dir/crls.pem" --socket "$dir/haproxy.sock" --state "$dir/state-crls" "$@" \
-        crls $(chain_crls)
+configure() { # [KEYS OF THE STAPLES]
+    write_stapler_config <<CONF
+staple "live" {
+    certificate = {"$dir/live"}
+    $1
+    deliver { kind = "haproxy"  socket = "$dir/live.sock" }
 }
-start_haproxy() {
-    consumer "$dir/haproxy.log" haproxy -W -p "$dir/haproxy.pid" -f "$dir/haproxy.cfg"
-    until_true 10 curl -sk "https://$tls/"
+staple "file" {
+    certificate = {"$dir/file/server.pem"}
+    $1
+    deliver { kind = "haproxy"  pid_file = "$dir/file.pid"  signal = "USR2"  process = "haproxy" }
 }
-# --- before its start: files alone
-check "nothing yet: an empty file" give
-check "for the pushes to come" test -e "$dir/server.pem.ocsp" -a ! -s "$dir/server.pem.ocsp"
-check "and the issuer" cmp "$dir/server.pem.issuer" "$pki/issuing-server.crt"
-refuse "a HAProxy that is away cannot be told" give_crls
-check "but will read the file" test -s "$dir/crls.pem"
-check "HAProxy starts" start_haproxy
-expect "and is told" delivered give_crls
-check "it staples nothing" staples_nothing "$tls"
+crl "clients" {
+    issuer = {"$pki/chain.pem"}
+    $(crl_urls)
+    deliver { kind = "haproxy"  path = "$dir/crls.pem"  socket = "$dir/live.sock"
+              pid_file = "$dir/live.pid"  signal = "USR2"  process = "haproxy" }
+}
+CONF
+}
+
+# --- a responder that keeps us waiting: what HAProxy needs at its start is there all the same
+silent=127.0.0.1:$(free_port)
+python3 -c '
+import socket, sys, time
+host, port = sys.argv[1].split(":")
+s = socket.create_server((host, int(port)))
+time.sleep(600)' "$silent" &
+started+=("$!")
+configure "responder = {\"http://$silent/\"}"
+start_stapler
+for pem in live/server live/lone file/server; do
+    check "$pem: an empty file for the pushes to come" until_true 10 test -e "$dir/$pem.pem.ocsp" -a ! -s "$dir/$pem.pem.ocsp"
+    check "and the issuer" cmp "$dir/$pem.pem.issuer" "$pki/issuing-server.crt"
+done
+check "the CRLs are there" until_true 10 test -s "$dir/crls.pem"
+check "HAProxy starts" start_haproxy live "$live"
+check "and the other one" start_haproxy file "$file"
+check "it staples nothing" staples_nothing "$live"
+stop_stapler
 
 # --- live
-loop_start http "$mutual" client-0
-fetch_staple "$dir/good.der"
-expect "a staple" delivered give "$dir/good.der"
-check "is stapled at once" staples "$tls" good
-expect "the same again" same give "$dir/good.der"
-ctl revoke --reason superseded issuing-server "$(serial_of server)" >/dev/null
-fetch_staple "$dir/revoked.der"
-expect "another one" delivered give "$dir/revoked.der"
-check "replaces it at once" staples "$tls" revoked
+configure "$(responder)"
+start_stapler
+check "pushed, and stapled by who had nothing at its start" until_true 10 staples "$live" good
+check "without its chain, too" until_true 10 staples "$lone" good
+crl_story client-1 http "$mutual"
+loop_start http "$live"
+staple_story "$live"
 
-check "client-2 is refused" is_refused http "$mutual" client-2
-check "client-1 gets in" gets_in http "$mutual" client-1
-revoke_now client-1
-expect "the new CRLs" delivered give_crls
-check "client-1 is refused at once" is_refused http "$mutual" client-1
-check "client-0 never was" loop_end client-0
-
-# --- what HAProxy does not want
-printf '\x30\x03\x0a\x01\x03' >"$dir/later.der" # tryLater
-expect "its refusal is an error" "OCSP response status not successful" give "$dir/later.der"
-expect "that is tried again" "OCSP response status not successful" give "$dir/later.der"
-check "with what it takes it is over" give "$dir/good.der"
-
-# --- another process: it may have read the files before they were replaced
-expect "nothing to do" same give "$dir/good.der"
+# --- after a restart it may have read other files than it was told of
+before=$(cat "$dir/live.pid")
 end_consumers
-cat "$pki/server-chain.pem" >>"$dir/server.pem" # which curl and GnuTLS want to see
-cp "$dir/server.pem.ocsp" "$dir/kept" && : >"$dir/server.pem.ocsp" # what an old process would have read
-check "HAProxy starts again" start_haproxy
-check "without a staple" staples_nothing "$tls"
-cp "$dir/kept" "$dir/server.pem.ocsp"
-expect "another process is told again" delivered give "$dir/good.der"
-check "and staples" staples "$tls" good
-check "curl verifies it" curl_verifies "$tls"
-check "GnuTLS verifies it" gnutls_verifies "$tls"
-expect "once" same give "$dir/good.der"
+: >"$dir/live/server.pem.ocsp"
+check "HAProxy starts again" start_haproxy live "$live"
+check "and so does the other one" start_haproxy file "$file"
+check "another process" test "$(cat "$dir/live.pid")" != "$before"
+check "is told again" until_true 15 staples "$live" good
 
-# --- withdrawn: by a reload, since no push can
-printf '#!/bin/sh\nkill -USR2 %s\n' "$consumer" >"$dir/reload"
-chmod 755 "$dir/reload"
-expect "withdrawn" delivered deliver --kind haproxy --socket "$dir/haproxy.sock" --state "$dir/state" \
-    --command "$dir/reload" staple "$dir/server.pem" "$pki/issuing-server.crt"
-check "it staples no more" until_true 10 staples_nothing "$tls"
+# --- by file and reload
+loop_start http "$file"
+staple_story "$file"
+
+# --- revoked
+ctl revoke --reason certificateHold issuing-server "$(serial_of server)" >/dev/null
+later 68400
+check "revoked is stapled, live" until_true 10 staples "$live" revoked
+check "and by file" until_true 10 staples "$file" revoked
 
 # --- what is larger than tune.bufsize goes by file and reload
 write_ca_config
@@ -102,10 +123,9 @@ write_ca_config
     printf 'R\t300101000000Z\t260101000000Z\t%s\tunknown\t/CN=client-4\n' "$(serial_of client-4)"
     for n in {1000..1999}; do printf 'R\t300101000000Z\t260101000000Z\t%s\tunknown\t/CN=%s\n' "$n" "$n"; done
 } >"$dir/index.txt"
-openssl ca -config "$dir/ca.cnf" -gencrl 2>/dev/null | openssl crl -outform DER -out "$dir/issuing-client.crl"
 check "client-4 gets in" gets_in http "$mutual" client-4
-expect "HAProxy's buffer is too small" "raise tune.bufsize, or configure a reload" give_crls
-expect "a reload helps" delivered give_crls --command "$dir/reload"
-check "client-4 is refused" until_true 10 is_refused http "$mutual" client-4
-expect "nothing to do" same give_crls --command "$dir/reload"
+ctl import issuing-client "$dir/index.txt" >/dev/null
+check "client-4 is refused" until_true 15 is_refused http "$mutual" client-4
+check "by a bundle that no socket takes" test "$(stat -c %s "$dir/crls.pem")" -gt 16384
+check "client-0 gets in" gets_in http "$mutual" client-0
 finish

@@ -22,39 +22,27 @@ workers = 1
 CONF
 # Who cannot write in the folder: what hitch itself fetches, it does not verify as we do.
 [ "$(id -u)" != 0 ] || echo 'user = "nobody"' >>"$dir/hitch.conf"
-give() { # [RESPONSE]
-    deliver --kind hitch --path "$dir/ocsp" --state "$dir/state" "${telling[@]}" \
-        staple "$dir/server.pem" "$pki/issuing-server.crt" "$@"
+write_stapler_config <<CONF
+staple "hitch" {
+    certificate = {"$dir/server.pem"}
+    $(responder)
+    deliver { kind = "hitch"  path = "$dir/ocsp"  pid_file = "$dir/hitch.pid"  process = "hitch" }
 }
-telling=()
+CONF
 
 consumer "$dir/hitch.log" hitch --config "$dir/hitch.conf" --pidfile="$dir/hitch.pid"
 check "hitch starts without a staple" until_true 10 curl -sk "https://$tls/"
 check "and staples nothing" staples_nothing "$tls"
-loop_start http "$tls" client-0
-fetch_staple "$dir/good.der"
-expect "a staple" delivered give "$dir/good.der"
-check "is stapled, without a signal" until_true 10 staples "$tls" good
-check "curl verifies it" curl_verifies "$tls"
-check "GnuTLS verifies it" gnutls_verifies "$tls"
-expect "the same again" same give "$dir/good.der"
-ctl revoke --reason certificateHold issuing-server "$(serial_of server)" >/dev/null
-fetch_staple "$dir/revoked.der"
-next_second
-ctl release issuing-server "$(serial_of server)" >/dev/null
-fetch_staple "$dir/newer.der"
-expect "another one" delivered give "$dir/newer.der"
-produced() { grep 'Produced At'; }
-wanted=$(openssl ocsp -respin "$dir/newer.der" -noverify -text | produced)
-staples_newer() { [ "$(staple "$tls" | produced)" = "$wanted" ]; }
-check "replaces it" until_true 10 staples_newer
-check "no connection was dropped" loop_end client-0
+loop_start http "$tls"
+start_stapler
+staple_story "$tls"
 
-# --- hitch takes none that says revoked: it is to be withdrawn, and a signal makes hitch forget
-expect "a staple that says revoked" delivered give "$dir/revoked.der"
-check "hitch knows" until_true 10 grep -q 'has status revoked' "$dir/hitch.log"
-check "and staples the former one" staples "$tls" good
-telling=(--pid-file "$dir/hitch.pid" --process hitch)
-expect "withdrawn" delivered give
-check "it is stapled no more" until_true 10 staples_nothing "$tls"
+# --- hitch takes none that says revoked, and would keep the good one: that is withdrawn
+ctl revoke --reason certificateHold issuing-server "$(serial_of server)" >/dev/null
+later 68400
+check "revoked: it is withdrawn" until_true 10 staples_nothing "$tls"
+check "loudly" grep -q 'the certificate is REVOKED' "$dir/stapler.log"
+ctl release issuing-server "$(serial_of server)" >/dev/null
+later 68400
+check "released: it is back" until_true 10 staples "$tls" good
 finish

@@ -6,7 +6,7 @@
 write_config < <(issuer_section root </dev/null)
 start_daemon
 register_usual
-check "the CRLs are here" fetch_crls
+check "client-2 is on the CRL" until_true 10 crl_lists "$(serial_of client-2)"
 
 mqtt=127.0.0.1:$(free_port)
 server_chain >"$dir/server.pem"
@@ -21,54 +21,41 @@ keyfile $pki/server.key
 crlfile $dir/crls.pem
 require_certificate true
 CONF
-give() { # [OPTIONS]
-    # shellcheck disable=SC2046 # words
-    deliver --kind file --format pem --path "$dir/crls.pem" --state "$dir/state" "$@" crls $(chain_crls)
+write_stapler_config <<CONF
+crl "clients" {
+    $(crl_urls)
+    deliver { path = "$dir/crls.pem"  pid_file = "$dir/mosquitto.pid"  process = "mosquitto" }
 }
-
-expect "the CRLs" delivered give
+CONF
+check "once, before mosquitto starts" test "$(stapler --once >"$dir/stapler.log" 2>&1; echo $?)" = 75
+expect "says that nobody could be told" mosquitto.pid cat "$dir/stapler.log"
+check "but the CRLs are there" test -s "$dir/crls.pem"
 consumer "$dir/mosquitto.log" mosquitto -c "$dir/mosquitto.conf"
-check "mosquitto starts" until_true 10 gets_in mqtt "$mqtt" client-0
-check "client-1 gets in" gets_in mqtt "$mqtt" client-1
-check "client-2 is refused" is_refused mqtt "$mqtt" client-2
-
-# --- a pid file that names somebody else: nobody is told, and that stays undone
-loop_start mqtt "$mqtt" client-0
-cp "$dir/mosquitto.pid" "$dir/other.pid"
-echo $$ >"$dir/other.pid"
-revoke_now client-1
-expect "the new CRLs, and a pid of another program" "not mosquitto: it got no signal" give \
-    --pid-file "$dir/other.pid" --process mosquitto
-check "mosquitto knows nothing" gets_in mqtt "$mqtt" client-1
-
-# --- and then within a second
-SECONDS=0
-expect "mosquitto is told" delivered give --pid-file "$dir/mosquitto.pid" --process mosquitto
-check "client-1 is refused" until_true 10 is_refused mqtt "$mqtt" client-1
-check "within a second or two" test $SECONDS -le 2
-expect "nothing to do" same give --pid-file "$dir/mosquitto.pid" --process mosquitto
-
-# --- a power cut between the rename and the signal: what is on disk is new, and mosquitto is told all the same
-power_cut() { ANNUL_FAULT=deliver-renamed give --pid-file "$dir/mosquitto.pid"; }
-ctl register "$pki/client-4.crt" >/dev/null
-revoke_now client-4
-refuse "a power cut" power_cut
-check "mosquitto knows nothing" gets_in mqtt "$mqtt" client-4
-cp "$dir/crls.pem" "$dir/before.pem"
-expect "the next start tells it" delivered give --pid-file "$dir/mosquitto.pid"
-check "of the file that was there" cmp "$dir/before.pem" "$dir/crls.pem"
-check "client-4 is refused" until_true 10 is_refused mqtt "$mqtt" client-4
+start_stapler
+crl_story client-1 mqtt "$mqtt"
 
 # --- many changes; nobody good is ever refused
+loop_start mqtt "$mqtt"
 for n in 1 2 3; do
     ctl release issuing-client "$(serial_of client-3)" >/dev/null
-    until_true 10 crl_lacks "$(serial_of client-3)"
-    fetch_crls && give --pid-file "$dir/mosquitto.pid" >/dev/null
     check "client-3, released, gets in ($n)" until_true 10 gets_in mqtt "$mqtt" client-3
     ctl revoke --reason certificateHold issuing-client "$(serial_of client-3)" >/dev/null
-    until_true 10 crl_lists "$(serial_of client-3)"
-    fetch_crls && give --pid-file "$dir/mosquitto.pid" >/dev/null
     check "client-3, on hold, does not ($n)" until_true 10 is_refused mqtt "$mqtt" client-3
 done
-check "client-0 never was" loop_end client-0
+
+# --- a power cut between the rename and the signal: what is on disk is new, and mosquitto is told all the same
+stop_stapler
+ANNUL_FAULT=deliver-renamed start_stapler
+ctl register "$pki/client-4.crt" >/dev/null
+ctl revoke --reason keyCompromise issuing-client "$(serial_of client-4)" >/dev/null
+is_cut() { ! kill -0 "$stapler_pid"; }
+check "a power cut" until_true 10 is_cut
+wait "$stapler_pid"
+stapler_pid=
+check "mosquitto knows nothing" gets_in mqtt "$mqtt" client-4
+cp "$dir/crls.pem" "$dir/before.pem"
+start_stapler
+check "the next start tells it" until_true 10 is_refused mqtt "$mqtt" client-4
+check "of the file that was there" cmp "$dir/before.pem" "$dir/crls.pem"
+check "client-0 never was refused" loops_end
 finish

@@ -6,11 +6,22 @@
 write_config < <(issuer_section root </dev/null)
 start_daemon
 register_usual
-check "the CRLs are here" fetch_crls
+check "client-2 is on the CRL" until_true 10 crl_lists "$(serial_of client-2)"
 
 stapled=127.0.0.1:$(free_port)
 mutual=127.0.0.1:$(free_port)
 server_chain >"$dir/server.pem"
+write_stapler_config <<CONF
+staple "nginx" {
+    certificate = {"$dir/server.pem"}
+    $(responder)
+    deliver { kind = "nginx"  path = "$dir/staple.der"  pid_file = "$dir/nginx.pid"  process = "nginx" }
+}
+crl "clients" {
+    $(crl_urls)
+    deliver { path = "$dir/crls.pem"  pid_file = "$dir/nginx.pid"  process = "nginx" }
+}
+CONF
 cat >"$dir/nginx.conf" <<CONF
 daemon off;
 user root;
@@ -43,48 +54,32 @@ http {
     }
 }
 CONF
-give() { # [RESPONSE]
-    deliver --kind nginx --path "$dir/staple.der" --pid-file "$dir/nginx.pid" --process nginx --state "$dir/state" \
-        staple "$dir/server.pem" "$pki/issuing-server.crt" "$@"
-}
-give_crls() {
-    # shellcheck disable=SC2046 # words
-    deliver --kind file --format pem --path "$dir/crls.pem" --pid-file "$dir/nginx.pid" --state "$dir/state-crls" \
-        crls $(chain_crls)
-}
 
-# --- nginx does not start where the file is missing; with an include of nothing it does
-refuse "without nginx, its pid file is missed" give_crls
-check "but the CRLs are there" test -s "$dir/crls.pem"
+# --- the files are there before nginx is; who was not there is told when it is
+check "the configuration is good" stapler -t
+start_stapler
+both() { [ -s "$dir/crls.pem" ] && [ -s "$dir/staple.der.conf" ]; }
+check "both files are there before nginx is" until_true 10 both
 consumer "$dir/nginx.err" nginx -c "$dir/nginx.conf"
-check "nginx starts without a staple" until_true 10 curl -sk "https://$stapled/"
-check "and staples nothing" staples_nothing "$stapled"
-expect "who was not there is told when it is" delivered give_crls
+check "nginx staples from its start on" until_true 10 staples "$stapled" good
+all_is_well() { stapler status && ! stapler status | grep -q "nginx.pid"; }
+check "the signals that were missed are made up for" until_true 15 all_is_well
 
-fetch_staple "$dir/good.der"
-loop_start http "$mutual" client-0
-expect "a staple" delivered give "$dir/good.der"
-check "is stapled" until_true 10 staples "$stapled" good
-check "curl verifies it" until_true 10 curl_verifies "$stapled" # the old worker may have taken one more
-check "GnuTLS verifies it" gnutls_verifies "$stapled"
-reloads() { grep -c 'signal 1 (SIGHUP) received' "$dir/nginx.log"; }
-before=$(reloads)
-expect "the same again" same give "$dir/good.der"
-check "reloads nothing" test "$(reloads)" = "$before"
-ctl revoke --reason superseded issuing-server "$(serial_of server)" >/dev/null
-fetch_staple "$dir/revoked.der"
-expect "another one" delivered give "$dir/revoked.der"
-check "replaces it" until_true 10 staples "$stapled" revoked
-expect "withdrawn" delivered give
-check "it is stapled no more" until_true 10 staples_nothing "$stapled"
-check "and nothing is left" test ! -e "$dir/staple.der" -a ! -e "$dir/staple.der.conf"
+crl_story client-1 http "$mutual"
+loop_start http "$mutual"
+loop_start http "$stapled"
+staple_story "$stapled"
+
+# --- what says revoked is stapled, at once and never again a good one
+ctl revoke --reason certificateHold issuing-server "$(serial_of server)" >/dev/null
+later 68400
+check "revoked is stapled" until_true 10 staples "$stapled" revoked
+check "loudly" grep -q 'the certificate is REVOKED' "$dir/stapler.log"
+
+# --- nothing to staple: nginx starts all the same
+stop_daemon
+later 86400
+check "gone" until_true 10 staples_nothing "$stapled"
+check "nothing is left" test ! -e "$dir/staple.der" -a ! -e "$dir/staple.der.conf"
 check "nginx would start" nginx -t -c "$dir/nginx.conf"
-
-# --- clients
-check "client-2 is refused" is_refused http "$mutual" client-2
-check "client-1 gets in" gets_in http "$mutual" client-1
-revoke_now client-1
-expect "the new CRLs" delivered give_crls
-check "client-1 is refused" until_true 10 is_refused http "$mutual" client-1
-check "client-0 never was" loop_end client-0
 finish

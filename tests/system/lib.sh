@@ -309,7 +309,8 @@ stop_stapler() {
         failures=$((failures + 1))
     fi
 }
+
 move_clock() { # to so many seconds from now, for all that is running
-    echo "$1" >"$dir/clock.new"
+    printf '%+d\n' "$1" >"$dir/clock.new"
     mv "$dir/clock.new" "$dir/clock"
 }

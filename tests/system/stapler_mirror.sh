@@ -4,29 +4,40 @@
 . "$(dirname "$0")/lib.sh"
 
 export ANNUL_CLOCK_OFFSET_FILE=$dir/clock
-write_config </dev/null
+write_config < <(issuer_section root </dev/null)
 start_daemon
 register_usual
+ctl register "$pki/issuing-client.crt" "$pki/intermediate-client.crt" >/dev/null
+cat "$pki/issuing-client.crt" "$pki/intermediate-client.crt" "$pki/root.crt" >"$dir/chain.pem"
 ctl crl publish issuing-client >/dev/null
 mirror=127.0.0.1:$(free_port)
 write_stapler_config <<CONF
-mirror { listen = {"$mirror"}  upstream = "http://$public/ocsp" }
+mirror { listen = {"$mirror"}  upstream = "http://$public/ocsp"  issuer = {"$pki/issuing-client.crt", "$pki/root.crt"} }
 staple "server" {
     certificate = {"$pki/server.crt"}
+    issuer = {"$pki/chain.pem"}
     responder = {"http://$public/ocsp"}
+}
+staple "chain" {
+    certificate = {"$dir/chain.pem"}
+    issuer = {"$pki/chain.pem"}
+    responder = {"http://$public/ocsp"}
+    chain = yes
 }
 staple "revoked" {
     certificate = {"$pki/client-2.crt"}
+    issuer = {"$pki/chain.pem"}
     responder = {"http://$public/ocsp"}
     revoked = "withhold"
 }
-crl "clients" { url = {"http://$public/crl/issuing-client.crl"} }
-crl "both" { url = {"http://$public/crl/issuing-client.pem", "http://$public/crl/intermediate-client.crl"} }
-crl "gone" { url = {"http://$public/crl/nobody.crl"} }
+crl "clients" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/issuing-client.crl"} }
+crl "both" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/issuing-client.pem", "http://$public/crl/intermediate-client.crl"} }
+crl "gone" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/nobody.crl"} }
 CONF
+sed -i '/^authorities/d' "$dir/annul-stapler.conf" # each has its own, the mirror too
 check "the configuration is good" stapler -t
 start_stapler
-has_all() { [ "$(curl -s "http://$mirror/status" | jq '[.items[] | select(.state == "good" or .state == "revoked")] | length')" = 5 ]; }
+has_all() { [ "$(curl -s "http://$mirror/status" | jq '[.items[] | select(.state == "good" or .state == "revoked")] | length')" = 7 ]; }
 check "everything is fetched" until_true 10 has_all
 
 # request NAME BYTES: sends the octets, keeps status line, headers and body in $dir/answer.*
@@ -109,6 +120,10 @@ check "garbage is 400, never 200" test "$(http_status "http://$mirror/ocsp/MEEw"
 openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-2.crt" -no_nonce -reqout "$dir/request2.der" >/dev/null 2>&1
 ask_post() { http_status --data-binary "@$1" -H 'Content-Type: application/ocsp-request' "http://$mirror/ocsp"; }
 check "a revoked one that is withheld: 503" test "$(ask_post "$dir/request2.der")" = 503
+
+openssl ocsp -issuer "$pki/root.crt" -cert "$pki/intermediate-client.crt" -no_nonce -reqout "$dir/request1.der" >/dev/null 2>&1
+check "an intermediate CA, of a chain's file" test "$(ask_post "$dir/request1.der")" = 200
+check "is what was fetched" cmp "$dir/body" "$dir/cache/ocsp/$(openssl x509 -in "$pki/intermediate-client.crt" -outform DER | sha256sum | cut -c1-64).der"
 
 # --- what is not configured is forwarded, and kept
 openssl ocsp -issuer "$pki/issuing-client.crt" -sha256 -cert "$pki/client-0.crt" -no_nonce -reqout "$dir/request3.der" >/dev/null 2>&1

@@ -111,7 +111,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         with open(f"{folder}/asked", "a") as file:
-            file.write(f"{self.command} {self.path[:40]} {self.headers.get('Prefer', '')}\n")
+            file.write(f"{self.command} {self.path[:40]} {self.headers.get('Prefer', '')} {self.headers.get('If-None-Match', '')}\n")
 
     def send(self, octets, length=None, headers=()):
         self.send_response(200)

@@ -204,6 +204,11 @@ sleep 1
 check "who waits does not poll" test "$(($(wc -l <"$up/asked") - polled))" -le 2
 check "it asked to be kept waiting" waits
 stop_stapler
+: >"$up/asked"
+start_stapler
+conditional() { head -n 1 "$up/asked" | grep -q '"crl-7"'; }
+check "a restart asks for what is newer than what it has" until_true 5 conditional
+stop_stapler
 kill $upstream
 start_stapler
 check "offline, after a restart, the file is there" until_true 10 has_crl 7

@@ -50,30 +50,33 @@ static void everything_is_read(void **state)
 {
     (void)state;
     struct error err;
-    struct stapler_config *config = load("cache { directory = \"/cache\" }\n"
-                                         "fetch { workers = 8 connect_timeout = \"2s\" timeout = \"10s\" "
-                                         "wait = \"0s\" crl_mb = 2 proxy = \"http://p:1\" }\n"
-                                         "mirror { listen = {\"127.0.0.1:1\"} upstream = \"http://u/\" }\n"
-                                         "log { level = \"debug\" }\n"
-                                         "authorities = {\"ca.pem\"}\n"
-                                         "staple \"web\" { certificate = {\"web.pem\"} issuer = {\"i.pem\"} "
-                                         "responder = {\"http://r/\"} interval = \"5m\"\n"
-                                         "  revoked = \"hook\" hook = {\"/bin/true\", \"x\"}\n"
-                                         "  deliver { kind = \"nginx\" path = \"/s\" pid_file = \"/p\" "
-                                         "signal = \"USR1\" process = \"nginx\" mode = \"0640\" }\n"
-                                         "  deliver { kind = \"haproxy\" socket = \"/h.sock\" } }\n"
-                                         "crl \"c\" { url = {\"http://c/c.crl\"} certificate = {\"x.pem\"}\n"
-                                         "  deliver { path = \"/c.pem\" owner = \"root\" group = \"root\" "
-                                         "command = {\"/bin/true\"} unit = \"m.service\" timeout = \"5s\" }\n"
-                                         "  deliver { kind = \"hash-dir\" path = \"/d\" } }\n",
-                                         &err);
+    struct stapler_config *config =
+        load("cache { directory = \"/cache\" }\n"
+             "fetch { workers = 8 connect_timeout = \"2s\" timeout = \"10s\" "
+             "wait = \"0s\" crl_mb = 2 proxy = \"http://p:1\" }\n"
+             "mirror { listen = {\"127.0.0.1:1\"} upstream = \"http://u/\" issuer = {\"/m\"} }\n"
+             "log { level = \"debug\" }\n"
+             "authorities = {\"ca.pem\"}\n"
+             "staple \"web\" { certificate = {\"web.pem\"} issuer = {\"i.pem\"} "
+             "responder = {\"http://r/\"} interval = \"5m\" chain = yes\n"
+             "  revoked = \"hook\" hook = {\"/bin/true\", \"x\"}\n"
+             "  deliver { kind = \"nginx\" path = \"/s\" pid_file = \"/p\" "
+             "signal = \"USR1\" process = \"nginx\" mode = \"0640\" }\n"
+             "  deliver { kind = \"haproxy\" socket = \"/h.sock\" } }\n"
+             "crl \"c\" { url = {\"http://c/c.crl\"} certificate = {\"x.pem\"}\n"
+             "  deliver { path = \"/c.pem\" owner = \"root\" group = \"root\" "
+             "command = {\"/bin/true\"} unit = \"m.service\" timeout = \"5s\" }\n"
+             "  deliver { kind = \"hash-dir\" path = \"/d\" } }\n",
+             &err);
     if (!config)
         fail_msg("%s", err.text);
     assert_int_equal(config->workers, 8);
     assert_int_equal(config->crl_octets, 2 << 20);
     assert_string_equal(config->proxy.text, "http://p:1");
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+    assert_string_equal(config->mirror.issuers.list[0].text, "/m");
     assert_int_equal(config->staples[0].revoked, REVOKED_HOOK);
+    assert_true(config->staples[0].chain);
     assert_string_equal(config->staples[0].hook_argv[1], "x");
     assert_null(config->staples[0].hook_argv[2]);
     const struct deliver_target *nginx = &config->staples[0].places[0].target,
@@ -114,6 +117,12 @@ static void what_is_wrong_is_named_with_its_line(void **state)
         {"staple \"a\" { certificate = {\"x\"} deliver { kind = \"hash-dir\" path = \"/x\" } }",
          "not for staples"},
         {"staple \"a\" { certificate = {\"x\"} deliver { kind = \"nginx\" } }", "no path"},
+        {"staple \"a\" { certificate = {\"x\"} deliver { kind = \"hitch\" path = \"/x\" } }",
+         "only when it is told"},
+        {"staple \"a\" { certificate = {\"x\"} deliver { kind = \"nginx\" path = \"/x\" } }",
+         "only when it is told"},
+        {"staple \"a\" { certificate = {\"x\"} revoked = \"withhold\" deliver { kind = \"haproxy\" } }",
+         "only when it is told"},
         {"staple \"a\" { certificate = {\"x\"} deliver { path = \"/x\" mode = \"rw\" } }", "must be octal"},
         {"staple \"a\" { certificate = {\"x\"} deliver { path = \"/x\" mode = \"7777\" } }", "must be octal"},
         {"staple \"a\" { certificate = {\"x\"} deliver { path = \"/x\" owner = \"nobody-here\" } }",
