@@ -193,7 +193,7 @@ enum outcome store_crl_scan_since(struct store *store, const struct store_crl_ke
                                   store_each *each, void *arg, int64_t *covers, struct error *err);
 
 /* Decides anew which shard lists each revoked certificate, where the number of shards is not what it was: the one that
- * its certificate names, else `shard_of` its serial. Shards that were published are forgotten, but for their numbers.
+ * its certificate names, else `shard_of` its serial. Shards that were published lose their shape, so that they are due.
  * Not while anything else is under way. */
 typedef int store_shard_of(const void *arg, const struct serial *serial);
 int store_reshard(struct store *store, int64_t issuer, unsigned shards, store_shard_of *shard_of,

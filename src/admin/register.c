@@ -152,7 +152,8 @@ enum admin_result admin_revoke_certificate(struct admin *admin, const struct sto
     if (register_one(tx, &intake.rows[0], &added, &known, err) == 0)
         result = admin_revoke_in(tx, actor->at, *issuer, &intake.rows[0].record.serial, reason, TIME_NONE,
                                  record, changed, err);
-    enum admin_result ended = admin_finish(admin, tx, result, *changed ? *issuer : NULL, err);
+    /* one that was known may have turned out to be another shard's */
+    enum admin_result ended = admin_finish(admin, tx, result, *changed || known ? *issuer : NULL, err);
     if (ended != ADMIN_DONE && result == ADMIN_DONE)
         cert_record_free(record);
     result = ended;

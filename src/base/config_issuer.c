@@ -220,14 +220,24 @@ static int read_presigning(const struct config *config, cfg_t *section, struct c
     return 0;
 }
 
+/* What RFC 3986 lets stand in a URI, with braces for the place of a number; and no query, which is no part of a path. */
+static bool is_url(const char *text)
+{
+    static const char legal[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/@!$&'()*+,;=%[]{}";
+    return strncmp(text, "http://", 7) == 0 && strchr(text + 7, '/') && strspn(text, legal) == strlen(text) &&
+           strlen(text) <= CONFIG_URL_MAX;
+}
+
 static int check_url(const struct config *config, const struct config_issuer *issuer, const char *option,
                      const struct config_value *url, struct error *err)
 {
-    if (!url->text || (strncmp(url->text, "http://", 7) == 0 && strchr(url->text + 7, '/') &&
-                       !strpbrk(url->text, " \"<>\\^`|") && strlen(url->text) <= CONFIG_URL_MAX))
+    if (!url->text || is_url(url->text))
         return 0;
     return config_error(config, url->line, err,
-                        "issuer \"%s\": %s \"%s\": must be an http:// URL with a path, of at most %d octets",
+                        "issuer \"%s\": %s \"%s\": must be an http:// URL with a path, in ASCII and without "
+                        "blanks or a query, of "
+                        "at most %d octets",
                         issuer->name.text, option, url->text, CONFIG_URL_MAX);
 }
 
@@ -236,6 +246,20 @@ static bool has_place(const char *url)
 {
     const char *place = strstr(strchr(url + 7, '/'), "{}"); /* not in the host */
     return place && !strpbrk(place + 2, "{}") && strcspn(url, "{}") == (size_t)(place - url);
+}
+
+/* Whether a URL is one of the shards', too. */
+static bool is_shard(const struct config_issuer *issuer, const struct config_value *url)
+{
+    char shard[CONFIG_URL_MAX + 8];
+    const char *pattern = issuer->shard_distribution_point.text,
+               *place = pattern ? strstr(pattern, "{}") : NULL;
+    for (unsigned n = 0; url->text && place && n < issuer->shards; n++) {
+        snprintf(shard, sizeof shard, "%.*s%u%s", (int)(place - pattern), pattern, n, place + 2);
+        if (strcmp(shard, url->text) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int check_points(const struct config *config, const struct config_issuer *issuer, struct error *err)
@@ -257,6 +281,11 @@ static int check_points(const struct config *config, const struct config_issuer 
             "issuer \"%s\": shard_distribution_point \"%s\": must have {} once, for the number of the "
             "shard, as in \"http://crl.example.org/crl/%s/{}.crl\"",
             issuer->name.text, shard->text, issuer->name.text);
+    if (is_shard(issuer, whole) || is_shard(issuer, delta))
+        return config_error(config, is_shard(issuer, whole) ? whole->line : delta->line, err,
+                            "issuer \"%s\": %s is the URL of a shard; each CRL needs one of its own",
+                            issuer->name.text,
+                            is_shard(issuer, whole) ? "distribution_point" : "delta_distribution_point");
     if (delta->text && whole->text && strcmp(delta->text, whole->text) == 0)
         return config_error(
             config, delta->line, err,

@@ -127,8 +127,7 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
         refused_call(request, status, json_string_value(text));
     return reply_document(request, status, "application/problem+json",
                           json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title",
-                                    title_of(status), "status", (int)status, "detail",
-                                    text, "request_id",
+                                    title_of(status), "status", (int)status, "detail", text, "request_id",
                                     request->id[0] ? request->id : NULL));
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct build {
-    const struct crl_order *order;
+    struct crl_order *order;
     struct store_crl_key key;
     struct store_crl crl;
     struct crl_head head;
@@ -223,6 +223,13 @@ static void note_history(struct build *build)
     }
 }
 
+static bool is_late(struct build *build)
+{
+    struct crl_order *order = build->order;
+    order->is_late = order->number && build->crl.covers != order->covers;
+    return order->is_late;
+}
+
 static struct held_publication *build_with_number(struct build *build, struct store *store,
                                                   struct signer *signer, struct error *err)
 {
@@ -231,7 +238,7 @@ static struct held_publication *build_with_number(struct build *build, struct st
     build->head.number = (uint64_t)build->crl.number;
     build->head.this_update = build->crl.this_update;
     build->head.next_update = build->crl.next_update;
-    if (open_spool(build, err) < 0 || add_entries(build, store, err) < 0)
+    if (open_spool(build, err) < 0 || add_entries(build, store, err) < 0 || is_late(build))
         return NULL;
     entries_len = build->spool.end - build->spool.entries_at;
     build->head.base = (uint64_t)build->crl.base;
@@ -254,7 +261,7 @@ static struct held_publication *build_with_number(struct build *build, struct st
     return held;
 }
 
-struct held_publication *crl_build(struct store *store, struct signer *signer, const struct crl_order *order,
+struct held_publication *crl_build(struct store *store, struct signer *signer, struct crl_order *order,
                                    struct error *err)
 {
     struct held_publication *held = NULL;

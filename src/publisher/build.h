@@ -16,6 +16,8 @@ struct crl_order {
     const char *folder;
     const uint8_t *shape; /* 32 octets: see crl_shape */
     int64_t now, this_update;
+    int64_t covers;           /* with a number that was taken: it must tell of this, and no more … */
+    bool is_late;             /* … and more has been committed: nothing was made */
     bool regular;             /* by schedule: what it lists past its expiry need not be on the next one */
     int64_t number;           /* taken already, for a base and a delta that come together; 0: to be taken */
     struct crl_base bases[2]; /* of a delta: the first; where more than delta_max came since, the second */
@@ -29,7 +31,7 @@ bool crl_shape(const struct issuer *issuer, struct crl_part part, uint8_t shape[
 
 /* Takes a number, streams the entries, has them signed, writes the files and records them. NULL with the reason;
  * then nothing that was served has changed. */
-struct held_publication *crl_build(struct store *store, struct signer *signer, const struct crl_order *order,
+struct held_publication *crl_build(struct store *store, struct signer *signer, struct crl_order *order,
                                    struct error *err);
 
 #endif

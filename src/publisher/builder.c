@@ -29,6 +29,7 @@ struct held_publication *line_install(struct line *line, struct held_publication
     if (old && p->published_at <= old->publication.published_at)
         p->published_at = old->publication.published_at + 1;
     line->current = made;
+    line->last_update = made->crl.this_update;
     return old;
 }
 
@@ -102,8 +103,7 @@ static void release(struct held_publication *held)
 
 /* Without the mutex, but for the moment of installing: nobody who serves waits for a disk. `line` is marked as building, so
  * nobody else installs anything there. */
-static bool make(struct publisher *publisher, struct line *line, const struct crl_order *order,
-                 struct error *err)
+static bool make(struct publisher *publisher, struct line *line, struct crl_order *order, struct error *err)
 {
     struct held_publication *old = NULL;
     int64_t start_us = clock_monotonic_us();
@@ -118,13 +118,14 @@ static bool make(struct publisher *publisher, struct line *line, const struct cr
     if (made) {
         old = line_install(line, made);
         note_success(line, took_ms);
-    } else {
+    } else if (!order->is_late) {
         note_failure(line);
     }
     pthread_mutex_unlock(&publisher->mutex);
     release(old);
     release(order->before);
-    log_build(line, made ? &made->publication : NULL, took_ms, err);
+    if (!order->is_late)
+        log_build(line, made ? &made->publication : NULL, took_ms, err);
     if (made)
         publisher_tell_news(publisher, line);
     return made;
@@ -138,12 +139,12 @@ static void make_companion(struct publisher *publisher, struct desk *desk)
     struct line *delta = &desk->lines[LINE_DELTA];
     struct error err;
     pthread_mutex_lock(&publisher->mutex);
-    bool is_late = delta->building || (delta->current && delta->current->crl.number > base->number) ||
-                   store_change(publisher->store) != base->covers;
+    bool is_late = delta->building || (delta->current && delta->current->crl.number > base->number);
     struct crl_order order;
     if (!is_late) {
         order = order_of(desk, delta, clock_now());
         order.number = base->number;
+        order.covers = base->covers;
         order.this_update = base->this_update;
         delta->building = true;
     }
@@ -217,7 +218,20 @@ static void look(struct publisher *publisher, int64_t now_ms)
     }
 }
 
-/* The first line that this thread may build; short ones first. `until_ms` becomes earlier where one only rests. */
+/* When it may be built: 0 where it is not due. */
+static int64_t buildable_ms(const struct desk *desk, struct line *line, int64_t now, int64_t now_ms)
+{
+    if (line->building || !line_is_due(desk, line, now)) {
+        line->due_since_ms = 0;
+        return 0;
+    }
+    if (!line->due_since_ms)
+        line->due_since_ms = now_ms;
+    return line_this_update(desk, line, now) ? line->not_before_ms + 1 : now_ms + NEXT_SECOND_MS;
+}
+
+/* Of the lines that this thread may build the one that has waited longest, so that none waits for ever. `until_ms` becomes
+ * earlier where one only rests. */
 static struct line *next_line(struct publisher *publisher, bool short_only, int64_t now_ms, struct desk **of,
                               int64_t *until_ms)
 {
@@ -229,20 +243,16 @@ static struct line *next_line(struct publisher *publisher, bool short_only, int6
             *until_ms = desk->look_ms;
         for (size_t k = 0; k < desk->count; k++) {
             struct line *line = &desk->lines[k];
-            bool is_long = line_is_long(line);
-            if (line->building || (is_long && (short_only || found)) || !line_is_due(desk, line, now))
+            int64_t from_ms = buildable_ms(desk, line, now, now_ms);
+            if (!from_ms || (short_only && line_is_long(line)))
                 continue;
-            int64_t from_ms =
-                line_this_update(desk, line, now) ? line->not_before_ms : now_ms + NEXT_SECOND_MS;
             if (from_ms > now_ms) {
                 if (from_ms < *until_ms)
                     *until_ms = from_ms;
-                continue;
+            } else if (!found || line->due_since_ms < found->due_since_ms) {
+                found = line;
+                *of = desk;
             }
-            found = line;
-            *of = desk;
-            if (!is_long)
-                return found;
         }
     }
     return found;

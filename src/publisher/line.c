@@ -81,6 +81,8 @@ bool line_is_due(const struct desk *desk, const struct line *line, int64_t now)
         return true; /* a delta comes with its base; only changes do not wait for that */
     if (line == whole && line_has_deltas(line))
         return is_outgrown(desk, line);
+    if (line->part.delta && !whole->building && line->current->crl.number < whole->current->crl.number)
+        return true; /* the one that should have come with it did not */
     return line->changed > line->current->crl.covers;
 }
 
@@ -88,7 +90,7 @@ bool line_is_due(const struct desk *desk, const struct line *line, int64_t now)
 int64_t line_this_update(const struct desk *desk, const struct line *line, int64_t now)
 {
     const struct held_publication *delta = desk->lines[LINE_DELTA].current;
-    int64_t last = line->current ? line->current->crl.this_update : 0, next = now - BACKDATE_S;
+    int64_t last = line->last_update, next = now - BACKDATE_S;
     if (line == &desk->lines[LINE_WHOLE] && delta && delta->crl.this_update > last)
         last = delta->crl.this_update;
     if (last >= next && last <= now + 1) /* else the clock was set back, and is what counts */

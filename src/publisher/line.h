@@ -22,6 +22,8 @@ struct line {
     struct asking *asked, *underway; /* who waits for the next build, and for the one under way */
     int64_t retry_ms;                /* pause after the next failure */
     int64_t not_before_ms;           /* after a failure, or a long build */
+    int64_t due_since_ms;            /* 0: it is not */
+    int64_t last_update;             /* thisUpdate of the last one, also where its files are gone */
     unsigned warned;                 /* of these warnings (1 << enum publisher_warning) the log has told */
 };
 

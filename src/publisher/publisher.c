@@ -61,6 +61,25 @@ static int name_folder(struct publisher *publisher, struct line *line, struct er
     return error_set(err, "out of memory");
 }
 
+/* The key of a CA has come here: our numbers go on from those of its last CRL. */
+static int follow_number(struct publisher *publisher, const struct line *line,
+                         const struct store_crl_key *key, const struct store_crl *crl, struct error *err)
+{
+    struct bytes number = serial_bytes(&crl->crl_number);
+    char text[SERIAL_TEXT];
+    int64_t last = 0, taken;
+    serial_to_text(&crl->crl_number, text);
+    if (number.len >= sizeof last)
+        return config_error(
+            publisher->config, line->issuer->config->key.line, err,
+            "issuer \"%s\": the CRL that its CA made elsewhere has the number 0x%s, and here numbers have "
+            "less than 8 octets: go on making its CRLs there",
+            line->issuer->config->name.text, text);
+    for (size_t i = 0; i < number.len; i++)
+        last = last << 8 | number.at[i];
+    return store_crl_take_number(publisher->store, key, last + 1, &taken, err);
+}
+
 /* What was published before is served at once; whether it is due is seen later. */
 static int take_up(struct publisher *publisher, struct line *line, struct error *err)
 {
@@ -69,6 +88,11 @@ static int take_up(struct publisher *publisher, struct line *line, struct error 
     struct error why;
     enum outcome found = store_crl_last(publisher->store, &key, &crl, err);
     if (found == FAILED)
+        return -1;
+    if (found == FOUND)
+        line->last_update = crl.this_update;
+    if (found == FOUND && line->issuer->crl_sigalg && crl.crl_number.len &&
+        follow_number(publisher, line, &key, &crl, err) < 0)
         return -1;
     if (found == FOUND && !(line->part.delta && line->issuer->crl_sigalg && !line_has_deltas(line))) {
         line->current = published_take_up(line->folder, line->part, &crl, &why);

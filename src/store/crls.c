@@ -341,15 +341,17 @@ static int place_all(struct store_tx *tx, int64_t issuer, unsigned shards, store
 
 static int forget_shards(struct store_tx *tx, int64_t issuer, unsigned shards, struct error *err)
 {
+    static const uint8_t no_shape[32] = {0};
     struct db_statement *set =
         db_prepare(tx->db, Q_SHARDS_SET, "UPDATE issuer SET shards = $1 WHERE id = $2", err);
-    struct db_statement *forget =
-        db_prepare(tx->db, Q_SHARDS_FORGET, "DELETE FROM publication WHERE issuer = $1 AND shard >= 0", err);
+    struct db_statement *forget = db_prepare(
+        tx->db, Q_SHARDS_FORGET, "UPDATE publication SET shape = $1 WHERE issuer = $2 AND shard >= 0", err);
     if (!set || !forget)
         return -1;
     db_bind_int(set, 1, shards);
     db_bind_int(set, 2, issuer);
-    db_bind_int(forget, 1, issuer);
+    db_bind_blob(forget, 1, no_shape, sizeof no_shape);
+    db_bind_int(forget, 2, issuer);
     return db_do(set, err) < 0 ? -1 : db_do(forget, err);
 }
 

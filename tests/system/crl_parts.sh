@@ -119,14 +119,28 @@ check "its certificate comes" ctl -q register "$dir/s3b.crt"
 check "it is in the shard of the certificate" until_true 5 lists sharded/3.crl 1f3
 for n in 0 1 2; do check "and not in shard $n" until_true 5 lacks "sharded/$n.crl" 1f3; done
 
-# another number of shards
+# revoked by its serial first, with the certificate later: the answer is "already", the shard moves all the same
+leaf sharded s1c 0x1f1 365 "$base_url/1.crl"
+sed -i 's/01F3/01F1/; s/s3/s1c/' "$dir/index.txt"
+check "another row without certificate" ctl -q import sharded "$dir/index.txt"
+in_a_shard() { all_shards | fold -w 3 | grep -qi 1f1; }
+check "is in a shard, too" until_true 5 in_a_shard
+check "it is revoked again, by its certificate" ctl -q revoke --cert "$dir/s1c.crt"
+check "and is in the shard of that" until_true 5 lists sharded/1.crl 1f1
+
+# another number of shards: thisUpdate goes on
+this_update() { date -u -d "$(get "$1" | openssl crl -inform DER -noout -lastupdate | cut -d= -f2)" +%s; }
+for n in 1 2 3 4 5 6 7 8; do api POST issuers/sharded/crl >/dev/null; done
+last_update=$(this_update sharded/3.crl)
 stop_daemon
 sed -i 's/shards = 4/shards = 8/' "$dir/annuld.conf"
 start_daemon
 shards=8
 check "eight shards" until_true 10 get sharded/7.crl
 all_eight() { for n in 0 1 2 3 4 5 6 7; do serials "sharded/$n.crl" | fold -w 3; echo; done | grep . | sort | tr -d '\n'; }
-expect "have each once, too" 1021F3200201202203204205206207 all_eight
+expect "have each once, too" 1021F11F3200201202203204205206207 all_eight
+later() { [ "$(this_update sharded/3.crl)" -gt "$last_update" ]; }
+check "and are later than those before" until_true 5 later
 check "one that is named stays where it is" lists sharded/2.crl 102
 
 # --- deltas
@@ -188,12 +202,36 @@ revoke deltas 310
 check "after which deltas go on" until_true 5 lists deltas-delta.crl 310
 check "from the new base" sleep_free
 
+# --- under constant change of all shards nobody else waits
+stop_daemon
+sed -i 's/shards = 8/shards = 64/' "$dir/annuld.conf"
+start_daemon
+seq -f 'V	351231235959Z		7%07.0f	unknown	' 6400 >"$dir/good.txt"
+ctl -q import sharded "$dir/good.txt"
+ctl -q register "$dir"/kept.crt "$dir"/other.crt
+change_all() { # sixty-four serials a batch, until told to stop
+    for batch in $(seq 0 99); do
+        [ ! -e "$dir/enough" ] || return
+        seq -f '{"serial":"7%07.0f"}' $((batch * 64 + 1)) $((batch * 64 + 64)) |
+            api POST "issuers/sharded/revoke-batch?reason=superseded" -H 'Content-Type: application/x-ndjson' --data-binary @- >/dev/null
+    done
+}
+change_all &
+changing=$!
+above_first() { [ "$(number sharded/63.crl)" -gt "$busy" ]; }
+busy=$(number sharded/63.crl)
+check "the last shard gets its turn" until_true 8 above_first
+revoke keeping 401
+check "another CA's revocation, too" until_true 8 lists keeping.crl 401
+check "while all shards change" kill -0 "$changing"
+touch "$dir/enough"
+wait "$changing"
+
 # --- pruning: 311 ends on its first day; it is on one regular CRL past that, and then on none
 stop_daemon
 sed -i 's/^  distribution_point.*//' "$dir/annuld.conf" # a whole CRL at each change
 move 0
 start_daemon
-ctl -q register "$dir"/kept.crt "$dir"/other.crt
 revoke keeping 400
 revoke deltas 311
 check "a revoked one is listed" until_true 5 lists deltas.crl 311
