@@ -50,14 +50,14 @@ fetch_staple() { # FILE
 }
 
 # staple ADDRESS: what is stapled there, as openssl prints it.
-staple() { openssl s_client -connect "$1" -status -CAfile "$pki/root.crt" </dev/null 2>&1; }
+staple() { timeout 10 openssl s_client -connect "$1" -status -CAfile "$pki/root.crt" </dev/null 2>&1; }
 staples() { staple "$1" | grep -q "Cert Status: $2"; } # ADDRESS good|revoked
 staples_nothing() { staple "$1" | grep -q "OCSP response: no response sent"; }
 
 # curl_verifies ADDRESS, gnutls_verifies ADDRESS: by their own code.
-curl_verifies() { "${in_time[@]}" curl -s --cert-status --cacert "$pki/root.crt" "https://$1/"; }
+curl_verifies() { "${in_time[@]}" curl -s -m 10 --cert-status --cacert "$pki/root.crt" "https://$1/"; }
 gnutls_verifies() {
-    "${in_time[@]}" gnutls-cli --x509cafile "$pki/root.crt" --ocsp --port "${1#*:}" 127.0.0.1 </dev/null >"$dir/gnutls" 2>&1
+    timeout 10 "${in_time[@]}" gnutls-cli --x509cafile "$pki/root.crt" --ocsp --port "${1#*:}" 127.0.0.1 </dev/null >"$dir/gnutls" 2>&1
     grep -q 'Status: The certificate is trusted' "$dir/gnutls" && grep -q 'OCSP status request' "$dir/gnutls"
 }
 
