@@ -14,25 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_MS 5000 /* after a trouble of our own */
-
 struct files {
     struct source *source;
     struct watch watch;
     struct hashset seen; /* files as they were when they were taken or refused */
-    bool retry;
+    bool retry;          /* after a trouble of our own */
 };
-
-/* What changes when a file does. */
-static uint64_t identity(const char *path, const struct stat *status)
-{
-    char text[PATH_MAX + 128];
-    int len = snprintf(text, sizeof text, "%lld %lld %lld %lld.%ld %s", (long long)status->st_dev,
-                       (long long)status->st_ino, (long long)status->st_size,
-                       (long long)status->st_mtim.tv_sec, status->st_mtim.tv_nsec, path);
-    return hashset_hash(
-        (struct bytes){(const uint8_t *)text, len < (int)sizeof text ? (size_t)len : sizeof text});
-}
 
 /* `old`: it may have been lying there for long, so that newer ones have come since. */
 static void take_open(struct files *files, const char *path, int fd, uint64_t id, bool old)
@@ -63,7 +50,7 @@ static void take_file(struct files *files, const char *path, bool old)
         error_set(&why, "%s: %s", path, strerror(errno));
         source_tell(files->source, &why);
     } else if (S_ISREG(status.st_mode)) {
-        uint64_t id = identity(path, &status);
+        uint64_t id = watch_identity(path, &status);
         if (!hashset_has(&files->seen, id))
             take_open(files, path, fd, id, old);
     }
@@ -145,7 +132,7 @@ void file_run(struct source *source)
     if (watch_open(&files.watch, source, is_folder, &err) < 0)
         source_tell(source, &err);
     else
-        while (watch_wait(&files.watch, files.retry ? RETRY_MS : -1, something_happened, &files))
+        while (watch_wait(&files.watch, WATCH_LOOK_MS, something_happened, &files))
             if (files.retry) {
                 files.retry = false;
                 something_happened(&files, WATCH_COMPLETE, NULL);

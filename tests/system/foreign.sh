@@ -267,11 +267,20 @@ crl folder "$dir/drop/c.crl" number=3 base=2 12
 delta_taken() { sqlite3 "$dir/annul.db" "SELECT entries FROM publication JOIN issuer ON id = issuer WHERE name = 'folder' AND delta = 1" | grep -q 1; }
 check "a folder: a delta" until_true 5 delta_taken
 expect "without a delegate OCSP says unauthorized" "unauthorized" status_of folder 10
+numbered() { served folder | openssl crl -inform DER -noout -crlnumber | grep -q "0x$1$"; }
+crl folder "$dir/four.crl" number=4 10
+ln "$dir/four.crl" "$dir/drop/d.crl"
+check "a folder: a hard link" until_true 10 numbered 04
+crl folder "$dir/five.crl" number=5 10
+ln -s ../five.crl "$dir/drop/e.crl"
+check "a folder: a link" until_true 10 numbered 05
+crl folder "$dir/five.crl" number=6 10
+check "a folder: another behind the link" until_true 10 numbered 06
 touch -d '1 hour ago' "$dir/drop/a.crl"
 stop_daemon
 : >"$dir/annuld.log"
 start_daemon
-check "after a restart it is served at once" two
+check "after a restart it is served at once" numbered 06
 refuse "and old files are no trouble" grep "level=error.*issuer folder" "$dir/annuld.log"
 
 # --- a URL
