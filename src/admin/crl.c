@@ -120,11 +120,17 @@ static int check_scope(const struct taking *t)
             "scope: the CRL is for \"%s\" certificates, and crl_scope says \"%s\"; have the CA make "
             "another, or set crl_scope",
             names[head->scope], names[section->crl_scope]);
-    if (point && head->point.len &&
-        !bytes_equal(head->point, (struct bytes){(const uint8_t *)point, strlen(point)}))
+    if (!head->point.len ||
+        (point && bytes_equal(head->point, (struct bytes){(const uint8_t *)point, strlen(point)})))
+        return 0;
+    if (point)
         return error_set(t->err, "scope: the CRL is that of %.*s, and distribution_point is %s",
                          (int)head->point.len, (const char *)head->point.at, point);
-    return 0;
+    return error_set(
+        t->err,
+        "scope: the CRL is that of %.*s alone (issuingDistributionPoint); where these are all the "
+        "certificates, set distribution_point to that URL",
+        (int)head->point.len, (const char *)head->point.at);
 }
 
 static int note_hold(void *arg, const struct crl_entry *entry)
@@ -135,7 +141,8 @@ static int note_hold(void *arg, const struct crl_entry *entry)
     return t->no_memory;
 }
 
-/* Compares with the present ones; of their holds, notes those that end unless the new one lists them, too. A complete CRL
+/* Compares with the present ones. Their distribution point matters to a delta alone, whose base has the same: of what comes
+ * instead of another, distribution_point has said whether it is the one that is wanted, and the CA may have moved it. Of their holds, notes those that end unless the new one lists them, too. A complete CRL
  * speaks of all; a delta, of what the delta before it said of the same base. */
 static enum admin_result check_order(struct taking *t)
 {
@@ -143,6 +150,8 @@ static enum admin_result check_order(struct taking *t)
     if (t->whole) {
         if (scan_published(t, t->whole, t->facts.is_delta ? NULL : note_hold, &whole) < 0)
             return ADMIN_FAILED;
+        if (!t->facts.is_delta)
+            whole.head.point = t->facts.head.point;
         if (crl_follows(&whole, &t->facts, t->err) < 0)
             return ADMIN_CONFLICT;
     } else if (t->facts.is_delta) {
@@ -153,6 +162,7 @@ static enum admin_result check_order(struct taking *t)
         return ADMIN_DONE;
     if (scan_published(t, t->delta, NULL, &delta) < 0)
         return ADMIN_FAILED;
+    delta.head.point = t->facts.head.point;
     if (crl_follows(&delta, &t->facts, t->err) < 0)
         return ADMIN_CONFLICT;
     if (t->whole && crl_number_compare(&delta.number, &whole.number) <= 0)
