@@ -130,6 +130,10 @@ wrong "an alias at the shard of another" 'path /x/3: is issuer "root"' <<CONF
 issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" shards = 4 shard_distribution_point = "http://a.example.test/x/{}" }
 issuer "other" { certificate = "$pki/intermediate-server.crt" key = "$pki/intermediate-server.key" alias "/x/3" { } }
 CONF
+wrong "a later shard at the distribution point of another" 'path /x/3.crl: is issuer "root"' <<CONF
+issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" distribution_point = "http://a.example.test/x/3.crl" }
+issuer "other" { certificate = "$pki/intermediate-server.crt" key = "$pki/intermediate-server.key" shards = 4 shard_distribution_point = "http://b.example.test/x/{}.crl" }
+CONF
 wrong "a shard at the alias of another" 'path /x/0: is issuer "root"' <<CONF
 issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" alias "/x/0" { } }
 issuer "other" { certificate = "$pki/intermediate-server.crt" key = "$pki/intermediate-server.key" shards = 4 shard_distribution_point = "http://a.example.test/x/{}" }
