@@ -26,7 +26,7 @@ for n in 0 1 2; do check "shard $n" same "/some/$n/server.crl" "/crl/intermediat
 expect "a shard in PEM" "BEGIN X509 CRL" get /crl/intermediate-server/1.pem
 expect "the delta in PEM" "BEGIN X509 CRL" get /crl/intermediate-server-delta.pem
 for path in /some/3/server.crl /some/03/server.crl /crl/intermediate-server/3.crl /crl/intermediate-server/01.crl \
-    /crl/intermediate-server/-1.crl /crl/intermediate-server/1.txt /crl/issuing-client/0.crl /crl/issuing-client-delta.crl \
+    /crl/intermediate-server/-{1,2}.crl /crl/intermediate-server/1.txt /crl/issuing-client/0.crl /crl/issuing-client-delta.crl \
     /crl/nobody/chain.pem /crl/nobody-delta.crl /crl/-delta.crl /crl/bundle.crl /crl/issuing-client/chain.crl; do
     check "404 for $path" test "$(status_of "$path")" = 404
 done
