@@ -31,6 +31,7 @@ struct taking {
     struct crl_scan *scan, *other; /* what `facts` point into; and for whatever else is read */
     struct crl_facts facts;
     struct publication *whole, *delta; /* the present ones, or NULL */
+    bool lacks_base;                   /* see struct admin_crl_taken */
     bool delta_counts;                 /* the present delta is newer than the present complete CRL */
     struct hashset held, still; /* serials that the present ones hold; and of these, that the new one lists */
     struct hashset *holds;      /* where note_holds puts them */
@@ -152,9 +153,11 @@ static enum admin_result check_order(struct taking *t)
             return ADMIN_FAILED;
         if (!t->facts.is_delta)
             whole.head.point = t->facts.head.point;
+        t->lacks_base = t->facts.is_delta && crl_number_compare(&t->facts.base, &whole.number) > 0;
         if (crl_follows(&whole, &t->facts, t->err) < 0)
             return ADMIN_CONFLICT;
     } else if (t->facts.is_delta) {
+        t->lacks_base = true;
         error_set(t->err, "delta base: there is no complete CRL here that it goes on from; give that first");
         return ADMIN_CONFLICT;
     }
@@ -393,6 +396,7 @@ enum admin_result admin_take_crl(struct admin *admin, const struct store_actor *
     if (result == ADMIN_DONE && taken->changed)
         result = bring_in(t);
     taken->part.delta = t->facts.is_delta;
+    taken->lacks_base = t->lacks_base;
     taken->next_update = t->facts.head.next_update;
     if (result == ADMIN_DONE && !t->facts.is_delta)
         atomic_store_explicit(&issuer->statuses_end, t->facts.head.next_update, memory_order_release);

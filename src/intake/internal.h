@@ -21,13 +21,19 @@ struct source {
     char told[sizeof(struct error)]; /* of what is wrong, what the log has said last; "" where nothing is */
 };
 
+/* Of an issuer: its CRLs come in one at a time. */
+struct turn {
+    pthread_mutex_t mutex;
+    atomic_uint taken; /* how many have come in */
+};
+
 struct intake {
     struct admin *admin;
     atomic_bool stopping;
     int stop_fd; /* readable from intake_halt on */
     pthread_mutex_t mutex;
     pthread_cond_t uploaded;
-    pthread_mutex_t *taking; /* one for each issuer: its CRLs come in one at a time */
+    struct turn *turns; /* one for each issuer */
     size_t count;
     struct source sources[];
 };
@@ -41,6 +47,9 @@ void index_run(struct source *source);
 /* admin_take_crl, in turn with other sources of the issuer. */
 enum admin_result source_take(struct source *source, int fd, const struct store_actor *actor,
                               struct admin_crl_taken *taken, struct error *err);
+
+/* How many CRLs of the issuer have come in, from whatever source. */
+unsigned source_taken(const struct source *source);
 
 /* What is wrong, in the log unless it was the last thing said; and that nothing is any more. */
 void source_tell(struct source *source, const struct error *why);

@@ -301,11 +301,17 @@ ln -s ../five.crl "$dir/drop/e.crl"
 check "a folder: a link" until_true 10 numbered 05
 crl folder "$dir/five.crl" number=6 10
 check "a folder: another behind the link" until_true 10 numbered 06
+crl folder "$dir/drop/f-delta.crl" number=8 base=7 11
+check "a folder: a delta before its base" until_true 10 grep -q "f-delta.crl: the delta CRL goes on from a complete CRL later" "$dir/annuld.log"
+crl folder "$dir/drop/f.crl" number=7 10
+check "a folder: then the base" until_true 5 numbered 07
+early_taken() { sqlite3 "$dir/annul.db" "SELECT detail FROM audit WHERE action = 'crl' AND issuer = 'folder'" | grep -q "delta 8,"; }
+check "a folder: and the delta after all" until_true 5 early_taken
 touch -d '1 hour ago' "$dir/drop/a.crl"
 stop_daemon
 : >"$dir/annuld.log"
 start_daemon
-check "after a restart it is served at once" numbered 06
+check "after a restart it is served at once" numbered 07
 refuse "and old files are no trouble" grep "level=error.*issuer folder" "$dir/annuld.log"
 
 # --- a URL
