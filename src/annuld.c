@@ -63,6 +63,21 @@ static int number_issuers(struct issuers *issuers, struct store *store, struct e
     return 0;
 }
 
+/* What is legal, and yet may surprise. */
+static void warn(const struct config *config)
+{
+    for (size_t i = 0; i < config->issuer_count; i++) {
+        const struct config_issuer *issuer = &config->issuers[i];
+        if (issuer->delta_distribution_point.text && issuer->key.text)
+            log_warn(
+                "annuld",
+                "issuer %s: with delta_distribution_point the whole CRL changes by schedule alone "
+                "(crl_refresh), and so do chain.pem and bundle.pem: brokers that do not know deltas (Erlang, "
+                "EMQX, nginx) learn of a revocation then; for them use OCSP or shards, or take it out",
+                issuer->name.text);
+    }
+}
+
 /* Everything that can be known before serving, and nothing is changed. */
 static int check(const struct config *config, struct error *err)
 {
@@ -198,6 +213,7 @@ int main(int argc, char **argv)
     if (config) {
         log_set_level(config->log_level);
         log_set_format(config->log_format);
+        warn(config);
         result = only_check ? check(config, &err) : serve(config, &stop, &err);
     }
     if (result < 0 && only_check)

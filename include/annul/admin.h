@@ -96,7 +96,8 @@ enum admin_result admin_follow(struct admin *admin, const struct store_actor *ac
 struct admin_crl_taken {
     struct crl_part part;
     int64_t next_update;
-    bool changed; /* false: it was the present one already */
+    bool changed;    /* false: it was the present one already */
+    bool lacks_base; /* ADMIN_CONFLICT: a delta whose base is not here; it may be taken when that is */
 };
 enum admin_result admin_take_crl(struct admin *admin, const struct store_actor *actor, struct issuer *issuer,
                                  int fd, const atomic_bool *stop, struct admin_crl_taken *taken,

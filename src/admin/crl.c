@@ -31,6 +31,7 @@ struct taking {
     struct crl_scan *scan, *other; /* what `facts` point into; and for whatever else is read */
     struct crl_facts facts;
     struct publication *whole, *delta; /* the present ones, or NULL */
+    bool lacks_base;                   /* see struct admin_crl_taken */
     bool delta_counts;                 /* the present delta is newer than the present complete CRL */
     struct hashset held, still; /* serials that the present ones hold; and of these, that the new one lists */
     struct hashset *holds;      /* where note_holds puts them */
@@ -120,11 +121,17 @@ static int check_scope(const struct taking *t)
             "scope: the CRL is for \"%s\" certificates, and crl_scope says \"%s\"; have the CA make "
             "another, or set crl_scope",
             names[head->scope], names[section->crl_scope]);
-    if (point && head->point.len &&
-        !bytes_equal(head->point, (struct bytes){(const uint8_t *)point, strlen(point)}))
+    if (!head->point.len ||
+        (point && bytes_equal(head->point, (struct bytes){(const uint8_t *)point, strlen(point)})))
+        return 0;
+    if (point)
         return error_set(t->err, "scope: the CRL is that of %.*s, and distribution_point is %s",
                          (int)head->point.len, (const char *)head->point.at, point);
-    return 0;
+    return error_set(
+        t->err,
+        "scope: the CRL is that of %.*s alone (issuingDistributionPoint); where these are all the "
+        "certificates, set distribution_point to that URL",
+        (int)head->point.len, (const char *)head->point.at);
 }
 
 static int note_hold(void *arg, const struct crl_entry *entry)
@@ -135,7 +142,8 @@ static int note_hold(void *arg, const struct crl_entry *entry)
     return t->no_memory;
 }
 
-/* Compares with the present ones; of their holds, notes those that end unless the new one lists them, too. A complete CRL
+/* Compares with the present ones. Their distribution point matters to a delta alone, whose base has the same: of what comes
+ * instead of another, distribution_point has said whether it is the one that is wanted, and the CA may have moved it. Of their holds, notes those that end unless the new one lists them, too. A complete CRL
  * speaks of all; a delta, of what the delta before it said of the same base. */
 static enum admin_result check_order(struct taking *t)
 {
@@ -143,9 +151,13 @@ static enum admin_result check_order(struct taking *t)
     if (t->whole) {
         if (scan_published(t, t->whole, t->facts.is_delta ? NULL : note_hold, &whole) < 0)
             return ADMIN_FAILED;
+        if (!t->facts.is_delta)
+            whole.head.point = t->facts.head.point;
+        t->lacks_base = t->facts.is_delta && crl_number_compare(&t->facts.base, &whole.number) > 0;
         if (crl_follows(&whole, &t->facts, t->err) < 0)
             return ADMIN_CONFLICT;
     } else if (t->facts.is_delta) {
+        t->lacks_base = true;
         error_set(t->err, "delta base: there is no complete CRL here that it goes on from; give that first");
         return ADMIN_CONFLICT;
     }
@@ -153,6 +165,7 @@ static enum admin_result check_order(struct taking *t)
         return ADMIN_DONE;
     if (scan_published(t, t->delta, NULL, &delta) < 0)
         return ADMIN_FAILED;
+    delta.head.point = t->facts.head.point;
     if (crl_follows(&delta, &t->facts, t->err) < 0)
         return ADMIN_CONFLICT;
     if (t->whole && crl_number_compare(&delta.number, &whole.number) <= 0)
@@ -383,6 +396,7 @@ enum admin_result admin_take_crl(struct admin *admin, const struct store_actor *
     if (result == ADMIN_DONE && taken->changed)
         result = bring_in(t);
     taken->part.delta = t->facts.is_delta;
+    taken->lacks_base = t->lacks_base;
     taken->next_update = t->facts.head.next_update;
     if (result == ADMIN_DONE && !t->facts.is_delta)
         atomic_store_explicit(&issuer->statuses_end, t->facts.head.next_update, memory_order_release);

@@ -358,6 +358,11 @@ static int read_foreign_crls(const struct config *config, cfg_t *section, struct
             "issuer \"%s\": its CRLs are made here, where its key is; crl_upload, crl_file and "
             "crl_url are for a CA whose key is elsewhere",
             issuer->name.text);
+    if (issuer->shards && !issuer->key.text)
+        return config_error(config, issuer->shard_distribution_point.line, err,
+                            "issuer \"%s\": shards are made where the CA's key is; add key = \"FILE\", or "
+                            "take shards and shard_distribution_point out",
+                            issuer->name.text);
     return 0;
 }
 

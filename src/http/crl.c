@@ -398,7 +398,8 @@ static bool take_shard(const struct issuer *issuer, const char *text, int *shard
     char canonical[CRL_PART_TEXT];
     *shard = atoi(text);
     crl_part_text((struct crl_part){*shard, false}, canonical);
-    return strlen(text) < 6 && strcmp(text, canonical) == 0 && *shard < (int)issuer->config->shards;
+    return strlen(text) < 6 && strcmp(text, canonical) == 0 && *shard >= 0 &&
+           *shard < (int)issuer->config->shards;
 }
 
 static enum MHD_Result no_crl(struct request *request)

@@ -48,19 +48,28 @@ static int check_path(const struct config *config, const struct config_issuer *s
     return 0;
 }
 
+static int check_point(const struct config *config, const struct config_issuer *section, struct crl_part part,
+                       int line, struct error *err)
+{
+    struct issuer issuer = {.config = section};
+    char uri[CONFIG_URL_MAX + 1];
+    return issuer_point(&issuer, part, uri) == 0
+               ? 0
+               : check_path(config, section, strchr(uri + strlen("http://"), '/'), line, err);
+}
+
 /* Two issuers' distribution points may differ by the host: here it is the path alone that tells them apart. */
 static int check_paths(const struct config *config, const struct config_issuer *section, struct error *err)
 {
-    static const struct crl_part parts[] = {{CRL_WHOLE, false}, {CRL_WHOLE, true}, {0, false}};
-    const int lines[] = {section->distribution_point.line, section->delta_distribution_point.line,
-                         section->shard_distribution_point.line};
-    struct issuer issuer = {.config = section};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        char uri[CONFIG_URL_MAX + 1];
-        bool is_there = issuer_point(&issuer, parts[i], uri) > 0;
-        if (is_there && check_path(config, section, strchr(uri + strlen("http://"), '/'), lines[i], err) < 0)
+    if (check_point(config, section, (struct crl_part){CRL_WHOLE, false}, section->distribution_point.line,
+                    err) < 0 ||
+        check_point(config, section, (struct crl_part){CRL_WHOLE, true},
+                    section->delta_distribution_point.line, err) < 0)
+        return -1;
+    for (int shard = 0; shard < (int)section->shards; shard++)
+        if (check_point(config, section, (struct crl_part){shard, false},
+                        section->shard_distribution_point.line, err) < 0)
             return -1;
-    }
     for (size_t a = 0; a < section->alias_count; a++)
         if (check_path(config, section, section->aliases[a].path.text, section->aliases[a].path.line, err) <
             0)

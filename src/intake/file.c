@@ -14,25 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_MS 5000 /* after a trouble of our own */
-
 struct files {
     struct source *source;
     struct watch watch;
-    struct hashset seen; /* files as they were when they were taken or refused */
-    bool retry;
+    struct hashset seen;  /* files as they were when they were taken or refused */
+    struct hashset early; /* deltas whose bases were not here yet … */
+    unsigned taken;       /* … when the issuer had so many CRLs */
+    bool retry;           /* after a trouble of our own */
 };
-
-/* What changes when a file does. */
-static uint64_t identity(const char *path, const struct stat *status)
-{
-    char text[PATH_MAX + 128];
-    int len = snprintf(text, sizeof text, "%lld %lld %lld %lld.%ld %s", (long long)status->st_dev,
-                       (long long)status->st_ino, (long long)status->st_size,
-                       (long long)status->st_mtim.tv_sec, status->st_mtim.tv_nsec, path);
-    return hashset_hash(
-        (struct bytes){(const uint8_t *)text, len < (int)sizeof text ? (size_t)len : sizeof text});
-}
 
 /* `old`: it may have been lying there for long, so that newer ones have come since. */
 static void take_open(struct files *files, const char *path, int fd, uint64_t id, bool old)
@@ -43,7 +32,7 @@ static void take_open(struct files *files, const char *path, int fd, uint64_t id
     enum admin_result result = source_take(files->source, fd, &actor, &taken, &err);
     files->retry |= result == ADMIN_FAILED;
     if (result != ADMIN_FAILED)
-        hashset_add(&files->seen, id);
+        hashset_add(taken.lacks_base ? &files->early : &files->seen, id);
     if (result == ADMIN_DONE) {
         source_is_well(files->source);
     } else if (result == ADMIN_CONFLICT && old) {
@@ -63,8 +52,8 @@ static void take_file(struct files *files, const char *path, bool old)
         error_set(&why, "%s: %s", path, strerror(errno));
         source_tell(files->source, &why);
     } else if (S_ISREG(status.st_mode)) {
-        uint64_t id = identity(path, &status);
-        if (!hashset_has(&files->seen, id))
+        uint64_t id = watch_identity(path, &status);
+        if (!hashset_has(&files->seen, id) && !hashset_has(&files->early, id))
             take_open(files, path, fd, id, old);
     }
     if (fd >= 0)
@@ -136,6 +125,19 @@ static void something_happened(void *arg, enum watch_event event, const char *na
     }
 }
 
+/* A base that has come, wherever from, may be that of deltas that were here before it. */
+static void look_for_bases(struct files *files)
+{
+    unsigned taken = source_taken(files->source);
+    if (taken == files->taken)
+        return;
+    files->taken = taken;
+    if (files->early.count) {
+        hashset_free(&files->early);
+        something_happened(files, WATCH_COMPLETE, NULL);
+    }
+}
+
 void file_run(struct source *source)
 {
     struct files files = {.source = source};
@@ -145,11 +147,14 @@ void file_run(struct source *source)
     if (watch_open(&files.watch, source, is_folder, &err) < 0)
         source_tell(source, &err);
     else
-        while (watch_wait(&files.watch, files.retry ? RETRY_MS : -1, something_happened, &files))
+        while (watch_wait(&files.watch, WATCH_LOOK_MS, something_happened, &files)) {
+            look_for_bases(&files);
             if (files.retry) {
                 files.retry = false;
                 something_happened(&files, WATCH_COMPLETE, NULL);
             }
+        }
     watch_close(&files.watch);
     hashset_free(&files.seen);
+    hashset_free(&files.early);
 }

@@ -306,7 +306,7 @@ void index_run(struct source *source)
         source_tell(source, &err);
         going = false;
     }
-    while (going && watch_wait(&index.watch, index.due ? 0 : -1, something_happened, &index)) {
+    while (going && watch_wait(&index.watch, index.due ? 0 : WATCH_LOOK_MS, something_happened, &index)) {
         if (!index.due)
             continue;
         int64_t began_ms = clock_monotonic_ms();

@@ -17,12 +17,20 @@ enum admin_result source_take(struct source *source, int fd, const struct store_
                               struct admin_crl_taken *taken, struct error *err)
 {
     struct intake *intake = source->intake;
-    pthread_mutex_t *turn = &intake->taking[source->issuer - intake->admin->issuers->list];
-    pthread_mutex_lock(turn);
+    struct turn *turn = &intake->turns[source->issuer - intake->admin->issuers->list];
+    pthread_mutex_lock(&turn->mutex);
     enum admin_result result =
         admin_take_crl(intake->admin, actor, source->issuer, fd, &intake->stopping, taken, err);
-    pthread_mutex_unlock(turn);
+    if (result == ADMIN_DONE && taken->changed)
+        atomic_fetch_add(&turn->taken, 1);
+    pthread_mutex_unlock(&turn->mutex);
     return result;
+}
+
+unsigned source_taken(const struct source *source)
+{
+    struct intake *intake = source->intake;
+    return atomic_load(&intake->turns[source->issuer - intake->admin->issuers->list].taken);
 }
 
 void source_tell(struct source *source, const struct error *why)
@@ -195,19 +203,19 @@ static struct intake *make_intake(struct admin *admin)
     for (size_t i = 0; i < config->issuer_count; i++)
         count += 2 + config->issuers[i].crl_file_count + config->issuers[i].crl_url_count;
     struct intake *intake = calloc(1, sizeof *intake + count * sizeof *intake->sources);
-    pthread_mutex_t *taking = calloc(config->issuer_count, sizeof *taking);
-    if (!intake || !taking) {
+    struct turn *turns = calloc(config->issuer_count, sizeof *turns);
+    if (!intake || !turns) {
         free(intake);
-        free(taking);
+        free(turns);
         return NULL;
     }
     intake->admin = admin;
-    intake->taking = taking;
+    intake->turns = turns;
     intake->stop_fd = eventfd(0, EFD_CLOEXEC);
     pthread_mutex_init(&intake->mutex, NULL);
     pthread_cond_init(&intake->uploaded, NULL);
     for (size_t i = 0; i < config->issuer_count; i++)
-        pthread_mutex_init(&taking[i], NULL);
+        pthread_mutex_init(&turns[i].mutex, NULL);
     return intake;
 }
 
@@ -250,8 +258,8 @@ void intake_stop(struct intake *intake)
         fetch_free(intake->sources[i].fetch);
     }
     for (size_t i = 0; i < intake->admin->issuers->count; i++)
-        pthread_mutex_destroy(&intake->taking[i]);
-    free(intake->taking);
+        pthread_mutex_destroy(&intake->turns[i].mutex);
+    free(intake->turns);
     pthread_mutex_destroy(&intake->mutex);
     pthread_cond_destroy(&intake->uploaded);
     if (intake->stop_fd >= 0)

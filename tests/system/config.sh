@@ -71,6 +71,12 @@ wrong "requests signed under nobody" 10 "request_signers /nowhere: No such file"
     good | sed 's/unlisted/unlistd/; 7s,$, # a key: // not "read" /* here,'
 } >"$conf"
 expect "comments do not move the lines" "$conf:14: no such option 'unlistd'" "$BUILD/annuld" -t -c "$conf"
+good | sed 's,unlisted.*,delta_distribution_point = "http://pki.example.test/delta.crl",' >"$conf"
+expect "deltas are good" "$conf: good" "$BUILD/annuld" -t -c "$conf"
+also "but who does not know them is late, of which there is a warning" "issuer clients: with delta_distribution_point"
+check "which is no error" "$BUILD/annuld" -t -c "$conf"
+good >"$conf"
+refuse "no deltas, no warning" grep -q level=warn <("$BUILD/annuld" -t -c "$conf" 2>&1)
 good | sed '$d' >"$conf"
 expect "a missing brace" "closing brace is missing" "$BUILD/annuld" -t -c "$conf"
 good | sed '$s/$/ \/* half a comment/' >"$conf"

@@ -26,7 +26,7 @@ for n in 0 1 2; do check "shard $n" same "/some/$n/server.crl" "/crl/intermediat
 expect "a shard in PEM" "BEGIN X509 CRL" get /crl/intermediate-server/1.pem
 expect "the delta in PEM" "BEGIN X509 CRL" get /crl/intermediate-server-delta.pem
 for path in /some/3/server.crl /some/03/server.crl /crl/intermediate-server/3.crl /crl/intermediate-server/01.crl \
-    /crl/intermediate-server/-1.crl /crl/intermediate-server/1.txt /crl/issuing-client/0.crl /crl/issuing-client-delta.crl \
+    /crl/intermediate-server/-{1,2}.crl /crl/intermediate-server/1.txt /crl/issuing-client/0.crl /crl/issuing-client-delta.crl \
     /crl/nobody/chain.pem /crl/nobody-delta.crl /crl/-delta.crl /crl/bundle.crl /crl/issuing-client/chain.crl; do
     check "404 for $path" test "$(status_of "$path")" = 404
 done
@@ -129,6 +129,10 @@ CONF
 wrong "an alias at the shard of another" 'path /x/3: is issuer "root"' <<CONF
 issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" shards = 4 shard_distribution_point = "http://a.example.test/x/{}" }
 issuer "other" { certificate = "$pki/intermediate-server.crt" key = "$pki/intermediate-server.key" alias "/x/3" { } }
+CONF
+wrong "a later shard at the distribution point of another" 'path /x/3.crl: is issuer "root"' <<CONF
+issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" distribution_point = "http://a.example.test/x/3.crl" }
+issuer "other" { certificate = "$pki/intermediate-server.crt" key = "$pki/intermediate-server.key" shards = 4 shard_distribution_point = "http://b.example.test/x/{}.crl" }
 CONF
 wrong "a shard at the alias of another" 'path /x/0: is issuer "root"' <<CONF
 issuer "root" { certificate = "$pki/root.crt" key = "$pki/root.key" alias "/x/0" { } }

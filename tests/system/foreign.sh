@@ -17,7 +17,7 @@ ca() { # NAME [SUBJECT]
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$dir/$1.key" -out "$dir/$1.crt" -days 3650 \
         -subj "/O=Elsewhere/CN=${2:-$1}" -config "$dir/ext.cnf" -extensions ca 2>/dev/null
 }
-for name in up file folder url waited big; do ca "$name"; done
+for name in up file folder url waited big point; do ca "$name"; done
 ca thief up # the name of one and the key of another
 for name in up file big; do
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$dir/$name-ocsp.key" -out "$dir/$name-ocsp.crt" \
@@ -25,7 +25,7 @@ for name in up file big; do
 done
 
 cat >"$dir/crl.py" <<'PY'
-"""crl.py CA OUT WORD...: a CRL by python3-cryptography. number=N this=SECONDS next=SECONDS base=N user ca indirect pem
+"""crl.py CA OUT WORD...: a CRL by python3-cryptography. number=N this=SECONDS next=SECONDS base=N point=URL user ca indirect pem
 no-next critical, and entries SERIAL[:REASON]."""
 import datetime, os, sys
 from cryptography import x509
@@ -46,8 +46,9 @@ if "number" in named:
     b = b.add_extension(x509.CRLNumber(int(named["number"])), False)
 if "base" in named:
     b = b.add_extension(x509.DeltaCRLIndicator(int(named["base"])), True)
-if flags & {"user", "ca", "indirect"}:
-    b = b.add_extension(x509.IssuingDistributionPoint(None, None, "user" in flags, "ca" in flags, None, "indirect" in flags, False), True)
+if flags & {"user", "ca", "indirect"} or "point" in named:
+    point = [x509.UniformResourceIdentifier(named["point"])] if "point" in named else None
+    b = b.add_extension(x509.IssuingDistributionPoint(point, None, "user" in flags, "ca" in flags, None, "indirect" in flags, False), True)
 if "critical" in flags:
     b = b.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)
 for w in words:
@@ -75,6 +76,7 @@ other_port=$(free_port)
 write_config <<CONF
 issuer "up" { certificate = "$dir/up.crt" ocsp_certificate = "$dir/up-ocsp.crt" ocsp_key = "$dir/up-ocsp.key" crl_upload = true }
 issuer "file" { certificate = "$dir/file.crt" ocsp_certificate = "$dir/file-ocsp.crt" ocsp_key = "$dir/file-ocsp.key" crl_file = "in/current.crl" }
+issuer "point" { certificate = "$dir/point.crt" crl_upload = true distribution_point = "http://pki.example.test/new.crl" }
 issuer "folder" { certificate = "$dir/folder.crt" crl_file = "drop" }
 issuer "url" { certificate = "$dir/url.crt" crl_url = "http://127.0.0.1:$url_port/url.crl" crl_url_interval = "1s" }
 issuer "waited" { certificate = "$dir/waited.crt" crl_url = "http://127.0.0.1:$other_port/crl/other.crl" crl_url_interval = "1h" }
@@ -156,6 +158,8 @@ crl up "$dir/bad" number=100 user
 refused "for user certificates alone" 422 "scope" up "$dir/bad"
 crl up "$dir/bad" number=100 indirect
 refused "an indirect one" 422 "indirect" up "$dir/bad"
+crl up "$dir/bad" number=100 point=http://pki.example.test/3.crl 10
+refused "one of several that make up the whole" 422 "set distribution_point to that URL" up "$dir/bad"
 crl up "$dir/bad" number=100 critical
 refused "a critical extension that nobody knows" 422 "critical" up "$dir/bad"
 crl up "$dir/bad" number=1 10 11
@@ -175,6 +179,27 @@ expect "an issuer whose key is here: 409" '"status": 409' put issuing-client "$d
 expect "one whose CRL comes from a file: 409" '"status": 409' put file "$dir/up-1.crl"
 expect "one that nobody knows: 404" '"status": 404' put nobody "$dir/up-1.crl"
 expect "none of it changed a status" "0x10: revoked" status_of up 10
+
+# --- the CA moves its distribution point
+sed -i 's,/new.crl,/old.crl,' "$dir/annuld.conf"
+stop_daemon
+start_daemon
+crl point "$dir/point-1.crl" number=1 point=http://pki.example.test/old.crl 10
+expect "the CRL of the distribution point" '"changed": true' put point "$dir/point-1.crl"
+crl point "$dir/point-2.crl" number=2 base=1 point=http://pki.example.test/old.crl 10 11
+expect "its delta" '"changed": true' put point "$dir/point-2.crl"
+crl point "$dir/bad" number=3 base=1 10 11
+refused "a delta without the base's point" 409 "another issuingDistributionPoint" point "$dir/bad"
+crl point "$dir/point-3.crl" number=3 point=http://pki.example.test/new.crl 10 11
+refused "of another point" 422 "distribution_point is http://pki.example.test/old.crl" point "$dir/point-3.crl"
+sed -i 's,/old.crl,/new.crl,' "$dir/annuld.conf"
+stop_daemon
+start_daemon
+expect "which is configured then" '"changed": true' put point "$dir/point-3.crl"
+crl point "$dir/point-4.crl" number=4 base=3 point=http://pki.example.test/new.crl 12
+expect "and its delta" '"changed": true' put point "$dir/point-4.crl"
+crl point "$dir/point-5.crl" number=5 10 11 12
+expect "and one of no point, which is of all" '"changed": true' put point "$dir/point-5.crl"
 
 # --- what a newer one changes
 api POST issuers/up/import -d '{"serial":"13","status":"good"}' >/dev/null
@@ -267,11 +292,26 @@ crl folder "$dir/drop/c.crl" number=3 base=2 12
 delta_taken() { sqlite3 "$dir/annul.db" "SELECT entries FROM publication JOIN issuer ON id = issuer WHERE name = 'folder' AND delta = 1" | grep -q 1; }
 check "a folder: a delta" until_true 5 delta_taken
 expect "without a delegate OCSP says unauthorized" "unauthorized" status_of folder 10
+numbered() { served folder | openssl crl -inform DER -noout -crlnumber | grep -q "0x$1$"; }
+crl folder "$dir/four.crl" number=4 10
+ln "$dir/four.crl" "$dir/drop/d.crl"
+check "a folder: a hard link" until_true 10 numbered 04
+crl folder "$dir/five.crl" number=5 10
+ln -s ../five.crl "$dir/drop/e.crl"
+check "a folder: a link" until_true 10 numbered 05
+crl folder "$dir/five.crl" number=6 10
+check "a folder: another behind the link" until_true 10 numbered 06
+crl folder "$dir/drop/f-delta.crl" number=8 base=7 11
+check "a folder: a delta before its base" until_true 10 grep -q "f-delta.crl: the delta CRL goes on from a complete CRL later" "$dir/annuld.log"
+crl folder "$dir/drop/f.crl" number=7 10
+check "a folder: then the base" until_true 5 numbered 07
+early_taken() { sqlite3 "$dir/annul.db" "SELECT detail FROM audit WHERE action = 'crl' AND issuer = 'folder'" | grep -q "delta 8,"; }
+check "a folder: and the delta after all" until_true 5 early_taken
 touch -d '1 hour ago' "$dir/drop/a.crl"
 stop_daemon
 : >"$dir/annuld.log"
 start_daemon
-check "after a restart it is served at once" two
+check "after a restart it is served at once" numbered 07
 refuse "and old files are no trouble" grep "level=error.*issuer folder" "$dir/annuld.log"
 
 # --- a URL

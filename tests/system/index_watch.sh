@@ -129,6 +129,25 @@ printf 'V\t351231235959Z\t\t2007\tunknown\t/CN=seven\n' >>"$dir/ca/index.txt"
 check "a hold that was released by hand" until_true 5 says 2007 good
 check "stays released" says 1001 good
 
+# --- a link: what it leads to is watched, and so is the link
+mkdir "$dir/real" "$dir/real2"
+mv "$dir/ca/index.txt" "$dir/real/index.txt" && ln -s ../real/index.txt "$dir/ca/index.txt"
+printf 'V\t351231235959Z\t\t2008\tunknown\t/CN=link\n' >>"$dir/real/index.txt"
+check "a file that has become a link" until_true 10 says 2008 good
+printf 'V\t351231235959Z\t\t2009\tunknown\t/CN=behind the link\n' >>"$dir/real/index.txt"
+began=$(now_ms)
+within "a row behind the link" says 2009 good
+cp "$dir/real/index.txt" "$dir/real2/index.txt" && ln -sfn ../real2/index.txt "$dir/ca/index.txt"
+printf 'V\t351231235959Z\t\t200A\tunknown\t/CN=elsewhere\n' >>"$dir/real2/index.txt"
+check "a link that leads elsewhere" until_true 10 says 200A good
+printf 'V\t351231235959Z\t\t200B\tunknown\t/CN=elsewhere too\n' >>"$dir/real2/index.txt"
+began=$(now_ms)
+within "a row there" says 200B good
+mv "$dir/real2" "$dir/real3" && ln -s real3 "$dir/real2"
+printf 'V\t351231235959Z\t\t200C\tunknown\t/CN=renamed\n' >>"$dir/real3/index.txt"
+check "a row in a folder that was renamed" until_true 10 says 200C good
+rm "$dir/ca/index.txt" && cp "$dir/real3/index.txt" "$dir/ca/index.new" && mv "$dir/ca/index.new" "$dir/ca/index.txt"
+
 # --- the file goes and comes; annuld goes and comes
 mv "$dir/ca/index.txt" "$dir/ca/index.away"
 touch "$dir/ca/..touch" # so that somebody looks

@@ -509,6 +509,10 @@ static const struct {
     {"a URL of shards with its place in the host",
      BAD_ISSUER("one", PAIR "shards = 4\nshard_distribution_point = \"http://{}/a.crl\""), 5,
      "shard_distribution_point", "{}"},
+    {"shards of a CA whose key is elsewhere",
+     BAD_ISSUER("one", "certificate = \"a\" crl_upload = true shards = 4\n"
+                       "shard_distribution_point = \"http://x/{}.crl\""),
+     5, "\"one\"", "where the CA's key is"},
     {"more shards than anybody needs", BAD_ISSUER("one", PAIR "\nshards = 1025"), 5, "shards", "1024"},
     {"a delta where the whole CRL is",
      BAD_ISSUER("one", PAIR "distribution_point = \"http://x/a\"\ndelta_distribution_point = \"http://x/a\""),
