@@ -117,8 +117,8 @@ int crl_scan_tbs(struct crl_scan *scan, crl_each *each, void *arg, struct crl_fa
  * that are not critical and not known are skipped. Refused is what would make its entries mean something else:
  * indirect CRLs, those of some reasons or of attribute certificates, unknown critical extensions, a
  * distribution point without a URI; besides, CRLs without nextUpdate and serials that RFC 5280 forbids. Where
- * there are several URIs, the facts have the first. Only the form is looked at: whether the CA signed it,
- * crl_verify says. */
+ * there are several URIs, the facts have the first http:// one, or else the first. Only the form is looked at:
+ * whether the CA signed it, crl_verify says. */
 int crl_scan_list(struct crl_scan *scan, crl_each *each, void *arg, struct crl_facts *facts,
                   struct error *err);
 

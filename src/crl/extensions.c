@@ -80,22 +80,28 @@ static const char *parse_authority(struct bytes value, bool strict, struct crl_f
     return strict && (!facts->has_key_id || content.len) ? malformed : NULL;
 }
 
-/* DistributionPointName, the content of [0]: the first good URI of a fullName; strictly, the only name. */
+static bool is_http(struct bytes uri)
+{
+    return uri.len > 7 && memcmp(uri.at, "http://", 7) == 0;
+}
+
+/* DistributionPointName, the content of [0]: of the good URIs of a fullName the first that is http://, which is what
+ * distribution_point can be (Microsoft's CAs put ldap:// before it), or else the first; strictly, the only name. */
 static bool find_uri(struct bytes point, bool strict, struct bytes *uri)
 {
-    struct bytes names, name;
+    struct bytes names, name, found = {0};
     uint8_t tag;
     if (!der_take(&point, DER_CONTEXT_CONSTRUCTED(0), &names) || point.len)
         return false;
     while (der_take_any(&names, &tag, &name)) {
-        if (tag == DER_CONTEXT(6) && crl_uri_is_good(name)) {
-            *uri = name;
-            return !strict || names.len == 0;
-        }
-        if (strict)
+        bool good = tag == DER_CONTEXT(6) && crl_uri_is_good(name);
+        if (strict && (!good || names.len))
             return false;
+        if (good && (!found.len || (!is_http(found) && is_http(name))))
+            found = name;
     }
-    return false;
+    *uri = found;
+    return found.len > 0;
 }
 
 /* IMPLICIT BOOLEAN DEFAULT FALSE. */

@@ -25,7 +25,7 @@ for name in up file big; do
 done
 
 cat >"$dir/crl.py" <<'PY'
-"""crl.py CA OUT WORD...: a CRL by python3-cryptography. number=N this=SECONDS next=SECONDS base=N point=URL user ca indirect pem
+"""crl.py CA OUT WORD...: a CRL by python3-cryptography. number=N this=SECONDS next=SECONDS base=N point=URL|URL user ca indirect pem
 no-next critical, and entries SERIAL[:REASON]."""
 import datetime, os, sys
 from cryptography import x509
@@ -47,7 +47,7 @@ if "number" in named:
 if "base" in named:
     b = b.add_extension(x509.DeltaCRLIndicator(int(named["base"])), True)
 if flags & {"user", "ca", "indirect"} or "point" in named:
-    point = [x509.UniformResourceIdentifier(named["point"])] if "point" in named else None
+    point = [x509.UniformResourceIdentifier(uri) for uri in named["point"].split("|")] if "point" in named else None
     b = b.add_extension(x509.IssuingDistributionPoint(point, None, "user" in flags, "ca" in flags, None, "indirect" in flags, False), True)
 if "critical" in flags:
     b = b.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)
@@ -190,7 +190,7 @@ crl point "$dir/point-2.crl" number=2 base=1 point=http://pki.example.test/old.c
 expect "its delta" '"changed": true' put point "$dir/point-2.crl"
 crl point "$dir/bad" number=3 base=1 10 11
 refused "a delta without the base's point" 409 "another issuingDistributionPoint" point "$dir/bad"
-crl point "$dir/point-3.crl" number=3 point=http://pki.example.test/new.crl 10 11
+crl point "$dir/point-3.crl" number=3 "point=ldap://pki.example.test/new|http://pki.example.test/new.crl" 10 11
 refused "of another point" 422 "distribution_point is http://pki.example.test/old.crl" point "$dir/point-3.crl"
 sed -i 's,/old.crl,/new.crl,' "$dir/annuld.conf"
 stop_daemon
@@ -301,9 +301,10 @@ ln -s ../five.crl "$dir/drop/e.crl"
 check "a folder: a link" until_true 10 numbered 05
 crl folder "$dir/five.crl" number=6 10
 check "a folder: another behind the link" until_true 10 numbered 06
+crl folder "$dir/f.crl" number=7 10
 crl folder "$dir/drop/f-delta.crl" number=8 base=7 11
 check "a folder: a delta before its base" until_true 10 grep -q "f-delta.crl: the delta CRL goes on from a complete CRL later" "$dir/annuld.log"
-crl folder "$dir/drop/f.crl" number=7 10
+mv "$dir/f.crl" "$dir/drop/f.crl"
 check "a folder: then the base" until_true 5 numbered 07
 early_taken() { sqlite3 "$dir/annul.db" "SELECT detail FROM audit WHERE action = 'crl' AND issuer = 'folder'" | grep -q "delta 8,"; }
 check "a folder: and the delta after all" until_true 5 early_taken
