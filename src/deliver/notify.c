@@ -69,6 +69,24 @@ static bool process_facts(pid_t pid, char comm[64], int64_t *started_at)
     return good;
 }
 
+/* Whether the process has a handler for it, or waits for it, or ignores it: any other is ended by it. One that is just
+ * starting has written its pid file already, but may not be there yet. */
+static bool survives(pid_t pid, int signal_number)
+{
+    static const char *const masks[] = {"\nSigBlk:", "\nSigIgn:", "\nSigCgt:"};
+    char path[64];
+    struct buffer text = {0};
+    unsigned long long found = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    bool readable = file_read(path, 65536, &text) == 0;
+    for (size_t i = 0; readable && i < sizeof masks / sizeof *masks; i++) {
+        const char *mask = strstr((char *)text.at, masks[i]);
+        found |= mask ? strtoull(mask + strlen(masks[i]), NULL, 16) : 0;
+    }
+    buffer_free(&text);
+    return found >> (signal_number - 1) & 1;
+}
+
 /* That the number in the file still is the consumer's, and not that of whoever got it after the consumer's end. */
 static int check_process(const struct deliver_notify *notify, pid_t pid, struct error *err)
 {
@@ -86,6 +104,10 @@ static int check_process(const struct deliver_notify *notify, pid_t pid, struct 
                          "pid file %s: process %d (%s) is younger than the file: it got no signal; is the "
                          "consumer running?",
                          notify->pid_file, (int)pid, comm);
+    if (!survives(pid, notify->signal_number))
+        return error_set(
+            err, "pid file %s: process %d (%s) has no handler for signal %d, which would end it: it got none",
+            notify->pid_file, (int)pid, comm, notify->signal_number);
     return 0;
 }
 

@@ -105,6 +105,19 @@ static void nobody_else_does(void **state)
     assert_int_equal(signals, 1);
 }
 
+/* A broker that is just starting: its file is there, its handler is not. */
+static void who_would_end_by_it_gets_none(void **state)
+{
+    (void)state;
+    pid_put_mine();
+    signal(SIGUSR1, SIG_DFL);
+    assert_int_equal(tell(), -1);
+    assert_says(f.err, "has no handler for signal 10");
+    signal(SIGUSR1, count_signal);
+    assert_int_equal(tell(), 0);
+    assert_int_equal(signals, 1);
+}
+
 static void pid_files_that_name_nobody(void **state)
 {
     (void)state;
@@ -230,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_process_of_the_file_gets_it),
         TEST(nobody_else_does),
+        TEST(who_would_end_by_it_gets_none),
         TEST(pid_files_that_name_nobody),
         TEST(what_a_command_gets),
         TEST(failures_are_said),
