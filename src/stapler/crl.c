@@ -141,7 +141,7 @@ static void restore(struct stapler *stapler, struct crl *crl)
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     crl->item.job.due_at = AT_ONCE;
     if (fd >= 0 && held && verify_by(fd, -1, NULL, TIME_NONE, held, &err) == 0 &&
-        verify(stapler, crl, fd, -1, held->facts.head.this_update, held, &err) == 0 && held_map(held, path)) {
+        verify(stapler, crl, fd, -1, held->facts.head.this_update, held, &err) == 0 && held_map(held, fd)) {
         crl->item.held = held;
         held = NULL;
         load_validators(stapler, crl);
@@ -214,7 +214,7 @@ static void accept_new(struct stapler *stapler, struct crl *crl, int raw, struct
         *err = why;
     } else if (before && memcmp(before->facts.digest, held->facts.digest, CRL_DIGEST_LEN) == 0) {
         attempt->unchanged = true;
-    } else if (disk_install(fd, temporary, path, err) < 0 || !held_map(held, path)) {
+    } else if (disk_install(fd, temporary, path, err) < 0 || !held_map(held, fd)) {
         attempt->temporary = true;
     } else {
         attempt->held = held;

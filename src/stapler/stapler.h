@@ -55,7 +55,7 @@ struct held {
 struct held *held_new(void);               /* held once; NULL when out of memory */
 struct held *held_hold(struct held *held); /* NULL-safe */
 void held_release(struct held *held);      /* NULL-safe */
-bool held_map(struct held *held, const char *path);
+bool held_map(struct held *held, int fd);
 
 /* --- files of our own (disk.c) ------------------------------------------------------------------------ */
 
@@ -63,6 +63,8 @@ bool held_map(struct held *held, const char *path);
 char *disk_path(const struct stapler_config *config, const char *kind, const char *id, const char *ending);
 void disk_id(struct bytes octets, char id[ID_TEXT]);
 int disk_make(const struct stapler_config *config, struct error *err); /* the folders */
+/* One process has the cache, until the descriptor is closed: names in it are then of one writer. -1: another has it. */
+int disk_lock(const struct stapler_config *config, struct error *err);
 /* Whole or not at all. */
 int disk_put(const char *path, struct bytes content, struct error *err);
 /* The second half of it: what was written to `fd` as `temporary` is made durable and becomes `path`. */
