@@ -198,6 +198,34 @@ static int into_file(void *arg, struct bytes piece)
     return disk_write(*(int *)arg, piece) ? 0 : -1;
 }
 
+static bool is_same(const struct buffer *a, const struct buffer *b)
+{
+    return bytes_equal((struct bytes){a->at, a->len}, (struct bytes){b->at, b->len});
+}
+
+bool crl_same_ca(const struct held *a, const struct held *b)
+{
+    return is_same(&a->issuer.subject, &b->issuer.subject) && is_same(&a->issuer.key_bits, &b->issuer.key_bits);
+}
+
+/* Numbers are compared within one CA. Another's would be a new beginning, and is one when the old CRL has ended: before
+ * that its clients would go unlooked at, and the numbers of the other stand in the way when the first returns. */
+static int check_order(const struct held *before, const struct held *held, struct error *err)
+{
+    if (!before)
+        return 0;
+    if (crl_same_ca(before, held))
+        return crl_follows(&before->facts, &held->facts, err);
+    if (before->window.end_at <= clock_now())
+        return 0;
+    char *old = certificate_subject_text(&before->issuer), *new = certificate_subject_text(&held->issuer);
+    error_set(err, "it is a CRL of ANOTHER CA, or of another key: %.150s, and the one before is of %.150s",
+              new ? new : "?", old ? old : "?");
+    free(old);
+    free(new);
+    return -1;
+}
+
 /* What came is verified, and takes the old one's place. `temporary` is its name on the disk until then. */
 static void accept_new(struct stapler *stapler, struct crl *crl, int raw, struct attempt *attempt)
 {
@@ -210,7 +238,7 @@ static void accept_new(struct stapler *stapler, struct crl *crl, int raw, struct
         error_set(err, "cache: %s", strerror(errno));
         attempt->temporary = true;
     } else if (verify(stapler, crl, raw, fd, clock_now(), held, &why) < 0 ||
-               (before && crl_follows(&before->facts, &held->facts, &why) < 0)) {
+               check_order(before, held, &why) < 0) {
         *err = why;
     } else if (before && memcmp(before->facts.digest, held->facts.digest, CRL_DIGEST_LEN) == 0) {
         attempt->unchanged = true;

@@ -19,7 +19,8 @@ static void say_failure(struct item *item, const struct attempt *attempt, int64_
     bool has = item->held && item->held->window.end_at > now;
     bool near = has && item->held->window.end_at - now <
                            (item->held->window.end_at - item->held->window.begin_at) / 4;
-    enum log_level level = item->grave || near || !has ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+    bool loud = item->grave || near || !has || !attempt->temporary; /* it may not pass by itself */
+    enum log_level level = loud ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
     if (!has) {
         log_write(level, "stapler", "%s: %s; there is nothing to give out%s", item->name, attempt->err.text,
                   item->grave ? ", and the certificate says Must-Staple" : "");

@@ -150,6 +150,7 @@ struct crl {
 
 struct crl *crl_new(struct stapler *stapler, const struct section *section, const char *url);
 void crl_free(struct crl *crl);
+bool crl_same_ca(const struct held *a, const struct held *b); /* by name and key */
 job_run crl_work;
 
 /* --- CA certificates (authorities.c) ------------------------------------------------------------------- */

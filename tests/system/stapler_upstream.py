@@ -64,10 +64,10 @@ def save(name, octets):
     os.rename(f"{folder}/{name}.new", f"{folder}/{name}")
 
 
-def crl(name, number, this=-day / 24, end=30 * day, by=None, pem=False, serials=()):
-    builder = (x509.CertificateRevocationListBuilder().issuer_name(ca.subject).last_update(now + this)
+def crl(name, number, this=-day / 24, end=30 * day, by=None, pem=False, serials=(), issuer=ca):
+    builder = (x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(now + this)
                .next_update(now + end).add_extension(x509.CRLNumber(number), False)
-               .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key()), False))
+               .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), False))
     for serial in serials:
         builder = builder.add_revoked_certificate(
             x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - day).build())
@@ -99,6 +99,7 @@ def make():
     crl("crl-expired", 9, this=-day / 100, end=-day / 200)
     crl("crl-future", 9, this=20 * day)
     crl("crl-forged", 9, this=-day / 90, by=ec.generate_private_key(ec.SECP256R1()))
+    crl("crl-other", 3, this=-day / 100, end=90 * day, by=key("issuing-client"), issuer=certificate("issuing-client"))
 
 
 def mode_of(name):

@@ -192,6 +192,7 @@ bad_crl crl-7-again "other octets"
 bad_crl crl-expired "nextUpdate"
 bad_crl crl-future "thisUpdate"
 bad_crl crl-forged "signature"
+bad_crl crl-other "ANOTHER CA"
 bad_crl html "not"
 bad_crl huge "larger than 1048576 octets"
 bad_crl short "no answer from"
@@ -208,9 +209,12 @@ stop_stapler
 start_stapler
 conditional() { head -n 1 "$up/asked" | grep -q '"crl-7"'; }
 check "a restart asks for what is newer than what it has" until_true 5 conditional
+set_mode crl-mode crl-other
+later 2700000
+check "when the old one has ended, another CA's is a new beginning" until_true 10 has_crl 3
 stop_stapler
 kill $upstream
 start_stapler
-check "offline, after a restart, the file is there" until_true 10 has_crl 7
+check "offline, after a restart, the file is there" until_true 10 has_crl 3
 stop_stapler
 finish
