@@ -185,7 +185,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         try:
-            self.answer("crl-mode" if self.path == "/crl" else "mode")
+            self.answer({"/crl": "crl-mode", "/crl2": "crl2-mode"}.get(self.path, "mode"))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
