@@ -12,6 +12,8 @@
 
 #define SLOW_MS 10000
 #define REDIRECTS 3
+#define HASTY_MS 1000
+#define HASTY_MAX 5 /* so many new ones in a row, each within such a time: it does not wait, so we do */
 #define VALIDATORS_MAX (FETCH_ETAG_MAX + 32)
 
 /* --- from octets to what is held ----------------------------------------------------------------------- */
@@ -205,7 +207,8 @@ static bool is_same(const struct buffer *a, const struct buffer *b)
 
 bool crl_same_ca(const struct held *a, const struct held *b)
 {
-    return is_same(&a->issuer.subject, &b->issuer.subject) && is_same(&a->issuer.key_bits, &b->issuer.key_bits);
+    return is_same(&a->issuer.subject, &b->issuer.subject) &&
+           is_same(&a->issuer.key_bits, &b->issuer.key_bits);
 }
 
 /* Numbers are compared within one CA. Another's would be a new beginning, and is one when the old CRL has ended: before
@@ -257,13 +260,21 @@ static void accept_new(struct stapler *stapler, struct crl *crl, int raw, struct
     free(path);
 }
 
+/* Whether a request can be one that waits for what is newer than `held`. */
+static bool may_wait(const struct stapler *stapler, const struct crl *crl, const struct held *held)
+{
+    return crl->etag[0] && stapler->config->wait_s > 0 && !stapler->once &&
+           !schedule_is_aging(held->window, clock_now());
+}
+
 /* Conditions by which the server can say that there is nothing new, and the wish to be told as soon as there is. */
 static void set_headers(const struct stapler *stapler, const struct crl *crl,
                         char lines[2][FETCH_ETAG_MAX + 24], const char *headers[3])
 {
     size_t count = 0;
     char date[TIME_HTTP];
-    if (!crl->item.held || (!crl->etag[0] && crl->modified_at == TIME_NONE))
+    if (!crl->item.held || schedule_is_aging(crl->item.held->window, clock_now()) ||
+        (!crl->etag[0] && crl->modified_at == TIME_NONE))
         return;
     if (crl->etag[0]) {
         snprintf(lines[0], sizeof lines[0], "If-None-Match: %s", crl->etag);
@@ -274,7 +285,7 @@ static void set_headers(const struct stapler *stapler, const struct crl *crl,
     headers[count++] = lines[0];
     bool reached =
         crl->item.success_at && crl->item.failures == 0; /* first we want to know that it is there */
-    if (crl->etag[0] && stapler->config->wait_s > 0 && !stapler->once && reached) {
+    if (may_wait(stapler, crl, crl->item.held) && reached) {
         snprintf(lines[1], sizeof lines[1], "Prefer: wait=%lld", (long long)stapler->config->wait_s);
         headers[count++] = lines[1];
     }
@@ -310,16 +321,19 @@ static void fetch_into(struct stapler *stapler, struct crl *crl, int raw, struct
         accept_new(stapler, crl, raw, attempt);
     }
     if (attempt->held || attempt->unchanged) {
-        /* it kept us waiting for its whole time, or until there was something: then ask on. */
-        bool held_up = clock_monotonic_ms() - begun_ms >= stapler->config->wait_s * 500;
-        attempt->waited = response.waited && (attempt->held || held_up);
         if (response.status == 200) {
             strcpy(crl->etag, response.etag);
             crl->modified_at = response.modified_at;
             save_validators(stapler, crl);
         }
-        /* what was not asked to wait may do so: the next request will show */
-        attempt->waited |= !waits && !stapler->once && crl->etag[0] && stapler->config->wait_s > 0;
+        /* It kept us waiting for its whole time, or until there was something: then ask on. What was not asked to wait may
+         * do so: the next request will show. */
+        int64_t took_ms = clock_monotonic_ms() - begun_ms;
+        bool held_up = took_ms >= stapler->config->wait_s * 500;
+        crl->hasty = attempt->held && took_ms < HASTY_MS ? crl->hasty + 1 : 0;
+        attempt->pause_s = crl->hasty < HASTY_MAX ? 0 : SCHEDULE_MIN_S;
+        attempt->waited = waits ? response.waited && (attempt->held || held_up)
+                                : may_wait(stapler, crl, attempt->held ? attempt->held : crl->item.held);
     }
     attempt->fresh_s = response.fresh_s;
     attempt->retry_s = response.retry_s;

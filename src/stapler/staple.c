@@ -252,7 +252,9 @@ static void ask_all(struct stapler *stapler, struct staple *staple, const struct
     const char *end = (const char *)staple->urls.at + staple->urls.len;
     bool temporary = false;
     for (char *url = (char *)staple->urls.at; url < end; url += strlen(url) + 1) {
-        bool has = staple->item.held && strcmp(staple->item.held->certificate_id, staple->id) == 0;
+        const struct held *held = staple->item.held;
+        bool has = held && strcmp(held->certificate_id, staple->id) == 0 &&
+                   !schedule_is_aging(held->window, clock_now());
         struct ask ask = {url, question, has && url == staple->etag_url ? staple->etag : ""};
         ocsp_ask(stapler, fetch, &ask, staple->etag, attempt);
         if (attempt->held && is_older(staple, attempt->held)) {

@@ -313,8 +313,8 @@ static enum stapler_exit run(struct stapler *stapler, const sigset_t *stop, stru
         result = STAPLER_TEMPORARY;
     else if (!threads || signals < 0)
         error_set(err, "out of memory or descriptors");
-    else if (made && watch_start(stapler, err) == 0 &&
-             make_items(stapler, err) == 0 && (stapler->once || mirror_start(stapler, &mirror, err) == 0)) {
+    else if (made && watch_start(stapler, err) == 0 && make_items(stapler, err) == 0 &&
+             (stapler->once || mirror_start(stapler, &mirror, err) == 0)) {
         count = start_workers(stapler, threads);
         log_info("stapler", "version " ANNUL_VERSION ": %zu certificates, %zu CRLs", stapler->staples.count,
                  stapler->crls.count);

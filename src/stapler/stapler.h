@@ -93,7 +93,8 @@ struct attempt {
     struct held *held; /* what is new, ours from then on; NULL: nothing */
     bool unchanged;    /* what we have is the newest */
     bool temporary;    /* else a person has to see to it */
-    bool waited;       /* ask again at once: the server keeps us waiting */
+    bool waited;       /* ask again, after `pause_s`: the server keeps us waiting */
+    int64_t pause_s;
     int64_t fresh_s, retry_s;
     char source[256];
     struct error err;
@@ -145,6 +146,7 @@ struct crl {
     char id[ID_TEXT];    /* of the URL */
     struct fetch *fetch; /* its own: it may be kept waiting */
     char etag[FETCH_ETAG_MAX];
+    unsigned hasty;      /* how many new ones in a row came at once */
     int64_t modified_at; /* Last-Modified, where there is no ETag; or TIME_NONE */
 };
 
