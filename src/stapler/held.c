@@ -31,6 +31,13 @@ void held_release(struct held *held)
     free(held);
 }
 
+bool held_is_behind(const struct held *held, const struct held *present)
+{
+    return held->window.begin_at < present->window.begin_at ||
+           (held->window.begin_at == present->window.begin_at &&
+            present->verdict.status == OCSP_CERT_REVOKED && held->verdict.status != OCSP_CERT_REVOKED);
+}
+
 /* What was verified is `fd`, whatever has its name by now. The file may be replaced by rename, never changed: so the octets stay those that were verified. */
 bool held_map(struct held *held, int fd)
 {

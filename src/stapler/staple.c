@@ -232,8 +232,7 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
 static bool is_older(const struct staple *staple, const struct held *held)
 {
     const struct held *present = staple->item.held;
-    return present && strcmp(present->certificate_id, staple->id) == 0 &&
-           held->window.begin_at < present->window.begin_at;
+    return present && strcmp(present->certificate_id, staple->id) == 0 && held_is_behind(held, present);
 }
 
 static void keep(struct stapler *stapler, struct staple *staple, struct held *held)

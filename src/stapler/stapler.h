@@ -55,6 +55,8 @@ struct held {
 struct held *held_new(void);               /* held once; NULL when out of memory */
 struct held *held_hold(struct held *held); /* NULL-safe */
 void held_release(struct held *held);      /* NULL-safe */
+/* Of responses: it is older, or of the same second and takes a revocation back. */
+bool held_is_behind(const struct held *held, const struct held *present);
 bool held_map(struct held *held, int fd);
 
 /* --- files of our own (disk.c) ------------------------------------------------------------------------ */

@@ -79,6 +79,7 @@ def make():
     good = response("good")
     response("better", this=-day / 48)
     response("best", this=-day / 60)
+    response("unrevoked", this=-day / 40)
     response("revoked", this=-day / 40, status=ocsp.OCSPCertStatus.REVOKED)
     save("wrong-signature", good[:-1] + bytes([good[-1] ^ 1]))
     response("no-eku", by=delegate(ExtendedKeyUsageOID.SERVER_AUTH))
@@ -185,6 +186,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         try:
+            if self.command == "GET" and os.path.exists(f"{folder}/no-get"):
+                self.send_error(500)
+                return
             self.answer({"/crl": "crl-mode", "/crl2": "crl2-mode"}.get(self.path, "mode"))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True

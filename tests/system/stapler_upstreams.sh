@@ -106,6 +106,11 @@ set_mode mode good
 later 3700
 check "an older good does not mask it" until_true 10 grep -q "older response" "$dir/stapler.log"
 check "it stays" cmp "$up/revoked" "$dir/live/server.der"
+set_mode mode unrevoked
+later 3700
+asked_again() { [ "$(item failures)" -ge 2 ]; }
+check "nor does one of the same second" until_true 10 asked_again
+check "it stays, too" cmp "$up/revoked" "$dir/live/server.der"
 stop_stapler
 
 # --- exit codes of --once
@@ -117,6 +122,9 @@ once_is() { # STATUS MODE
     [ $? = "$1" ]
 }
 check "once: 0" once_is 0 good
+touch "$up/no-get"
+check "once: 0 where GET is answered by 500, and POST" once_is 0 good
+rm "$up/no-get"
 check "once: 75 for what may pass" once_is 75 try-later
 check "once: 1 for what needs a person" once_is 1 wrong-signature
 
