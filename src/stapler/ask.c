@@ -57,8 +57,9 @@ static void judge(const struct ask *ask, struct fetch_response *response, struct
     held_release(held);
 }
 
-static void send_one(struct stapler *stapler, struct fetch *fetch, const struct ask *ask,
-                     struct fetch_request *request, char etag[FETCH_ETAG_MAX], struct attempt *attempt)
+/* Returns the HTTP status, 0 where there was none. */
+static int send_one(struct stapler *stapler, struct fetch *fetch, const struct ask *ask,
+                    struct fetch_request *request, char etag[FETCH_ETAG_MAX], struct attempt *attempt)
 {
     struct fetch_response response;
     request->shown = ask->url;
@@ -79,7 +80,9 @@ static void send_one(struct stapler *stapler, struct fetch *fetch, const struct 
         attempt->retry_s = response.retry_s;
     if (etag && attempt->held)
         strcpy(etag, response.etag);
+    int status = response.status;
     fetch_response_free(&response);
+    return status;
 }
 
 void ocsp_ask(struct stapler *stapler, struct fetch *fetch, const struct ask *ask, char etag[FETCH_ETAG_MAX],
@@ -88,6 +91,7 @@ void ocsp_ask(struct stapler *stapler, struct fetch *fetch, const struct ask *as
     uint8_t der[OCSP_QUESTION_MAX];
     struct bytes question = {der, ocsp_question_put(ask->question, der)};
     struct buffer url = {0};
+    int status = 0;
     char condition[FETCH_ETAG_MAX + 20];
     const char *headers[] = {"Accept: application/ocsp-response", NULL, NULL};
     *attempt = (struct attempt){.fresh_s = -1, .retry_s = -1};
@@ -103,15 +107,17 @@ void ocsp_ask(struct stapler *stapler, struct fetch *fetch, const struct ask *as
     if (get_url(ask, question, &url)) {
         struct fetch_request get = {
             .method = "GET", .url = (const char *)url.at, .headers = headers, .redirects = REDIRECTS};
-        send_one(stapler, fetch, ask, &get, etag, attempt);
+        status = send_one(stapler, fetch, ask, &get, etag, attempt);
     }
-    /* A cache on the way may have kept something old, a responder may know no GET: POST has neither. */
-    if (!attempt->held && !attempt->unchanged && !attempt->temporary && !atomic_load(&stapler->stopping)) {
+    /* A cache on the way may have kept something old, a responder may know no GET, or fail at it: POST has neither. */
+    bool tried = attempt->temporary && (status < 500 || attempt->retry_s >= 0);
+    if (!attempt->held && !attempt->unchanged && !tried && !atomic_load(&stapler->stopping)) {
         struct fetch_request post = {.method = "POST",
                                      .url = ask->url,
                                      .body = question,
                                      .content_type = "application/ocsp-request",
                                      .headers = (const char *const[]){headers[0], NULL}};
+        attempt->temporary = false;
         send_one(stapler, fetch, ask, &post, etag, attempt);
     }
     buffer_free(&url);

@@ -12,6 +12,8 @@
 
 #define SLOW_MS 10000
 #define REDIRECTS 3
+#define HASTY_MS 1000
+#define HASTY_MAX 5 /* so many new ones in a row, each within such a time: it does not wait, so we do */
 #define VALIDATORS_MAX (FETCH_ETAG_MAX + 32)
 
 /* --- from octets to what is held ----------------------------------------------------------------------- */
@@ -141,7 +143,7 @@ static void restore(struct stapler *stapler, struct crl *crl)
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     crl->item.job.due_at = AT_ONCE;
     if (fd >= 0 && held && verify_by(fd, -1, NULL, TIME_NONE, held, &err) == 0 &&
-        verify(stapler, crl, fd, -1, held->facts.head.this_update, held, &err) == 0 && held_map(held, path)) {
+        verify(stapler, crl, fd, -1, held->facts.head.this_update, held, &err) == 0 && held_map(held, fd)) {
         crl->item.held = held;
         held = NULL;
         load_validators(stapler, crl);
@@ -198,6 +200,35 @@ static int into_file(void *arg, struct bytes piece)
     return disk_write(*(int *)arg, piece) ? 0 : -1;
 }
 
+static bool is_same(const struct buffer *a, const struct buffer *b)
+{
+    return bytes_equal((struct bytes){a->at, a->len}, (struct bytes){b->at, b->len});
+}
+
+bool crl_same_ca(const struct held *a, const struct held *b)
+{
+    return is_same(&a->issuer.subject, &b->issuer.subject) &&
+           is_same(&a->issuer.key_bits, &b->issuer.key_bits);
+}
+
+/* Numbers are compared within one CA. Another's would be a new beginning, and is one when the old CRL has ended: before
+ * that its clients would go unlooked at, and the numbers of the other stand in the way when the first returns. */
+static int check_order(const struct held *before, const struct held *held, struct error *err)
+{
+    if (!before)
+        return 0;
+    if (crl_same_ca(before, held))
+        return crl_follows(&before->facts, &held->facts, err);
+    if (before->window.end_at <= clock_now())
+        return 0;
+    char *old = certificate_subject_text(&before->issuer), *new = certificate_subject_text(&held->issuer);
+    error_set(err, "it is a CRL of ANOTHER CA, or of another key: %.150s, and the one before is of %.150s",
+              new ? new : "?", old ? old : "?");
+    free(old);
+    free(new);
+    return -1;
+}
+
 /* What came is verified, and takes the old one's place. `temporary` is its name on the disk until then. */
 static void accept_new(struct stapler *stapler, struct crl *crl, int raw, struct attempt *attempt)
 {
@@ -210,11 +241,11 @@ static void accept_new(struct stapler *stapler, struct crl *crl, int raw, struct
         error_set(err, "cache: %s", strerror(errno));
         attempt->temporary = true;
     } else if (verify(stapler, crl, raw, fd, clock_now(), held, &why) < 0 ||
-               (before && crl_follows(&before->facts, &held->facts, &why) < 0)) {
+               check_order(before, held, &why) < 0) {
         *err = why;
     } else if (before && memcmp(before->facts.digest, held->facts.digest, CRL_DIGEST_LEN) == 0) {
         attempt->unchanged = true;
-    } else if (disk_install(fd, temporary, path, err) < 0 || !held_map(held, path)) {
+    } else if (disk_install(fd, temporary, path, err) < 0 || !held_map(held, fd)) {
         attempt->temporary = true;
     } else {
         attempt->held = held;
@@ -229,13 +260,21 @@ static void accept_new(struct stapler *stapler, struct crl *crl, int raw, struct
     free(path);
 }
 
+/* Whether a request can be one that waits for what is newer than `held`. */
+static bool may_wait(const struct stapler *stapler, const struct crl *crl, const struct held *held)
+{
+    return crl->etag[0] && stapler->config->wait_s > 0 && !stapler->once &&
+           !schedule_is_aging(held->window, clock_now());
+}
+
 /* Conditions by which the server can say that there is nothing new, and the wish to be told as soon as there is. */
 static void set_headers(const struct stapler *stapler, const struct crl *crl,
                         char lines[2][FETCH_ETAG_MAX + 24], const char *headers[3])
 {
     size_t count = 0;
     char date[TIME_HTTP];
-    if (!crl->item.held || (!crl->etag[0] && crl->modified_at == TIME_NONE))
+    if (!crl->item.held || schedule_is_aging(crl->item.held->window, clock_now()) ||
+        (!crl->etag[0] && crl->modified_at == TIME_NONE))
         return;
     if (crl->etag[0]) {
         snprintf(lines[0], sizeof lines[0], "If-None-Match: %s", crl->etag);
@@ -246,7 +285,7 @@ static void set_headers(const struct stapler *stapler, const struct crl *crl,
     headers[count++] = lines[0];
     bool reached =
         crl->item.success_at && crl->item.failures == 0; /* first we want to know that it is there */
-    if (crl->etag[0] && stapler->config->wait_s > 0 && !stapler->once && reached) {
+    if (may_wait(stapler, crl, crl->item.held) && reached) {
         snprintf(lines[1], sizeof lines[1], "Prefer: wait=%lld", (long long)stapler->config->wait_s);
         headers[count++] = lines[1];
     }
@@ -282,16 +321,19 @@ static void fetch_into(struct stapler *stapler, struct crl *crl, int raw, struct
         accept_new(stapler, crl, raw, attempt);
     }
     if (attempt->held || attempt->unchanged) {
-        /* it kept us waiting for its whole time, or until there was something: then ask on. */
-        bool held_up = clock_monotonic_ms() - begun_ms >= stapler->config->wait_s * 500;
-        attempt->waited = response.waited && (attempt->held || held_up);
         if (response.status == 200) {
             strcpy(crl->etag, response.etag);
             crl->modified_at = response.modified_at;
             save_validators(stapler, crl);
         }
-        /* what was not asked to wait may do so: the next request will show */
-        attempt->waited |= !waits && !stapler->once && crl->etag[0] && stapler->config->wait_s > 0;
+        /* It kept us waiting for its whole time, or until there was something: then ask on. What was not asked to wait may
+         * do so: the next request will show. */
+        int64_t took_ms = clock_monotonic_ms() - begun_ms;
+        bool held_up = took_ms >= stapler->config->wait_s * 500;
+        crl->hasty = attempt->held && took_ms < HASTY_MS ? crl->hasty + 1 : 0;
+        attempt->pause_s = crl->hasty < HASTY_MAX ? 0 : SCHEDULE_MIN_S;
+        attempt->waited = waits ? response.waited && (attempt->held || held_up)
+                                : may_wait(stapler, crl, attempt->held ? attempt->held : crl->item.held);
     }
     attempt->fresh_s = response.fresh_s;
     attempt->retry_s = response.retry_s;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,26 @@ int disk_make(const struct stapler_config *config, struct error *err)
         free(path);
     }
     return result;
+}
+
+int disk_lock(const struct stapler_config *config, struct error *err)
+{
+    char *path;
+    if (asprintf(&path, "%s/lock", config->cache.text) < 0)
+        return error_set(err, "out of memory");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        error_set(err, "%s: %s", path, strerror(errno));
+    } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        error_set(err, "%s: %s", path,
+                  errno == EWOULDBLOCK
+                      ? "another annul-stapler is at work with this cache; stop it, or give this one its own"
+                      : strerror(errno));
+        close(fd);
+        fd = -1;
+    }
+    free(path);
+    return fd;
 }
 
 bool disk_write(int fd, struct bytes octets)

@@ -4,9 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ENTRIES 1024 /* the oldest makes room */
 #define FAILED_S 10  /* a failure is not tried again for so long */
+#define FETCHES 8    /* at once, so that a stranger cannot make us many */
+#define WAITERS 64   /* at once, for what others fetch, or to fetch */
+#define WAIT_S 3     /* for which a client is kept at the most */
 
 struct entry {
     uint8_t id[CERTID_DER_MAX];
@@ -14,13 +18,16 @@ struct entry {
     struct held *held; /* NULL: it failed … */
     struct error why;  /* … for this reason */
     int64_t fresh_until;
+    bool fetching; /* somebody does, without the lock: it stays where it is */
 };
 
 struct forward {
     struct stapler *stapler;
     struct authorities authorities;
-    pthread_mutex_t lock; /* of all; one fetch at a time, so that a stranger cannot make us many */
-    struct fetch *fetch;
+    pthread_mutex_t lock; /* of what follows; never held over a fetch */
+    pthread_cond_t fetched;
+    struct fetch *idle[FETCHES];
+    size_t idle_count, waiters;
     size_t count, next;
     struct entry entries[ENTRIES];
 };
@@ -34,9 +41,13 @@ struct forward *forward_new(struct stapler *stapler, struct error *err)
         return NULL;
     }
     pthread_mutex_init(&forward->lock, NULL);
+    pthread_cond_init(&forward->fetched, NULL);
     forward->stapler = stapler;
-    forward->fetch = stapler_new_fetch(config, err);
-    if (forward->fetch && authorities_load(config, &config->mirror, NULL, &forward->authorities, err) == 0)
+    while (forward->idle_count < FETCHES &&
+           (forward->idle[forward->idle_count] = stapler_new_fetch(config, err)))
+        forward->idle_count++;
+    if (forward->idle_count == FETCHES &&
+        authorities_load(config, &config->mirror, NULL, &forward->authorities, err) == 0)
         return forward;
     forward_free(forward);
     return NULL;
@@ -49,7 +60,9 @@ void forward_free(struct forward *forward)
     for (size_t i = 0; i < forward->count; i++)
         held_release(forward->entries[i].held);
     authorities_free(&forward->authorities);
-    fetch_free(forward->fetch);
+    while (forward->idle_count)
+        fetch_free(forward->idle[--forward->idle_count]);
+    pthread_cond_destroy(&forward->fetched);
     pthread_mutex_destroy(&forward->lock);
     free(forward);
 }
@@ -78,8 +91,11 @@ static struct entry *find_entry(struct forward *forward, const struct certid *id
 
 static struct entry *make_entry(struct forward *forward, const struct certid *id)
 {
-    struct entry *entry = &forward->entries[forward->next];
-    forward->next = (forward->next + 1) % ENTRIES;
+    struct entry *entry;
+    do {
+        entry = &forward->entries[forward->next];
+        forward->next = (forward->next + 1) % ENTRIES;
+    } while (entry->fetching);
     forward->count += forward->count < ENTRIES;
     held_release(entry->held);
     *entry = (struct entry){.len = id->whole.len};
@@ -87,24 +103,65 @@ static struct entry *make_entry(struct forward *forward, const struct certid *id
     return entry;
 }
 
-/* A failure leaves what was there, which is given out to its end. */
+/* A failure leaves what was there, which is given out to its end; so does what is older. */
+static void take(struct entry *entry, struct attempt *attempt)
+{
+    int64_t now = clock_now();
+    entry->fresh_until = now + FAILED_S;
+    entry->why = attempt->err;
+    if (attempt->held && entry->held && held_is_behind(attempt->held, entry->held))
+        held_release(attempt->held);
+    else if (attempt->held) {
+        held_release(entry->held);
+        entry->held = attempt->held;
+        entry->fresh_until =
+            attempt->fresh_s >= 0
+                ? now + (attempt->fresh_s > SCHEDULE_MIN_S ? attempt->fresh_s : SCHEDULE_MIN_S)
+                : schedule_refresh(entry->held->window, now, -1, 0, stapler_random());
+    }
+}
+
+/* With the lock, which it lets go of meanwhile. */
 static void refresh(struct forward *forward, struct entry *entry, const struct certificate *ca,
                     const struct certid *id)
 {
     struct ocsp_question question = {ca, id->serial, id->hash};
     struct ask ask = {forward->stapler->config->upstream.text, &question, NULL};
     struct attempt attempt;
-    int64_t now = clock_now();
-    ocsp_ask(forward->stapler, forward->fetch, &ask, NULL, &attempt);
-    entry->fresh_until = now + FAILED_S;
-    entry->why = attempt.err;
-    if (!attempt.held)
-        return;
-    held_release(entry->held);
-    entry->held = attempt.held;
-    entry->fresh_until = attempt.fresh_s >= 0
-                             ? now + (attempt.fresh_s > SCHEDULE_MIN_S ? attempt.fresh_s : SCHEDULE_MIN_S)
-                             : schedule_refresh(attempt.held->window, now, -1, 0, stapler_random());
+    struct fetch *fetch = forward->idle[--forward->idle_count];
+    entry->fetching = true;
+    pthread_mutex_unlock(&forward->lock);
+    ocsp_ask(forward->stapler, fetch, &ask, NULL, &attempt);
+    pthread_mutex_lock(&forward->lock);
+    take(entry, &attempt);
+    entry->fetching = false;
+    forward->idle[forward->idle_count++] = fetch;
+    pthread_cond_broadcast(&forward->fetched);
+}
+
+/* With the lock: the entry, as young as it can be had in time; NULL where there is none yet. */
+static struct entry *look_up(struct forward *forward, const struct certificate *ca, const struct certid *id)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += WAIT_S;
+    for (;;) {
+        struct entry *entry = find_entry(forward, id);
+        if (entry && !entry->fetching && entry->fresh_until > clock_now())
+            return entry;
+        if (!(entry && entry->fetching) && forward->idle_count) {
+            entry = entry ? entry : make_entry(forward, id);
+            refresh(forward, entry, ca, id);
+            return entry;
+        }
+        bool late = forward->waiters >= WAITERS;
+        forward->waiters++;
+        late =
+            late || pthread_cond_clockwait(&forward->fetched, &forward->lock, CLOCK_MONOTONIC, &until) != 0;
+        forward->waiters--;
+        if (late)
+            return find_entry(forward, id);
+    }
 }
 
 struct held *forward_ask(struct forward *forward, const struct certid *id, struct error *err)
@@ -116,15 +173,13 @@ struct held *forward_ask(struct forward *forward, const struct certid *id, struc
         return NULL;
     }
     pthread_mutex_lock(&forward->lock);
-    struct entry *entry = find_entry(forward, id);
-    if (!entry)
-        entry = make_entry(forward, id);
-    if (entry->fresh_until <= clock_now())
-        refresh(forward, entry, ca, id);
+    const struct entry *entry = look_up(forward, ca, id);
     struct held *held =
-        entry->held && entry->held->window.end_at > clock_now() ? held_hold(entry->held) : NULL;
-    if (!held)
+        entry && entry->held && entry->held->window.end_at > clock_now() ? held_hold(entry->held) : NULL;
+    if (!held && entry && entry->why.text[0])
         *err = entry->why;
+    else if (!held)
+        error_set(err, "upstream is slow; ask again");
     pthread_mutex_unlock(&forward->lock);
     return held;
 }

@@ -10,8 +10,8 @@ struct forward;
 struct forward *forward_new(struct stapler *stapler, struct error *err);
 void forward_free(struct forward *forward); /* NULL-safe */
 
-/* The answer, held, or NULL with the reason. May take as long as a fetch. Any thread; of those that ask the same at once,
- * one fetches. */
+/* The answer, held, or NULL with the reason. Any thread. Of those that ask the same at once, one fetches,
+ * and takes as long as that; the others wait a few seconds at the most, or get what was there before. */
 struct held *forward_ask(struct forward *forward, const struct certid *id, struct error *err);
 
 #endif

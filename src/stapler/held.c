@@ -1,10 +1,8 @@
 #include "stapler.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct held *held_new(void)
 {
@@ -33,16 +31,20 @@ void held_release(struct held *held)
     free(held);
 }
 
-/* The file may be replaced by rename, never changed: so the octets stay those that were verified. */
-bool held_map(struct held *held, const char *path)
+bool held_is_behind(const struct held *held, const struct held *present)
+{
+    return held->window.begin_at < present->window.begin_at ||
+           (held->window.begin_at == present->window.begin_at &&
+            present->verdict.status == OCSP_CERT_REVOKED && held->verdict.status != OCSP_CERT_REVOKED);
+}
+
+/* What was verified is `fd`, whatever has its name by now. The file may be replaced by rename, never changed: so the octets stay those that were verified. */
+bool held_map(struct held *held, int fd)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     void *map = MAP_FAILED;
-    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0)
+    if (fstat(fd, &status) == 0 && status.st_size > 0)
         map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    if (fd >= 0)
-        close(fd);
     if (map == MAP_FAILED)
         return false;
     held->map = map;

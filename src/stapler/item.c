@@ -19,7 +19,8 @@ static void say_failure(struct item *item, const struct attempt *attempt, int64_
     bool has = item->held && item->held->window.end_at > now;
     bool near = has && item->held->window.end_at - now <
                            (item->held->window.end_at - item->held->window.begin_at) / 4;
-    enum log_level level = item->grave || near || !has ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+    bool loud = item->grave || near || !has || !attempt->temporary; /* it may not pass by itself */
+    enum log_level level = loud ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
     if (!has) {
         log_write(level, "stapler", "%s: %s; there is nothing to give out%s", item->name, attempt->err.text,
                   item->grave ? ", and the certificate says Must-Staple" : "");
@@ -80,6 +81,11 @@ void item_done(struct stapler *stapler, struct item *item, struct attempt *attem
     int64_t now = clock_now();
     stapler_lock(stapler);
     bool first = !item->tried;
+    if (attempt->unchanged && item->held->window.end_at <= now) {
+        attempt->unchanged = false;
+        attempt->temporary = true;
+        error_set(&attempt->err, "%s has nothing newer than what has ended", attempt->source);
+    }
     item->tried = true;
     if (attempt->held || attempt->unchanged) {
         if (attempt->held) {
@@ -91,14 +97,16 @@ void item_done(struct stapler *stapler, struct item *item, struct attempt *attem
         item->failures = 0;
         snprintf(item->source, sizeof item->source, "%s", attempt->source);
         say_success(item, attempt);
-        item->job.due_at = attempt->waited ? AT_ONCE
+        item->job.due_at = attempt->waited ? (attempt->pause_s ? now + attempt->pause_s : AT_ONCE)
                                            : schedule_refresh(item_window(item), now, attempt->fresh_s,
                                                               item->section->interval_s, stapler_random());
     } else {
         item->failures++;
         item->temporary = attempt->temporary;
         say_failure(item, attempt, now);
-        item->job.due_at = schedule_retry(now, item->failures, attempt->retry_s, stapler_random());
+        item->job.due_at = schedule_retry(now, item->failures, attempt->retry_s,
+                                          item->held ? item_window(item).end_at : NEVER,
+                                          item->section->interval_s, stapler_random());
     }
     if (attempt->held || first)
         wake_outlets(stapler, item);
@@ -111,7 +119,7 @@ static void look_ahead(struct item *item, int64_t now)
 {
     char until[TIME_TEXT];
     const struct window window = item->held->window;
-    if (item->near || !item->failures || window.end_at - now > (window.end_at - window.begin_at) / 8)
+    if (item->near || !item->failures || !schedule_is_aging(window, now))
         return;
     item->near = true;
     time_to_text(window.end_at, until);

@@ -242,9 +242,36 @@ static bool is_whole_wanted(const struct outlet *outlet)
     return outlet->target.kind != DELIVER_HASH_DIR && outlet->target.kind != DELIVER_HASH_DIR_LIVE;
 }
 
-/* Holds the CRLs of the section. Returns how many; `missing` is one that is not there, or NULL. */
+/* Several URLs may give one CRL: the newest of each CA, scope and point is the one. A consumer that got both might obey
+ * the older. */
+static bool is_same_list(const struct held *a, const struct held *b)
+{
+    return crl_same_ca(a, b) && a->facts.head.scope == b->facts.head.scope &&
+           bytes_equal(a->facts.head.point, b->facts.head.point);
+}
+
+static bool is_newer(const struct held *a, const struct held *b)
+{
+    int order = crl_number_compare(&a->facts.number, &b->facts.number);
+    return order > 0 || (order == 0 && a->window.begin_at > b->window.begin_at);
+}
+
+static size_t add_newest(struct held **held, size_t count, struct held *one)
+{
+    size_t i = 0;
+    while (i < count && !is_same_list(held[i], one))
+        i++;
+    if (i < count && !is_newer(one, held[i]))
+        return count;
+    if (i < count)
+        held_release(held[i]);
+    held[i] = held_hold(one);
+    return i < count ? count : count + 1;
+}
+
+/* Holds the CRLs of the section, and names the URLs that have none yet. Returns how many are held. */
 static size_t hold_crls(struct stapler *stapler, const struct outlet *outlet, struct held **held,
-                        const char **missing)
+                        struct list *missing)
 {
     size_t count = 0;
     stapler_lock(stapler);
@@ -253,12 +280,54 @@ static size_t hold_crls(struct stapler *stapler, const struct outlet *outlet, st
         if (crl->item.section != outlet->section)
             continue;
         if (crl->item.held)
-            held[count++] = held_hold(crl->item.held);
+            count = add_newest(held, count, crl->item.held);
         else
-            *missing = crl->item.name;
+            list_add(missing, crl->item.name);
     }
     stapler_unlock(stapler);
     return count;
+}
+
+static bool is_of(const struct held *held, const struct certificate *ca)
+{
+    return bytes_equal(held->facts.head.issuer, (struct bytes){ca->subject.at, ca->subject.len}) &&
+           bytes_equal((struct bytes){held->issuer.key_bits.at, held->issuer.key_bits.len},
+                       (struct bytes){ca->key_bits.at, ca->key_bits.len});
+}
+
+static bool has_point(struct held *const *held, size_t count, const char *url)
+{
+    for (size_t i = 0; i < count; i++)
+        if (bytes_equal(held[i]->facts.head.point, (struct bytes){(const uint8_t *)url, strlen(url)}))
+            return true;
+    return false;
+}
+
+static bool has_all(struct stapler *stapler, const struct outlet *outlet, struct held *const *held,
+                    size_t count)
+{
+    struct authorities authorities = {0};
+    struct error err;
+    bool all = authorities_load(stapler->config, outlet->section, NULL, &authorities, &err) == 0;
+    for (size_t i = 0; all && i < authorities.count; i++) {
+        all = false;
+        for (size_t j = 0; j < count && !all; j++)
+            all = is_of(held[j], &authorities.list[i]) && held[j]->facts.head.scope == CRL_ALL &&
+                  held[j]->facts.head.point.len == 0;
+    }
+    authorities_free(&authorities);
+    return all;
+}
+
+/* A URL that has not answered yet, and that nothing makes up for: neither a CRL that says it is of that point, nor, for
+ * every CA that the section has, one of all its certificates. Or NULL. */
+static const char *find_missing(struct stapler *stapler, const struct outlet *outlet, struct held **held,
+                                size_t count, const struct list *missing)
+{
+    for (size_t i = 0; i < missing->count; i++)
+        if (!has_point(held, count, missing->at[i]))
+            return has_all(stapler, outlet, held, count) ? NULL : missing->at[i];
+    return NULL;
 }
 
 static enum deliver_outcome give_held(const struct outlet *outlet, const struct delivery *delivery,
@@ -280,12 +349,15 @@ static enum deliver_outcome give_held(const struct outlet *outlet, const struct 
 static enum deliver_outcome give_crls(struct stapler *stapler, struct outlet *outlet,
                                       const struct delivery *delivery, bool *delivered, struct error *err)
 {
+    struct list urls = {0};
     const char *missing = NULL;
     struct held **held = calloc(stapler->crls.count, sizeof *held);
     if (!held)
         return (enum deliver_outcome)error_set(err, "out of memory");
-    size_t count = hold_crls(stapler, outlet, held, &missing);
-    bool give = count > 0 && !(missing && is_whole_wanted(outlet));
+    size_t count = hold_crls(stapler, outlet, held, &urls);
+    if (count > 0 && is_whole_wanted(outlet))
+        missing = find_missing(stapler, outlet, held, count, &urls);
+    bool give = count > 0 && !missing;
     if (!give && count > 0 && !outlet->waiting)
         log_warn("stapler", "crl %s: %s waits for %s", outlet->section->name.text, outlet->path, missing);
     outlet->waiting = !give && count > 0;
@@ -293,6 +365,7 @@ static enum deliver_outcome give_crls(struct stapler *stapler, struct outlet *ou
     *delivered = give && outcome != DELIVER_FAILED;
     for (size_t i = 0; i < count; i++)
         held_release(held[i]);
+    free(urls.at);
     free(held);
     return outcome;
 }

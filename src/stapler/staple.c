@@ -232,8 +232,7 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
 static bool is_older(const struct staple *staple, const struct held *held)
 {
     const struct held *present = staple->item.held;
-    return present && strcmp(present->certificate_id, staple->id) == 0 &&
-           held->window.begin_at < present->window.begin_at;
+    return present && strcmp(present->certificate_id, staple->id) == 0 && held_is_behind(held, present);
 }
 
 static void keep(struct stapler *stapler, struct staple *staple, struct held *held)
@@ -252,7 +251,9 @@ static void ask_all(struct stapler *stapler, struct staple *staple, const struct
     const char *end = (const char *)staple->urls.at + staple->urls.len;
     bool temporary = false;
     for (char *url = (char *)staple->urls.at; url < end; url += strlen(url) + 1) {
-        bool has = staple->item.held && strcmp(staple->item.held->certificate_id, staple->id) == 0;
+        const struct held *held = staple->item.held;
+        bool has = held && strcmp(held->certificate_id, staple->id) == 0 &&
+                   !schedule_is_aging(held->window, clock_now());
         struct ask ask = {url, question, has && url == staple->etag_url ? staple->etag : ""};
         ocsp_ask(stapler, fetch, &ask, staple->etag, attempt);
         if (attempt->held && is_older(staple, attempt->held)) {

@@ -307,11 +307,14 @@ static enum stapler_exit run(struct stapler *stapler, const sigset_t *stop, stru
     struct mirror *mirror = NULL;
     size_t count = 0;
     enum stapler_exit result = STAPLER_FAILED;
-    int signals = signalfd(-1, stop, SFD_CLOEXEC);
-    if (!threads || signals < 0)
+    int signals = signalfd(-1, stop, SFD_CLOEXEC), lock = -1;
+    bool made = disk_make(stapler->config, err) == 0;
+    if (made && (lock = disk_lock(stapler->config, err)) < 0)
+        result = STAPLER_TEMPORARY;
+    else if (!threads || signals < 0)
         error_set(err, "out of memory or descriptors");
-    else if (disk_make(stapler->config, err) == 0 && watch_start(stapler, err) == 0 &&
-             make_items(stapler, err) == 0 && (stapler->once || mirror_start(stapler, &mirror, err) == 0)) {
+    else if (made && watch_start(stapler, err) == 0 && make_items(stapler, err) == 0 &&
+             (stapler->once || mirror_start(stapler, &mirror, err) == 0)) {
         count = start_workers(stapler, threads);
         log_info("stapler", "version " ANNUL_VERSION ": %zu certificates, %zu CRLs", stapler->staples.count,
                  stapler->crls.count);
@@ -335,6 +338,8 @@ static enum stapler_exit run(struct stapler *stapler, const sigset_t *stop, stru
     watch_stop(stapler);
     if (signals >= 0)
         close(signals);
+    if (lock >= 0)
+        close(lock);
     free(threads);
     return result;
 }

@@ -55,7 +55,9 @@ struct held {
 struct held *held_new(void);               /* held once; NULL when out of memory */
 struct held *held_hold(struct held *held); /* NULL-safe */
 void held_release(struct held *held);      /* NULL-safe */
-bool held_map(struct held *held, const char *path);
+/* Of responses: it is older, or of the same second and takes a revocation back. */
+bool held_is_behind(const struct held *held, const struct held *present);
+bool held_map(struct held *held, int fd);
 
 /* --- files of our own (disk.c) ------------------------------------------------------------------------ */
 
@@ -63,6 +65,8 @@ bool held_map(struct held *held, const char *path);
 char *disk_path(const struct stapler_config *config, const char *kind, const char *id, const char *ending);
 void disk_id(struct bytes octets, char id[ID_TEXT]);
 int disk_make(const struct stapler_config *config, struct error *err); /* the folders */
+/* One process has the cache, until the descriptor is closed: names in it are then of one writer. -1: another has it. */
+int disk_lock(const struct stapler_config *config, struct error *err);
 /* Whole or not at all. */
 int disk_put(const char *path, struct bytes content, struct error *err);
 /* The second half of it: what was written to `fd` as `temporary` is made durable and becomes `path`. */
@@ -91,7 +95,8 @@ struct attempt {
     struct held *held; /* what is new, ours from then on; NULL: nothing */
     bool unchanged;    /* what we have is the newest */
     bool temporary;    /* else a person has to see to it */
-    bool waited;       /* ask again at once: the server keeps us waiting */
+    bool waited;       /* ask again, after `pause_s`: the server keeps us waiting */
+    int64_t pause_s;
     int64_t fresh_s, retry_s;
     char source[256];
     struct error err;
@@ -143,11 +148,13 @@ struct crl {
     char id[ID_TEXT];    /* of the URL */
     struct fetch *fetch; /* its own: it may be kept waiting */
     char etag[FETCH_ETAG_MAX];
+    unsigned hasty;      /* how many new ones in a row came at once */
     int64_t modified_at; /* Last-Modified, where there is no ETag; or TIME_NONE */
 };
 
 struct crl *crl_new(struct stapler *stapler, const struct section *section, const char *url);
 void crl_free(struct crl *crl);
+bool crl_same_ca(const struct held *a, const struct held *b); /* by name and key */
 job_run crl_work;
 
 /* --- CA certificates (authorities.c) ------------------------------------------------------------------- */

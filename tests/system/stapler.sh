@@ -40,6 +40,8 @@ check "status in JSON" jq -e '.items | length == 4' <(stapler status --json)
 
 # --- the daemon: waits, refreshes, is told
 start_stapler
+expect "a second one is told that the cache is taken" "another annul-stapler" stapler --once
+check "for the time being" test "$(stapler --once >"$dir/second.log" 2>&1; echo $?)" = 75
 # --- annuld holds the request for the CRL until there is a new one
 delivered_lists() { openssl crl -in "$dir/live/clients.pem" -noout -text | grep -q "$(serial_of "$1")"; }
 refuse "client-1 is not on the CRL" delivered_lists client-1

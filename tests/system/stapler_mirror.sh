@@ -136,6 +136,26 @@ check "upstream is gone: the same as before" test "$(ask_post "$dir/request3.der
 check "octet for octet" cmp "$dir/body" "$dir/first"
 openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-1.crt" -no_nonce -reqout "$dir/request5.der" >/dev/null 2>&1
 check "another one: 503" test "$(ask_post "$dir/request5.der")" = 503
+
+# --- an upstream that accepts and says nothing keeps nobody else
+python3 - "${public##*:}" >"$dir/hangs" <<'PY' &
+import socket, sys, time
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as s:
+    print("ready", flush=True)
+    connection = s.accept()
+    print("asked", flush=True)
+    time.sleep(60)
+PY
+hanging=$!
+check "an upstream that hangs" until_true 10 grep -q ready "$dir/hangs"
+move_clock 20 # failures are not tried again at once
+ask_post "$dir/request5.der" >"$dir/hung" &
+check "is asked" until_true 10 grep -q asked "$dir/hangs"
+check "what is had is there" test "$(ask_post "$dir/request3.der")" = 200
+began=$SECONDS
+check "the same question: 503" test "$(ask_post "$dir/request5.der")" = 503
+check "within seconds" test $((SECONDS - began)) -le 8
+kill $hanging
 expect "metrics" 'annul_stapler_failures{kind="staple",section="server"' curl -s "http://$mirror/metrics"
 also "the end" "annul_stapler_end_timestamp_seconds{"
 

@@ -64,10 +64,10 @@ def save(name, octets):
     os.rename(f"{folder}/{name}.new", f"{folder}/{name}")
 
 
-def crl(name, number, this=-day / 24, end=30 * day, by=None, pem=False, serials=()):
-    builder = (x509.CertificateRevocationListBuilder().issuer_name(ca.subject).last_update(now + this)
+def crl(name, number, this=-day / 24, end=30 * day, by=None, pem=False, serials=(), issuer=ca):
+    builder = (x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(now + this)
                .next_update(now + end).add_extension(x509.CRLNumber(number), False)
-               .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key()), False))
+               .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), False))
     for serial in serials:
         builder = builder.add_revoked_certificate(
             x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - day).build())
@@ -79,6 +79,7 @@ def make():
     good = response("good")
     response("better", this=-day / 48)
     response("best", this=-day / 60)
+    response("unrevoked", this=-day / 40)
     response("revoked", this=-day / 40, status=ocsp.OCSPCertStatus.REVOKED)
     save("wrong-signature", good[:-1] + bytes([good[-1] ^ 1]))
     response("no-eku", by=delegate(ExtendedKeyUsageOID.SERVER_AUTH))
@@ -99,6 +100,7 @@ def make():
     crl("crl-expired", 9, this=-day / 100, end=-day / 200)
     crl("crl-future", 9, this=20 * day)
     crl("crl-forged", 9, this=-day / 90, by=ec.generate_private_key(ec.SECP256R1()))
+    crl("crl-other", 3, this=-day / 100, end=90 * day, by=key("issuing-client"), issuer=certificate("issuing-client"))
 
 
 def mode_of(name):
@@ -184,7 +186,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         try:
-            self.answer("crl-mode" if self.path == "/crl" else "mode")
+            if self.command == "GET" and os.path.exists(f"{folder}/no-get"):
+                self.send_error(500)
+                return
+            self.answer({"/crl": "crl-mode", "/crl2": "crl2-mode"}.get(self.path, "mode"))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 

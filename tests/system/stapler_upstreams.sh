@@ -24,7 +24,7 @@ fetch { timeout = "3s"  wait = "20s"  crl_mb = 1 }
 staple "server" {
     certificate = {"$pki/server.crt"}
     responder = {"http://127.0.0.1:$port/ocsp"}
-    interval = "60s"
+    interval = "1h"
     deliver { path = "$dir/live/server.der" }
 }
 CONF
@@ -97,7 +97,7 @@ set_mode mode 503
 later 3700
 asked_503() { item error | grep -q "HTTP 503"; }
 check "503" until_true 10 asked_503
-check "Retry-After is obeyed: $(delay)" test "$(delay)" -gt 6900
+check "Retry-After is obeyed, within the interval: $(delay)" test "$(delay)" -gt 3500 -a "$(delay)" -le 3600
 set_mode mode revoked
 later 7100
 check "revoked takes the place of good" until_true 10 cmp "$up/revoked" "$dir/live/server.der"
@@ -106,6 +106,11 @@ set_mode mode good
 later 3700
 check "an older good does not mask it" until_true 10 grep -q "older response" "$dir/stapler.log"
 check "it stays" cmp "$up/revoked" "$dir/live/server.der"
+set_mode mode unrevoked
+later 3700
+asked_again() { [ "$(item failures)" -ge 2 ]; }
+check "nor does one of the same second" until_true 10 asked_again
+check "it stays, too" cmp "$up/revoked" "$dir/live/server.der"
 stop_stapler
 
 # --- exit codes of --once
@@ -117,6 +122,9 @@ once_is() { # STATUS MODE
     [ $? = "$1" ]
 }
 check "once: 0" once_is 0 good
+touch "$up/no-get"
+check "once: 0 where GET is answered by 500, and POST" once_is 0 good
+rm "$up/no-get"
 check "once: 75 for what may pass" once_is 75 try-later
 check "once: 1 for what needs a person" once_is 1 wrong-signature
 
@@ -179,8 +187,11 @@ bad_crl() { # MODE TEXT
     local before
     before=$(sha256sum <"$dir/live/servers.pem")
     set_mode crl-mode "$1"
-    later 3700
-    check "$1: said" until_true 10 grep -qF -- "$2" "$dir/stapler.log"
+    said() { # a try that was under way may have put off the next
+        later 100
+        grep -qF -- "$1" "$dir/stapler.log"
+    }
+    check "$1: said" until_true 10 said "$2"
     check "$1: the old one stays" test "$(sha256sum <"$dir/live/servers.pem")" = "$before"
 }
 set_mode crl-mode crl-6
@@ -192,6 +203,7 @@ bad_crl crl-7-again "other octets"
 bad_crl crl-expired "nextUpdate"
 bad_crl crl-future "thisUpdate"
 bad_crl crl-forged "signature"
+bad_crl crl-other "ANOTHER CA"
 bad_crl html "not"
 bad_crl huge "larger than 1048576 octets"
 bad_crl short "no answer from"
@@ -208,7 +220,43 @@ stop_stapler
 start_stapler
 conditional() { head -n 1 "$up/asked" | grep -q '"crl-7"'; }
 check "a restart asks for what is newer than what it has" until_true 5 conditional
+set_mode crl-mode crl-other
+later 2700000
+check "when the old one has ended, another CA's is a new beginning" until_true 10 has_crl 3
 stop_stapler
+
+# --- several URLs of one CRL
+move_clock 0
+rm -rf "$dir/cache" "$dir/live/"*
+mkdir "$dir/live/hash"
+set_mode crl-mode crl-6
+set_mode crl2-mode crl-5
+two_urls() { # URL
+    write_stapler_config <<CONF
+crl "servers" {
+    url = {"http://127.0.0.1:$port/crl", "http://127.0.0.1:$port/$1"}
+    deliver { path = "$dir/live/servers.pem" }
+    deliver { kind = "hash-dir"  path = "$dir/live/hash" }
+}
+CONF
+    sed -i "s,^authorities.*,authorities = {\"$pki/issuing-server.crt\"}," "$dir/annul-stapler.conf"
+}
+two_urls crl2
+check "two URLs of one CA" stapler --once
+check "the newer one is delivered" has_crl 6
+check "alone" test "$(grep -c BEGIN "$dir/live/servers.pem")" = 1
+check "in a hash folder as well" test "$(find "$dir/live/hash" -name '*.r*' | wc -l)" = 1
+two_urls nowhere
+set_mode mode 503
+set_mode crl-mode crl-7
+stapler --once
+check "one URL that does not answer keeps nobody waiting for the other" has_crl 7
+write_stapler_config <<CONF
+crl "servers" {
+    url = {"http://127.0.0.1:$port/crl"}
+    deliver { path = "$dir/live/servers.pem" }
+}
+CONF
 kill $upstream
 start_stapler
 check "offline, after a restart, the file is there" until_true 10 has_crl 7

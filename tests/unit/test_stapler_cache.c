@@ -262,6 +262,37 @@ static void a_new_one_comes_before_a_consumer_lets_go(void **state)
     assert_int_equal(item_window(&item).end_at, 1700);
 }
 
+static void nothing_newer_than_what_has_ended_is_a_failure(void **state)
+{
+    (void)state;
+    int64_t now = clock_now();
+    struct held held = {.window = {now - 1000, now + 500}};
+    struct item item = {.section = &section, .held = &held, .name = URL};
+    item_done(&stapler, &item, &(struct attempt){.unchanged = true, .fresh_s = -1, .retry_s = -1});
+    assert_int_equal(item.failures, 0);
+    assert_true(item.job.due_at >= now + 200);
+    held.window.end_at = now - 10;
+    item_done(&stapler, &item, &(struct attempt){.unchanged = true, .fresh_s = -1, .retry_s = 80000});
+    assert_int_equal(item.failures, 1);
+    assert_says(item.failure, "nothing newer");
+    assert_true(item.job.due_at <= now + 400);
+}
+
+/* One cache, one process; here two descriptors do as well. */
+static void a_cache_is_of_one(void **state)
+{
+    (void)state;
+    struct error err;
+    int lock = disk_lock(&config, &err);
+    assert_true(lock >= 0);
+    assert_int_equal(disk_lock(&config, &err), -1);
+    assert_says(err, "another annul-stapler");
+    close(lock);
+    lock = disk_lock(&config, &err);
+    assert_true(lock >= 0);
+    close(lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +301,8 @@ int main(void)
         cmocka_unit_test(validators_are_kept_with_their_crl),
         cmocka_unit_test(two_sections_share_no_file),
         cmocka_unit_test(a_new_one_comes_before_a_consumer_lets_go),
+        cmocka_unit_test(nothing_newer_than_what_has_ended_is_a_failure),
+        cmocka_unit_test(a_cache_is_of_one),
         cmocka_unit_test(full_disk_leaves_the_old_file),
         cmocka_unit_test(two_threads_write_one_file),
     };
