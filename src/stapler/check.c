@@ -59,16 +59,14 @@ static int check_place(struct checking *checking, const struct place *place, con
 static void check_certificate(void *arg, const char *path)
 {
     struct checking *checking = arg;
-    struct certificate certificate;
     struct error why;
     if (checking->result < 0)
         return;
-    if (certificate_from_file(path, &certificate, &why) < 0) {
+    if (staple_check(checking->config, checking->section, path, &why) < 0) {
         checking->result = config_file_error(checking->config->path, checking->section->name.line,
                                              checking->err, "%s", why.text);
         return;
     }
-    certificate_free(&certificate);
     for (size_t i = 0; checking->result == 0 && i < checking->section->place_count; i++)
         checking->result = check_place(checking, &checking->section->places[i], path);
 }
@@ -82,6 +80,9 @@ static int check_staples(const struct stapler_config *config, const struct secti
         checking.result =
             config_file_error(config->path, section->sources.list[0].line, err,
                               "certificate \"%s\": there is none", section->sources.list[0].text);
+    if (checking.result == 0 && section->hook.count && section->hook_argv[0][0] != '/')
+        checking.result = config_file_error(config->path, section->hook.list[0].line, err,
+                                            "hook %s: an absolute path is wanted", section->hook_argv[0]);
     if (checking.result == 0 && section->hook.count && access(section->hook_argv[0], X_OK) < 0)
         checking.result = config_file_error(config->path, section->hook.list[0].line, err,
                                             "hook %s: cannot be executed", section->hook_argv[0]);
@@ -91,9 +92,38 @@ static int check_staples(const struct stapler_config *config, const struct secti
     return checking.result;
 }
 
+struct pointing {
+    struct buffer urls;
+    struct error why;
+    int result;
+};
+
+static void check_points(void *arg, const char *path)
+{
+    struct pointing *pointing = arg;
+    if (pointing->result == 0 && crl_urls_of(path, &pointing->urls, &pointing->why) < 0)
+        pointing->result = error_prefix(&pointing->why, "%s", path);
+}
+
+static int check_sources(const struct stapler_config *config, const struct section *section,
+                         struct error *err)
+{
+    struct pointing pointing = {.result = 0};
+    if (sources_each(section, check_points, &pointing) < 0)
+        pointing.result = error_set(&pointing.why, "the certificates cannot be listed");
+    else if (pointing.result == 0 && section->urls.count == 0 && pointing.urls.len == 0)
+        pointing.result = error_set(&pointing.why, "%s", CRL_NO_POINTS);
+    buffer_free(&pointing.urls);
+    return pointing.result < 0 ? config_file_error(config->path, section->name.line, err, "crl \"%s\": %s",
+                                                   section->name.text, pointing.why.text)
+                               : 0;
+}
+
 static int check_crls(const struct stapler_config *config, const struct section *section, struct error *err)
 {
     struct error why;
+    if (check_sources(config, section, err) < 0)
+        return -1;
     for (size_t i = 0; i < section->place_count; i++)
         if (deliver_check(&section->places[i].target, NULL, &why) < 0)
             return config_file_error(config->path, section->places[i].line, err, "deliver: %s", why.text);

@@ -124,7 +124,13 @@ static int find_urls(struct staple *staple, const struct certificate *certificat
     return 0;
 }
 
-/* 0, or -1 where nothing can or need be fetched for it. */
+static int skip(const char *why, struct error *err)
+{
+    error_set(err, "%s", why);
+    return 1;
+}
+
+/* 0; 1 where nothing need be fetched for it; -1 where that cannot be. */
 static int take_certificate(const struct stapler_config *config, struct staple *staple,
                             const struct certificate *certificate, struct error *err)
 {
@@ -132,15 +138,46 @@ static int take_certificate(const struct stapler_config *config, struct staple *
     staple->serial = certificate->serial;
     staple->must_staple = staple->item.grave = certificate_must_staple(certificate);
     if (certificate->not_after <= clock_now())
-        return error_set(err, "the certificate has expired");
+        return skip("the certificate has expired", err);
     if (find_urls(staple, certificate, err) < 0)
         return -1;
     if (!configured && certificate->not_after - certificate->not_before <= SHORT_LIFE_S &&
         !staple->must_staple)
-        return error_set(err, "the certificate is short-lived");
+        return skip("the certificate is short-lived", err);
     if (staple->urls.len == 0)
-        return error_set(err, "the certificate names no OCSP responder");
+        return skip("the certificate names no OCSP responder", err);
     return find_issuer(config, staple, certificate, err);
+}
+
+/* Nothing to fetch is no harm, unless the certificate says that there must be something. */
+static bool is_broken(const struct staple *staple, int result)
+{
+    return result < 0 || (result > 0 && staple->must_staple);
+}
+
+static int check_one(const struct stapler_config *config, struct staple *staple, struct error *err)
+{
+    struct certificate certificate = {0};
+    if (read_certificate(staple, &certificate, err) < 0)
+        return -1;
+    int result = take_certificate(config, staple, &certificate, err);
+    certificate_free(&certificate);
+    return is_broken(staple, result) ? error_prefix(err, "%s", staple->item.name) : 0;
+}
+
+int staple_check(const struct stapler_config *config, const struct section *section, const char *path,
+                 struct error *err)
+{
+    unsigned count = staple_count(section, path);
+    int result = 0;
+    for (unsigned place = 0; result == 0 && place < count; place++) {
+        struct staple *staple = staple_new(section, path, place);
+        if (!staple)
+            return error_set(err, "out of memory");
+        result = check_one(config, staple, err);
+        staple_free(staple);
+    }
+    return result;
 }
 
 /* A response that was verified in an earlier life, as far as it is still good; and when it came. */
@@ -215,8 +252,9 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     if (result == 0)
         result = take_certificate(stapler->config, staple, &certificate, &err);
     certificate_free(&certificate);
-    if (result < 0 && strcmp(err.text, staple->skipped.text) != 0)
-        log_write(staple->must_staple ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "stapler", "%s: skipped: %s%s",
+    staple->broken = is_broken(staple, result);
+    if (result != 0 && strcmp(err.text, staple->skipped.text) != 0)
+        log_write(staple->broken ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "stapler", "%s: skipped: %s%s",
                   item->name, err.text, staple->must_staple ? ", and the certificate says Must-Staple" : "");
     staple->skipped = err;
     if (result == 0) {

@@ -199,6 +199,14 @@ static void run_on(struct stapler *stapler, int signals)
 
 /* --- boot and end -------------------------------------------------------------------------------------- */
 
+static void keep_crl(struct stapler *stapler, const struct section *section, const char *name,
+                     struct crl *crl)
+{
+    if (!crl || !list_add(&stapler->crls, crl))
+        log_error("stapler", "crl %s: %s: out of memory, or more than %d CRLs", section->name.text, name,
+                  CRLS_MAX);
+}
+
 static void add_crl(struct stapler *stapler, const struct section *section, const char *url)
 {
     for (size_t i = 0; i < stapler->crls.count; i++) {
@@ -206,10 +214,16 @@ static void add_crl(struct stapler *stapler, const struct section *section, cons
         if (other->item.section == section && strcmp(other->item.name, url) == 0)
             return;
     }
-    struct crl *crl = stapler->crls.count < CRLS_MAX ? crl_new(stapler, section, url) : NULL;
-    if (!crl || !list_add(&stapler->crls, crl))
-        log_error("stapler", "crl %s: %s: out of memory, or more than %d CRLs", section->name.text, url,
-                  CRLS_MAX);
+    keep_crl(stapler, section, url, stapler->crls.count < CRLS_MAX ? crl_new(stapler, section, url) : NULL);
+}
+
+/* An item like others: so that the exit status, `status` and metrics tell of it. */
+static void add_broken(struct stapler *stapler, const struct section *section, const char *name,
+                       const char *why)
+{
+    log_error("stapler", "crl %s: %s: %s", section->name.text, name, why);
+    keep_crl(stapler, section, name,
+             stapler->crls.count < CRLS_MAX ? crl_new_broken(section, name, why) : NULL);
 }
 
 struct points {
@@ -217,35 +231,29 @@ struct points {
     const struct section *section;
 };
 
-static int add_points(void *arg, struct certificate *certificate, struct error *err)
+static void add_points_of(void *arg, const char *path)
 {
     struct points *points = arg;
     struct buffer urls = {0};
-    bool good = certificate_crl_urls(certificate, &urls);
-    for (char *url = (char *)urls.at; good && url < (char *)urls.at + urls.len; url += strlen(url) + 1)
+    struct error err;
+    if (crl_urls_of(path, &urls, &err) < 0)
+        add_broken(points->stapler, points->section, path, err.text);
+    else if (urls.len == 0)
+        log_warn("stapler", "crl %s: %s: no certificate in it names a CRL", points->section->name.text, path);
+    for (char *url = (char *)urls.at; url < (char *)urls.at + urls.len; url += strlen(url) + 1)
         add_crl(points->stapler, points->section, url);
     buffer_free(&urls);
-    return good ? 0 : error_set(err, "out of memory");
-}
-
-/* Of every certificate in the file: a chain's CRLs are those of all its CAs. */
-static void add_points_of(void *arg, const char *path)
-{
-    struct buffer text = {0};
-    struct error err;
-    if (file_read(path, 4 << 20, &text) < 0)
-        log_error("stapler", "%s: %s", path, strerror(errno));
-    else if (certificates_from_text((struct bytes){text.at, text.len}, add_points, arg, &err) < 0)
-        log_error("stapler", "%s: %s", path, err.text);
-    buffer_free(&text);
 }
 
 static int add_section(struct stapler *stapler, const struct section *section, struct error *err)
 {
     struct points points = {stapler, section};
+    size_t before = stapler->crls.count;
     for (size_t i = 0; i < section->urls.count; i++)
         add_crl(stapler, section, section->urls.list[i].text);
     sources_each(section, add_points_of, &points);
+    if (stapler->crls.count == before && section->sources.count)
+        add_broken(stapler, section, section->sources.list[0].text, CRL_NO_POINTS);
     return outlets_make(stapler, section, NULL, err);
 }
 
@@ -265,7 +273,8 @@ static enum stapler_exit judge(struct stapler *stapler)
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < lists[l]->count; i++) {
             const struct item *item = lists[l]->at[i];
-            if (item->failures && !item->temporary)
+            if ((item->failures && !item->temporary) ||
+                (item->job.is_staple && ((const struct staple *)item)->broken))
                 return STAPLER_FAILED;
             if (item->failures)
                 result = STAPLER_TEMPORARY;

@@ -118,6 +118,7 @@ struct staple {
     char etag[FETCH_ETAG_MAX];
     char *etag_url;       /* where that is from; points into urls, or NULL */
     struct error skipped; /* why nothing is fetched, or "" */
+    bool broken;          /* and a person has to see to that */
 };
 
 struct staple *staple_new(const struct section *section, const char *path, unsigned place);
@@ -126,6 +127,9 @@ unsigned staple_count(const struct section *section, const char *path);
 /* Reads the certificate's file. True where another certificate is there than before, whose response is then taken from the
  * cache, or to be fetched. Not while it is at work. */
 bool staple_read(struct stapler *stapler, struct staple *staple);
+/* What staple_read will find: 0, also where nothing need be fetched; -1 where a person has to see to it. */
+int staple_check(const struct stapler_config *config, const struct section *section, const char *path,
+                 struct error *err);
 void staple_free(struct staple *staple);
 job_run staple_work;
 
@@ -147,6 +151,11 @@ struct crl {
 };
 
 struct crl *crl_new(struct stapler *stapler, const struct section *section, const char *url);
+/* The URLs of CRLs in a file, a NUL behind each. Of every certificate in it: a chain's CRLs are those of all its CAs. */
+int crl_urls_of(const char *path, struct buffer *urls, struct error *err);
+#define CRL_NO_POINTS "no certificate names a CRL; add url = {…}"
+/* Stands for CRLs that cannot even be named, and is never due. */
+struct crl *crl_new_broken(const struct section *section, const char *name, const char *why);
 void crl_free(struct crl *crl);
 job_run crl_work;
 

@@ -76,6 +76,7 @@ static json_t *staple_json(struct stapler *stapler, const struct staple *staple,
     json_t *json = item_json(&staple->item, "staple", now);
     json_object_set_new(json, "must_staple", json_boolean(staple->must_staple));
     json_object_set_new(json, "skipped", text_json(staple->skipped.text));
+    json_object_set_new(json, "broken", json_boolean(staple->broken));
     json_object_set_new(json, "consumers", outlets_json(stapler, staple->item.section, staple));
     return json;
 }
@@ -202,9 +203,10 @@ static void print_item(FILE *out, const json_t *item, int64_t now)
     int64_t ends_at;
     const json_t *consumers = json_object_get(item, "consumers");
     const char *skipped = string_of(item, "skipped");
+    bool broken = json_is_true(json_object_get(item, "broken"));
     bool has_end = time_from_text(string_of(item, "ends_at"), &ends_at);
     fprintf(out, "%s %s: ", string_of(item, "kind"), string_of(item, "name"));
-    fprintf(out, "%s", *skipped ? "skipped" : string_of(item, "state"));
+    fprintf(out, "%s", broken ? "broken" : *skipped ? "skipped" : string_of(item, "state"));
     if (has_end) {
         fprintf(out, ", left ");
         print_left(out, ends_at - now);
@@ -227,7 +229,7 @@ static enum stapler_exit judge_item(const json_t *item, int64_t now)
     int64_t ends_at;
     const json_t *consumers = json_object_get(item, "consumers");
     if (*string_of(item, "skipped"))
-        return json_is_true(json_object_get(item, "must_staple")) ? STAPLER_FAILED : STAPLER_GOOD;
+        return json_is_true(json_object_get(item, "broken")) ? STAPLER_FAILED : STAPLER_GOOD;
     if (!time_from_text(string_of(item, "ends_at"), &ends_at) || ends_at <= now)
         return STAPLER_FAILED;
     for (size_t i = 0; i < json_array_size(consumers); i++)
