@@ -12,7 +12,7 @@ static int check_authorities(const struct stapler_config *config, const struct s
 {
     struct authorities authorities = {0};
     struct error why;
-    int result = authorities_load(config, section, NULL, &authorities, &why);
+    int result = authorities_load(config, section, &authorities, &why);
     if (result < 0)
         result = config_file_error(
             config->path, section->issuers.count ? section->issuers.list[0].line : section->name.line, err,
@@ -28,6 +28,7 @@ static int check_authorities(const struct stapler_config *config, const struct s
 struct checking {
     const struct stapler_config *config;
     const struct section *section;
+    struct finder finder;
     struct list paths; /* that places of this section have: malloc'ed */
     struct error *err;
     int result;
@@ -62,7 +63,7 @@ static void check_certificate(void *arg, const char *path)
     struct error why;
     if (checking->result < 0)
         return;
-    if (staple_check(checking->config, checking->section, path, &why) < 0) {
+    if (staple_check(checking->config, &checking->finder, checking->section, path, &why) < 0) {
         checking->result = config_file_error(checking->config->path, checking->section->name.line,
                                              checking->err, "%s", why.text);
         return;
@@ -74,7 +75,7 @@ static void check_certificate(void *arg, const char *path)
 static int check_staples(const struct stapler_config *config, const struct section *section,
                          struct error *err)
 {
-    struct checking checking = {config, section, {0}, err, 0};
+    struct checking checking = {.config = config, .section = section, .err = err};
     long count = sources_each(section, check_certificate, &checking);
     if (checking.result == 0 && count == 0)
         checking.result =
@@ -89,6 +90,7 @@ static int check_staples(const struct stapler_config *config, const struct secti
     for (size_t i = 0; i < checking.paths.count; i++)
         free(checking.paths.at[i]);
     free(checking.paths.at);
+    finder_free(&checking.finder);
     return checking.result;
 }
 

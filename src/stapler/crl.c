@@ -82,7 +82,7 @@ static int verify(struct stapler *stapler, const struct crl *crl, int from, int 
 {
     struct authorities authorities = {0};
     struct error why;
-    int result = authorities_load(stapler->config, crl->item.section, NULL, &authorities, err);
+    int result = authorities_load(stapler->config, crl->item.section, &authorities, err);
     if (result == 0)
         result = error_set(err, "no CA certificates; add issuer = {…}");
     bool named = false;

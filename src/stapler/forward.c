@@ -36,7 +36,7 @@ struct forward *forward_new(struct stapler *stapler, struct error *err)
     pthread_mutex_init(&forward->lock, NULL);
     forward->stapler = stapler;
     forward->fetch = stapler_new_fetch(config, err);
-    if (forward->fetch && authorities_load(config, &config->mirror, NULL, &forward->authorities, err) == 0)
+    if (forward->fetch && authorities_load(config, &config->mirror, &forward->authorities, err) == 0)
         return forward;
     forward_free(forward);
     return NULL;

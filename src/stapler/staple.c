@@ -92,25 +92,22 @@ static int read_certificate(const struct staple *staple, struct certificate *cer
     return one.count > one.place ? 0 : error_set(err, "%s: is not there any more", staple->item.name);
 }
 
-static int find_issuer(const struct stapler_config *config, struct staple *staple,
+static int find_issuer(const struct stapler_config *config, struct finder *finder, struct staple *staple,
                        const struct certificate *certificate, struct error *err)
 {
-    struct authorities authorities = {0};
-    int result = authorities_load(config, staple->item.section, staple->path, &authorities, err);
-    for (size_t i = 0; result == 0 && i < authorities.count && staple->issuer.len == 0; i++) {
-        const struct certificate *ca = &authorities.list[i];
-        if (certificate_issued_by(certificate, ca) != 1)
-            continue;
-        if (!buffer_add(&staple->issuer, ca->der.at, ca->der.len) ||
-            !certid_digest(CERTID_SHA1, (struct bytes){ca->subject.at, ca->subject.len}, staple->name_hash) ||
-            !certid_digest(CERTID_SHA1, (struct bytes){ca->key_bits.at, ca->key_bits.len}, staple->key_hash))
-            result = error_set(err, "out of memory");
-    }
-    authorities_free(&authorities);
-    if (result == 0 && staple->issuer.len == 0)
-        result = error_set(
+    const struct certificate *ca = NULL;
+    enum outcome found =
+        finder_find_issuer(finder, config, staple->item.section, staple->path, certificate, &ca, err);
+    if (found == FAILED)
+        return -1;
+    if (found == ABSENT)
+        return error_set(
             err, "its CA's certificate is neither in the file nor among those configured; add issuer = {…}");
-    return result;
+    if (!buffer_add(&staple->issuer, ca->der.at, ca->der.len) ||
+        !certid_digest(CERTID_SHA1, (struct bytes){ca->subject.at, ca->subject.len}, staple->name_hash) ||
+        !certid_digest(CERTID_SHA1, (struct bytes){ca->key_bits.at, ca->key_bits.len}, staple->key_hash))
+        return error_set(err, "out of memory");
+    return 0;
 }
 
 static int find_urls(struct staple *staple, const struct certificate *certificate, struct error *err)
@@ -131,7 +128,7 @@ static int skip(const char *why, struct error *err)
 }
 
 /* 0; 1 where nothing need be fetched for it; -1 where that cannot be. */
-static int take_certificate(const struct stapler_config *config, struct staple *staple,
+static int take_certificate(const struct stapler_config *config, struct finder *finder, struct staple *staple,
                             const struct certificate *certificate, struct error *err)
 {
     bool configured = staple->item.section->urls.count > 0;
@@ -146,7 +143,7 @@ static int take_certificate(const struct stapler_config *config, struct staple *
         return skip("the certificate is short-lived", err);
     if (staple->urls.len == 0)
         return skip("the certificate names no OCSP responder", err);
-    return find_issuer(config, staple, certificate, err);
+    return find_issuer(config, finder, staple, certificate, err);
 }
 
 /* Nothing to fetch is no harm, unless the certificate says that there must be something. */
@@ -155,18 +152,19 @@ static bool is_broken(const struct staple *staple, int result)
     return result < 0 || (result > 0 && staple->must_staple);
 }
 
-static int check_one(const struct stapler_config *config, struct staple *staple, struct error *err)
+static int check_one(const struct stapler_config *config, struct finder *finder, struct staple *staple,
+                     struct error *err)
 {
     struct certificate certificate = {0};
     if (read_certificate(staple, &certificate, err) < 0)
         return -1;
-    int result = take_certificate(config, staple, &certificate, err);
+    int result = take_certificate(config, finder, staple, &certificate, err);
     certificate_free(&certificate);
     return is_broken(staple, result) ? error_prefix(err, "%s", staple->item.name) : 0;
 }
 
-int staple_check(const struct stapler_config *config, const struct section *section, const char *path,
-                 struct error *err)
+int staple_check(const struct stapler_config *config, struct finder *finder, const struct section *section,
+                 const char *path, struct error *err)
 {
     unsigned count = staple_count(section, path);
     int result = 0;
@@ -174,7 +172,7 @@ int staple_check(const struct stapler_config *config, const struct section *sect
         struct staple *staple = staple_new(section, path, place);
         if (!staple)
             return error_set(err, "out of memory");
-        result = check_one(config, staple, err);
+        result = check_one(config, finder, staple, err);
         staple_free(staple);
     }
     return result;
@@ -250,7 +248,7 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     item->failure.text[0] = 0;
     item->job.due_at = NEVER;
     if (result == 0)
-        result = take_certificate(stapler->config, staple, &certificate, &err);
+        result = take_certificate(stapler->config, &stapler->finder, staple, &certificate, &err);
     certificate_free(&certificate);
     staple->broken = is_broken(staple, result);
     if (result != 0 && strcmp(err.text, staple->skipped.text) != 0)

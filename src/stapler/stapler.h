@@ -121,6 +121,7 @@ struct staple {
     bool broken;          /* and a person has to see to that */
 };
 
+struct finder;
 struct staple *staple_new(const struct section *section, const char *path, unsigned place);
 /* How many certificates of a file this section is about; 1 where that cannot be said. */
 unsigned staple_count(const struct section *section, const char *path);
@@ -128,8 +129,8 @@ unsigned staple_count(const struct section *section, const char *path);
  * cache, or to be fetched. Not while it is at work. */
 bool staple_read(struct stapler *stapler, struct staple *staple);
 /* What staple_read will find: 0, also where nothing need be fetched; -1 where a person has to see to it. */
-int staple_check(const struct stapler_config *config, const struct section *section, const char *path,
-                 struct error *err);
+int staple_check(const struct stapler_config *config, struct finder *finder, const struct section *section,
+                 const char *path, struct error *err);
 void staple_free(struct staple *staple);
 job_run staple_work;
 
@@ -166,10 +167,26 @@ struct authorities {
     struct certificate *list;
 };
 
-/* Those of a section, of all sections, and, where `file` is not NULL, within that. Free with authorities_free. */
-int authorities_load(const struct stapler_config *config, const struct section *section, const char *file,
+/* Those of a section and of all sections. Free with authorities_free. */
+int authorities_load(const struct stapler_config *config, const struct section *section,
                      struct authorities *authorities, struct error *err);
 void authorities_free(struct authorities *authorities);
+
+/* The same where issuers of many certificates are looked for, and a bundle of all the world's CAs is not to be read for each
+ * of them: each file is read when it is first needed, and kept until finder_free, which is the end of a rescan. Zeroed at
+ * first; one thread at a time. */
+struct finder {
+    const struct section *section; /* whose `own` are */
+    struct authorities within, own, common;
+    bool has_common;
+};
+
+/* Looks in the certificate's own file, too. The issuer lives until the next call. */
+enum outcome finder_find_issuer(struct finder *finder, const struct stapler_config *config,
+                                const struct section *section, const char *file,
+                                const struct certificate *certificate, const struct certificate **issuer,
+                                struct error *err);
+void finder_free(struct finder *finder);
 
 /* Each file that a section's `certificate` names: FILE, or those of a folder or glob. Returns how many, or -1. */
 typedef void each_file(void *arg, const char *path);
@@ -219,6 +236,7 @@ struct stapler {
     struct list staples, crls, outlets;
     struct list
         idle; /* handles of staples, each with its connection: so no more of these than fetch at once */
+    struct finder finder; /* while certificates are read */
     unsigned staples_at_work, at_work;
     bool dirty;  /* the status on disk is older */
     bool rescan; /* a certificate's file could not be looked at while its staple was at work */
