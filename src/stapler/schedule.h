@@ -3,6 +3,7 @@
 #ifndef ANNUL_STAPLER_SCHEDULE_H
 #define ANNUL_STAPLER_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* How long what is had can be believed: thisUpdate to nextUpdate, or to the end of who signed it. */
@@ -28,7 +29,7 @@ int64_t schedule_refresh(struct window window, int64_t now, int64_t fresh_s, int
 int64_t schedule_retry(int64_t now, unsigned failures, int64_t retry_after_s, uint32_t random);
 
 /* When a staple must be gone from where a terminator would give it out: a minute before its end, or a tenth of its validity
- * where that is less. */
-int64_t schedule_withdraw(struct window window);
+ * where that is less. A run that is `once` looks ahead to the next one: an hour, or a quarter. */
+int64_t schedule_withdraw(struct window window, bool once);
 
 #endif

@@ -23,6 +23,7 @@
 #else
 #define TICK_MS 1000
 #endif
+#define ONCE_MS 200  /* how soon a run that ends by itself notices a signal */
 #define CRLS_MAX 256 /* each may keep a thread waiting */
 
 uint32_t stapler_random(void)
@@ -167,14 +168,37 @@ static bool tick(struct stapler *stapler)
     return over;
 }
 
-static void run_once(struct stapler *stapler)
+/* That came since it was last asked for, or 0. */
+static int take_signal(int signals)
 {
-    while (!tick(stapler)) {
+    struct signalfd_siginfo signal;
+    return read(signals, &signal, sizeof signal) == sizeof signal ? (int)signal.ssi_signo : 0;
+}
+
+static void say_stopping(int signal)
+{
+    log_info("stapler", "SIG%s: stopping", sigabbrev_np(signal));
+}
+
+/* False where a signal ended it before all was done. */
+static bool run_once(struct stapler *stapler, int signals)
+{
+    int signal = 0;
+    while (!signal && !tick(stapler)) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += ONCE_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
         stapler_lock(stapler);
         if (stapler->at_work || find_due(stapler))
-            pthread_cond_wait(&stapler->rest, &stapler->lock);
+            pthread_cond_clockwait(&stapler->rest, &stapler->lock, CLOCK_MONOTONIC, &until);
         stapler_unlock(stapler);
+        signal = take_signal(signals);
     }
+    if (signal)
+        say_stopping(signal);
+    return !signal;
 }
 
 static void run_on(struct stapler *stapler, int signals)
@@ -182,12 +206,12 @@ static void run_on(struct stapler *stapler, int signals)
     struct pollfd fds[] = {{signals, POLLIN, 0}, {watch_fd(stapler), POLLIN, 0}};
     for (;;) {
         int ready = poll(fds, 2, TICK_MS);
-        struct signalfd_siginfo signal;
-        if (ready > 0 && fds[0].revents && read(signals, &signal, sizeof signal) == sizeof signal) {
-            if (signal.ssi_signo != SIGHUP) {
-                log_info("stapler", "%s: stopping", signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-                return;
-            }
+        int signal = ready > 0 && fds[0].revents ? take_signal(signals) : 0;
+        if (signal && signal != SIGHUP) {
+            say_stopping(signal);
+            return;
+        }
+        if (signal) {
             log_info("stapler", "SIGHUP: certificates are read anew; the configuration only at a restart");
             watch_rescan(stapler);
         }
@@ -316,7 +340,7 @@ static enum stapler_exit run(struct stapler *stapler, const sigset_t *stop, stru
     struct mirror *mirror = NULL;
     size_t count = 0;
     enum stapler_exit result = STAPLER_FAILED;
-    int signals = signalfd(-1, stop, SFD_CLOEXEC);
+    int signals = signalfd(-1, stop, SFD_CLOEXEC | SFD_NONBLOCK);
     if (!threads || signals < 0)
         error_set(err, "out of memory or descriptors");
     else if (disk_make(stapler->config, err) == 0 && watch_start(stapler, err) == 0 &&
@@ -325,12 +349,13 @@ static enum stapler_exit run(struct stapler *stapler, const sigset_t *stop, stru
         log_info("stapler", "version " ANNUL_VERSION ": %zu certificates, %zu CRLs", stapler->staples.count,
                  stapler->crls.count);
         sd_notify(0, "READY=1");
+        bool whole = true;
         if (stapler->once)
-            run_once(stapler);
+            whole = run_once(stapler, signals);
         else
             run_on(stapler, signals);
         sd_notify(0, "STOPPING=1");
-        result = stapler->once ? judge(stapler) : STAPLER_GOOD;
+        result = !whole ? STAPLER_TEMPORARY : stapler->once ? judge(stapler) : STAPLER_GOOD;
     }
     stapler_lock(stapler);
     atomic_store(&stapler->stopping, true); /* of all that is being fetched, too */

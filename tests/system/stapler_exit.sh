@@ -41,4 +41,31 @@ check "--once and status fail" once_is "1 1"
 write_stapler_config <<<"staple \"h\" { certificate = {\"$pki/server.crt\"}  responder = {\"$url\"}  revoked = \"hook\"  hook = {\"./hook\"} }"
 refuse "a hook by a relative path: -t" stapler -t
 check "says what is wanted" grep -q "hook ./hook: an absolute path" "$dir/refused"
+
+# --- a signal ends --once, whatever an upstream keeps it waiting for
+port=$(free_port)
+python3 -c "import socket
+s = socket.create_server(('127.0.0.1', $port))
+kept = []
+open('$dir/listens', 'w')
+while True:
+    kept.append(s.accept())
+    open('$dir/asked', 'w')" &
+hung_pid=$!
+check "an upstream that says nothing" until_true 10 test -e "$dir/listens"
+write_stapler_config <<<"staple \"hung\" { certificate = {\"$pki/server.crt\"}  responder = {\"http://127.0.0.1:$port/\"} }"
+for signal in TERM INT; do
+    rm -f "$dir/asked"
+    (trap - INT; exec "$BUILD/annul-stapler" -c "$dir/annul-stapler.conf" --once) >"$dir/once" 2>&1 &
+    once_pid=$!
+    check "the upstream is asked" until_true 10 test -e "$dir/asked"
+    kill -$signal $once_pid
+    gone() { ! kill -0 $once_pid; }
+    check "SIG$signal ends it" until_true 3 gone
+    status=0
+    wait $once_pid || status=$?
+    check "with status 75" test $status = 75
+    check "and a line" grep -q "SIG$signal: stopping" "$dir/once"
+done
+kill $hung_pid
 finish
