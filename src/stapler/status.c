@@ -133,10 +133,28 @@ static const struct {
     {"annul_stapler_failures", "Failed fetches in a row."},
     {"annul_stapler_must_staple", "1 where the certificate says Must-Staple."},
     {"annul_stapler_revoked", "1 where the response says revoked."},
+    {"annul_stapler_skipped", "1 where nothing need be fetched for the certificate."},
+    {"annul_stapler_broken",
+     "1 where a person has to see to the certificate: nothing can be fetched for it."},
+    {"annul_stapler_delivery_failures",
+     "Consumers that it could not be delivered to; of a CRL, its section's."},
 };
 
-static long long metric_of(const struct item *item, size_t metric)
+static long long count_undelivered(const struct stapler *stapler, const struct item *item)
 {
+    long long count = 0;
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *outlet = stapler->outlets.at[i];
+        bool its = item->job.is_staple ? outlet->staple && &outlet->staple->item == item
+                                       : !outlet->staple && outlet->section == item->section;
+        count += its && outlet->failure.text[0];
+    }
+    return count;
+}
+
+static long long metric_of(const struct stapler *stapler, const struct item *item, size_t metric)
+{
+    const struct staple *staple = item->job.is_staple ? (const struct staple *)item : NULL;
     const struct held *held = item->held;
     switch (metric) {
     case 0:
@@ -149,19 +167,27 @@ static long long metric_of(const struct item *item, size_t metric)
         return item->failures;
     case 4:
         return item->grave;
-    default:
+    case 5:
         return held && !held->scan && held->verdict.status == OCSP_CERT_REVOKED;
+    case 6:
+        return staple && staple->skipped.text[0] && !staple->broken;
+    case 7:
+        return staple && staple->broken;
+    default:
+        return count_undelivered(stapler, item);
     }
 }
 
-static bool add_metric(struct buffer *out, const struct list *items, const char *kind, size_t metric)
+static bool add_metric(const struct stapler *stapler, struct buffer *out, const struct list *items,
+                       const char *kind, size_t metric)
 {
     bool good = true;
     for (size_t i = 0; good && i < items->count; i++) {
         const struct item *item = items->at[i];
         good = buffer_printf(out, "%s{kind=\"%s\",", metrics[metric].name, kind) &&
                add_label(out, "section", item->section->name.text) && buffer_add(out, ",", 1) &&
-               add_label(out, "name", item->name) && buffer_printf(out, "} %lld\n", metric_of(item, metric));
+               add_label(out, "name", item->name) &&
+               buffer_printf(out, "} %lld\n", metric_of(stapler, item, metric));
     }
     return good;
 }
@@ -173,7 +199,8 @@ bool status_metrics(struct stapler *stapler, struct buffer *out)
     for (size_t m = 0; good && m < sizeof metrics / sizeof *metrics; m++)
         good = buffer_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", metrics[m].name, metrics[m].help,
                              metrics[m].name) &&
-               add_metric(out, &stapler->staples, "staple", m) && add_metric(out, &stapler->crls, "crl", m);
+               add_metric(stapler, out, &stapler->staples, "staple", m) &&
+               add_metric(stapler, out, &stapler->crls, "crl", m);
     stapler_unlock(stapler);
     return good;
 }
