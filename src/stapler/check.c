@@ -146,6 +146,9 @@ int stapler_check(const struct stapler_config *config, struct error *err)
         return config_file_error(config->path, config->cache.line, err,
                                  "cache directory %s: make it, writable for the stapler's user",
                                  config->cache.text);
+    struct error why;
+    if (disk_check(config, &why) < 0)
+        return config_file_error(config->path, config->cache.line, err, "cache directory %s", why.text);
     if (config->listen.count && check_authorities(config, &config->mirror, false, err) < 0)
         return -1;
     return mirror_check(config, err);

@@ -111,8 +111,8 @@ struct held *forward_ask(struct forward *forward, const struct certid *id, struc
 {
     const struct certificate *ca = find_ca(forward, id);
     if (!forward->stapler->config->upstream.text || !ca || id->whole.len > CERTID_DER_MAX) {
-        error_set(err,
-                  ca ? "no certificate of ours, and no upstream is configured" : "of no CA that we know");
+        error_set(err, ca ? "it is not held by this CertID, and no upstream is configured"
+                          : "of no CA that we know");
         return NULL;
     }
     pthread_mutex_lock(&forward->lock);

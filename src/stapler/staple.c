@@ -103,11 +103,12 @@ static int find_issuer(const struct stapler_config *config, struct finder *finde
     if (found == ABSENT)
         return error_set(
             err, "its CA's certificate is neither in the file nor among those configured; add issuer = {…}");
-    if (!buffer_add(&staple->issuer, ca->der.at, ca->der.len) ||
-        !certid_digest(CERTID_SHA1, (struct bytes){ca->subject.at, ca->subject.len}, staple->name_hash) ||
-        !certid_digest(CERTID_SHA1, (struct bytes){ca->key_bits.at, ca->key_bits.len}, staple->key_hash))
-        return error_set(err, "out of memory");
-    return 0;
+    struct bytes name = {ca->subject.at, ca->subject.len}, key = {ca->key_bits.at, ca->key_bits.len};
+    bool good = true;
+    for (enum certid_hash hash = 0; good && hash < CERTID_HASHES; hash++)
+        good = certid_digest(hash, name, staple->name_hash[hash]) &&
+               certid_digest(hash, key, staple->key_hash[hash]);
+    return good && buffer_add(&staple->issuer, ca->der.at, ca->der.len) ? 0 : error_set(err, "out of memory");
 }
 
 static int find_urls(struct staple *staple, const struct certificate *certificate, struct error *err)
@@ -134,6 +135,7 @@ static int take_certificate(const struct stapler_config *config, struct finder *
     bool configured = staple->item.section->urls.count > 0;
     staple->serial = certificate->serial;
     staple->must_staple = staple->item.grave = certificate_must_staple(certificate);
+    staple->not_after = certificate->not_after;
     if (certificate->not_after <= clock_now())
         return skip("the certificate has expired", err);
     if (find_urls(staple, certificate, err) < 0)
@@ -234,7 +236,8 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     int result = read_certificate(staple, &certificate, &err);
     if (result == 0)
         disk_id((struct bytes){certificate.der.at, certificate.der.len}, id);
-    if (result == 0 && strcmp(id, staple->id) == 0 && !staple->skipped.text[0]) {
+    if (result == 0 && strcmp(id, staple->id) == 0 && !staple->skipped.text[0] &&
+        staple->not_after > clock_now()) {
         certificate_free(&certificate);
         return false;
     }

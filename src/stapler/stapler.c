@@ -144,8 +144,11 @@ static void *work(void *arg)
 
 static void look_at_items(struct stapler *stapler, int64_t now)
 {
-    for (size_t i = 0; i < stapler->staples.count; i++)
-        item_look(stapler->staples.at[i], now);
+    for (size_t i = 0; i < stapler->staples.count; i++) {
+        struct staple *staple = stapler->staples.at[i];
+        item_look(&staple->item, now);
+        stapler->rescan |= !staple->skipped.text[0] && staple->not_after <= now; /* it expired meanwhile */
+    }
     for (size_t i = 0; i < stapler->crls.count; i++)
         item_look(stapler->crls.at[i], now);
 }

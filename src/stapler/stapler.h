@@ -63,6 +63,8 @@ bool held_map(struct held *held, const char *path);
 char *disk_path(const struct stapler_config *config, const char *kind, const char *id, const char *ending);
 void disk_id(struct bytes octets, char id[ID_TEXT]);
 int disk_make(const struct stapler_config *config, struct error *err); /* the folders */
+/* That they can be used, as far as they are there, without making any. */
+int disk_check(const struct stapler_config *config, struct error *err);
 /* Whole or not at all. */
 int disk_put(const char *path, struct bytes content, struct error *err);
 /* The second half of it: what was written to `fd` as `temporary` is made durable and becomes `path`. */
@@ -111,9 +113,11 @@ struct staple {
     unsigned place;   /* in that file, 0 the first */
     char id[ID_TEXT]; /* of the certificate; "": none could be read */
     struct serial serial;
-    struct buffer issuer;                                          /* its CA's certificate, DER */
-    struct buffer urls;                                            /* of responders, a NUL behind each */
-    uint8_t name_hash[CERTID_HASH_MAX], key_hash[CERTID_HASH_MAX]; /* of the CA, SHA-1 */
+    struct buffer issuer; /* its CA's certificate, DER */
+    struct buffer urls;   /* of responders, a NUL behind each */
+    uint8_t name_hash[CERTID_HASHES][CERTID_HASH_MAX],
+        key_hash[CERTID_HASHES][CERTID_HASH_MAX]; /* of the CA */
+    int64_t not_after;
     bool must_staple;
     char etag[FETCH_ETAG_MAX];
     char *etag_url;       /* where that is from; points into urls, or NULL */
@@ -239,7 +243,7 @@ struct stapler {
     struct finder finder; /* while certificates are read */
     unsigned staples_at_work, at_work;
     bool dirty;  /* the status on disk is older */
-    bool rescan; /* a certificate's file could not be looked at while its staple was at work */
+    bool rescan; /* a certificate's file could not be looked at while its staple was at work; or it expired */
     int inotify;
 };
 

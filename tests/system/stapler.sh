@@ -97,6 +97,8 @@ refuse "and fails" stapler status
 start_daemon
 move_clock $((68400 + 87000 + 3700))
 check "back when the responder returns" until_true 10 staple_says server "server.crt: good"
-stop_stapler
 check "nothing is said twice" test -z "$(sed 's/time=[^ ]* //' "$dir/stapler.log" | sort | uniq -d | grep -v 'version\|stopping\|delivered\|good until\|CRL number')"
+move_clock 630720000
+check "a certificate that expires meanwhile is skipped" until_true 5 grep -q "server.crt: skipped: the certificate has expired" "$dir/stapler.log"
+stop_stapler
 finish

@@ -41,6 +41,13 @@ check "--once and status fail" once_is "1 1"
 write_stapler_config <<<"staple \"h\" { certificate = {\"$pki/server.crt\"}  responder = {\"$url\"}  revoked = \"hook\"  hook = {\"./hook\"} }"
 refuse "a hook by a relative path: -t" stapler -t
 check "says what is wanted" grep -q "hook ./hook: an absolute path" "$dir/refused"
+rm -r "$dir/cache"
+write_stapler_config <<<"staple \"design\" { certificate = {\"$dir/short.crt\"} }"
+check "an empty cache: -t is content" stapler -t
+touch "$dir/cache/crl"
+refuse "a folder of the cache that cannot be used: -t" stapler -t
+check "names it" grep -q "cache directory $dir/cache/crl" "$dir/refused"
+rm "$dir/cache/crl"
 
 # --- a signal ends --once, whatever an upstream keeps it waiting for
 port=$(free_port)
