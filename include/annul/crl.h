@@ -128,6 +128,9 @@ int crl_scan_list(struct crl_scan *scan, crl_each *each, void *arg, struct crl_f
  * issuer's name, key identifier, keyUsage of the CA, signature, thisUpdate not in the future, nextUpdate not
  * past. Whether it may replace another, crl_follows says.
  *
+ * SHA-1 is taken here, where ocsp_verify refuses it: nobody but the CA chooses what is in a CRL, so that a collision
+ * cannot be prepared as it can with what is signed for whoever asks; and old CAs have no other. MD5 is refused.
+ *
  * `each` is called BEFORE the signature is known to be good: keep what it gives apart until this returns 0. */
 int crl_verify(struct crl_scan *scan, const struct certificate *issuer, int64_t now, crl_each *each,
                void *arg, struct crl_facts *facts, struct error *err);

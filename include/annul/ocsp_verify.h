@@ -5,6 +5,10 @@
  *
  * Not checked: the issuer's certificate itself, its own dates included, which is trusted by being given; and the status of
  * a delegate, whom the CA vouches for by the short life that it gave it (RFC 6960 section 4.2.2.2.1).
+ *
+ * SHA-1 is refused here, in the response and in the delegate's certificate, where crl_verify takes it: a response is signed for
+ * whoever asks, with octets of theirs in it (nonce, serial number), which is what a collision needs; a CRL is made of
+ * what its CA knows, and old CAs have no other.
  */
 #ifndef ANNUL_OCSP_VERIFY_H
 #define ANNUL_OCSP_VERIFY_H
@@ -42,8 +46,8 @@ struct ocsp_verdict {
 /* Verifies an OCSPResponse. 0, or -1 where it must not be used, with the first check that failed; `verdict->response` is
  * right in both cases where the octets were an OCSPResponse at all (else OCSP_SUCCESSFUL). In this order:
  *   status successful; form (DER, nothing behind it, no critical extension that is unknown); exactly one SingleResponse;
- *   signer found: the issuer, or a delegate within; delegate issued by the issuer's own key, with id-kp-OCSPSigning, a
- *   keyUsage that allows it, valid now; signature; CertID ours; thisUpdate not in the future; nextUpdate there and ahead. */
+ *   signer found: the issuer, or a delegate within, each that is named being tried; delegate issued by the issuer's own key,
+ *   with SHA-2 or better, with id-kp-OCSPSigning, a keyUsage that allows it, valid now; signature, with SHA-2 or better; CertID ours; thisUpdate not in the future; nextUpdate there and ahead. */
 int ocsp_verify(struct bytes der, const struct ocsp_question *question, int64_t now,
                 struct ocsp_verdict *verdict, struct error *err);
 

@@ -29,7 +29,7 @@ enum stapler_exit {
 };
 
 /* Fetches and delivers until one of the signals of `stop`, which all threads must have blocked; with `once`, what is due
- * now, and ends. */
+ * now, and ends: STAPLER_TEMPORARY where a signal came before. */
 enum stapler_exit stapler_run(const struct stapler_config *config, bool once, const sigset_t *stop,
                               struct error *err);
 

@@ -5,7 +5,9 @@
 
 #include <openssl/asn1t.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/objects.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include <string.h>
@@ -157,28 +159,55 @@ static bool is_named(struct bytes responder_id, const struct certificate *certif
     return same;
 }
 
-/* The certificate within the response that the ResponderID names. 1, 0: none, or -1. */
-static int find_delegate(const struct answer *answer, struct certificate *delegate, struct error *err)
+/* RSA-PSS has one OID for all digests: which it is, is in its parameters (RFC 4055 section 3.1). */
+static int digest_of_pss(const X509_ALGOR *algorithm)
 {
-    struct bytes rest = answer->certificates, whole;
-    for (size_t i = 0; rest.len; i++) {
-        if (i == CERTIFICATES_MAX)
-            return error_set(err, "more than %d certificates go along with the response", CERTIFICATES_MAX);
-        if (!der_take_whole(&rest, DER_SEQUENCE, &whole) || certificate_from_der(whole, delegate, err) < 0)
-            return error_set(err, "certificate %zu of the response is not one", i + 1);
-        if (is_named(answer->responder_id, delegate))
-            return 1;
-        certificate_free(delegate);
+    const ASN1_TYPE *parameter = algorithm->parameter;
+    RSA_PSS_PARAMS *pss =
+        parameter ? ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), parameter) : NULL;
+    int digest = NID_undef;
+    if (pss && pss->hashAlgorithm)
+        digest = OBJ_obj2nid(pss->hashAlgorithm->algorithm);
+    else if (pss)
+        digest = NID_sha1;
+    RSA_PSS_PARAMS_free(pss);
+    return digest;
+}
+
+/* Collisions of SHA-1 and MD5 can be made: whoever has a hash of theirs signed has signed something else as well. What is
+ * not known here is not believed either. */
+static bool is_safe(const X509_ALGOR *algorithm)
+{
+    int digest, key;
+    if (OBJ_find_sigid_algs(OBJ_obj2nid(algorithm->algorithm), &digest, &key) != 1)
+        return false;
+    if (key == EVP_PKEY_RSA_PSS)
+        digest = digest_of_pss(algorithm);
+    switch (digest) {
+    case NID_sha224:
+    case NID_sha256:
+    case NID_sha384:
+    case NID_sha512:
+    case NID_sha3_224:
+    case NID_sha3_256:
+    case NID_sha3_384:
+    case NID_sha3_512:
+        return true;
+    default: /* those hash by themselves */
+        return key == EVP_PKEY_ED25519 || key == EVP_PKEY_ED448;
     }
-    return 0;
 }
 
 static int check_delegate(const struct certificate *delegate, const struct certificate *issuer, int64_t now,
                           struct error *err)
 {
+    const X509_ALGOR *algorithm;
     if (certificate_issued_by(delegate, issuer) != 1)
         return error_set(err,
                          "its signer's certificate was not issued by the CA that issued the certificate");
+    X509_get0_signature(NULL, &algorithm, delegate->x509);
+    if (!is_safe(algorithm))
+        return error_set(err, "its signer's certificate is not signed with SHA-2 or better");
     if (!certificate_is_ocsp_delegate(delegate))
         return error_set(err, "its signer's certificate has no id-kp-OCSPSigning");
     if (!certificate_may_sign_ocsp(delegate))
@@ -188,16 +217,6 @@ static int check_delegate(const struct certificate *delegate, const struct certi
     if (now >= delegate->not_after)
         return error_set(err, "its signer's certificate has expired");
     return 0;
-}
-
-/* Collisions of these can be made: whoever has a hash of theirs signed has signed something else as well. */
-static bool is_weak(const X509_ALGOR *algorithm)
-{
-    int digest = NID_undef, key;
-    const ASN1_OBJECT *oid;
-    X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
-    return OBJ_find_sigid_algs(OBJ_obj2nid(oid), &digest, &key) == 1 &&
-           (digest == NID_sha1 || digest == NID_md5);
 }
 
 /* The octets as they came are what is verified: ASN1_TYPE keeps them, where OpenSSL's OCSP structures would be encoded
@@ -213,8 +232,8 @@ static int check_signature(const struct answer *answer, const struct certificate
     if (!algorithm || !data || !signature || !key ||
         ASN1_STRING_set(signature, answer->signature.at, (int)answer->signature.len) != 1)
         error_set(err, "its signature algorithm or its signer's key cannot be read");
-    else if (is_weak(algorithm))
-        error_set(err, "it is signed with SHA-1 or MD5");
+    else if (!is_safe(algorithm))
+        error_set(err, "it is not signed with SHA-2 or better");
     else if (ASN1_item_verify(ASN1_ITEM_rptr(ASN1_ANY), algorithm, signature, data, key) != 1)
         error_set(err, "its signature is wrong");
     else
@@ -226,23 +245,41 @@ static int check_signature(const struct answer *answer, const struct certificate
     return result;
 }
 
+/* Believed if one of the certificates within that the ResponderID names is the signer's: a CA may give its delegates one
+ * name, or one key. The reason is that of the first. */
+static int check_delegates(const struct answer *answer, const struct certificate *issuer, int64_t now,
+                           int64_t *end_at, struct error *err)
+{
+    struct bytes rest = answer->certificates, whole;
+    struct certificate delegate;
+    struct error why;
+    bool named = false;
+    int result = -1;
+    error_set(err, "its signer is neither the CA nor within the response");
+    for (size_t i = 0; result < 0 && rest.len; i++) {
+        if (i == CERTIFICATES_MAX)
+            return error_set(err, "more than %d certificates go along with the response", CERTIFICATES_MAX);
+        if (!der_take_whole(&rest, DER_SEQUENCE, &whole) || certificate_from_der(whole, &delegate, &why) < 0)
+            return error_set(err, "certificate %zu of the response is not one", i + 1);
+        if (is_named(answer->responder_id, &delegate)) {
+            result = check_delegate(&delegate, issuer, now, &why);
+            if (result == 0)
+                result = check_signature(answer, &delegate, &why);
+            if (!named)
+                *err = why;
+            named = true;
+            *end_at = delegate.not_after;
+        }
+        certificate_free(&delegate);
+    }
+    return result;
+}
+
 static int check_signer(const struct answer *answer, const struct certificate *issuer, int64_t now,
                         int64_t *end_at, struct error *err)
 {
-    struct certificate delegate = {0};
-    if (is_named(answer->responder_id, issuer))
-        return check_signature(answer, issuer, err);
-    int found = find_delegate(answer, &delegate, err);
-    if (found < 0)
-        return -1;
-    if (found == 0)
-        return error_set(err, "its signer is neither the CA nor within the response");
-    *end_at = delegate.not_after;
-    int result = check_delegate(&delegate, issuer, now, err);
-    if (result == 0)
-        result = check_signature(answer, &delegate, err);
-    certificate_free(&delegate);
-    return result;
+    return is_named(answer->responder_id, issuer) ? check_signature(answer, issuer, err)
+                                                  : check_delegates(answer, issuer, now, end_at, err);
 }
 
 /* --- what it says -------------------------------------------------------------------------------------- */

@@ -39,15 +39,19 @@ static int add_file(const char *path, struct authorities *authorities, struct er
     return count < 0 ? error_prefix(err, "CA certificates %s", path) : 0;
 }
 
-int authorities_load(const struct stapler_config *config, const struct section *section, const char *file,
+static int add_files(const struct values *files, struct authorities *authorities, struct error *err)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (add_file(files->list[i].text, authorities, err) < 0)
+            return -1;
+    return 0;
+}
+
+int authorities_load(const struct stapler_config *config, const struct section *section,
                      struct authorities *authorities, struct error *err)
 {
-    const struct values *lists[] = {&section->issuers, &config->authorities};
-    int result = file ? add_file(file, authorities, err) : 0;
-    for (size_t l = 0; l < 2; l++)
-        for (size_t i = 0; result == 0 && i < lists[l]->count; i++)
-            result = add_file(lists[l]->list[i].text, authorities, err);
-    return result;
+    int result = add_files(&section->issuers, authorities, err);
+    return result < 0 ? result : add_files(&config->authorities, authorities, err);
 }
 
 void authorities_free(struct authorities *authorities)
@@ -56,6 +60,52 @@ void authorities_free(struct authorities *authorities)
         certificate_free(&authorities->list[i]);
     free(authorities->list);
     *authorities = (struct authorities){0};
+}
+
+/* --- issuers ------------------------------------------------------------------------------------------- */
+
+static int prepare(struct finder *finder, const struct stapler_config *config, const struct section *section,
+                   struct error *err)
+{
+    if (finder->section != section) {
+        authorities_free(&finder->own);
+        finder->section = NULL;
+        if (add_files(&section->issuers, &finder->own, err) < 0)
+            return -1;
+        finder->section = section;
+    }
+    if (!finder->has_common && add_files(&config->authorities, &finder->common, err) < 0) {
+        authorities_free(&finder->common);
+        return -1;
+    }
+    finder->has_common = true;
+    return 0;
+}
+
+enum outcome finder_find_issuer(struct finder *finder, const struct stapler_config *config,
+                                const struct section *section, const char *file,
+                                const struct certificate *certificate, const struct certificate **issuer,
+                                struct error *err)
+{
+    const struct authorities *lists[] = {&finder->within, &finder->own, &finder->common};
+    authorities_free(&finder->within);
+    if (add_file(file, &finder->within, err) < 0 || prepare(finder, config, section, err) < 0)
+        return FAILED;
+    for (size_t l = 0; l < 3; l++)
+        for (size_t i = 0; i < lists[l]->count; i++)
+            if (certificate_issued_by(certificate, &lists[l]->list[i]) == 1) {
+                *issuer = &lists[l]->list[i];
+                return FOUND;
+            }
+    return ABSENT;
+}
+
+void finder_free(struct finder *finder)
+{
+    authorities_free(&finder->within);
+    authorities_free(&finder->own);
+    authorities_free(&finder->common);
+    *finder = (struct finder){0};
 }
 
 /* --- sources ------------------------------------------------------------------------------------------- */

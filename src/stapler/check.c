@@ -12,7 +12,7 @@ static int check_authorities(const struct stapler_config *config, const struct s
 {
     struct authorities authorities = {0};
     struct error why;
-    int result = authorities_load(config, section, NULL, &authorities, &why);
+    int result = authorities_load(config, section, &authorities, &why);
     if (result < 0)
         result = config_file_error(
             config->path, section->issuers.count ? section->issuers.list[0].line : section->name.line, err,
@@ -28,6 +28,7 @@ static int check_authorities(const struct stapler_config *config, const struct s
 struct checking {
     const struct stapler_config *config;
     const struct section *section;
+    struct finder finder;
     struct list paths; /* that places of this section have: malloc'ed */
     struct error *err;
     int result;
@@ -59,16 +60,14 @@ static int check_place(struct checking *checking, const struct place *place, con
 static void check_certificate(void *arg, const char *path)
 {
     struct checking *checking = arg;
-    struct certificate certificate;
     struct error why;
     if (checking->result < 0)
         return;
-    if (certificate_from_file(path, &certificate, &why) < 0) {
+    if (staple_check(checking->config, &checking->finder, checking->section, path, &why) < 0) {
         checking->result = config_file_error(checking->config->path, checking->section->name.line,
                                              checking->err, "%s", why.text);
         return;
     }
-    certificate_free(&certificate);
     for (size_t i = 0; checking->result == 0 && i < checking->section->place_count; i++)
         checking->result = check_place(checking, &checking->section->places[i], path);
 }
@@ -76,24 +75,57 @@ static void check_certificate(void *arg, const char *path)
 static int check_staples(const struct stapler_config *config, const struct section *section,
                          struct error *err)
 {
-    struct checking checking = {config, section, {0}, err, 0};
+    struct checking checking = {.config = config, .section = section, .err = err};
     long count = sources_each(section, check_certificate, &checking);
     if (checking.result == 0 && count == 0)
         checking.result =
             config_file_error(config->path, section->sources.list[0].line, err,
                               "certificate \"%s\": there is none", section->sources.list[0].text);
+    if (checking.result == 0 && section->hook.count && section->hook_argv[0][0] != '/')
+        checking.result = config_file_error(config->path, section->hook.list[0].line, err,
+                                            "hook %s: an absolute path is wanted", section->hook_argv[0]);
     if (checking.result == 0 && section->hook.count && access(section->hook_argv[0], X_OK) < 0)
         checking.result = config_file_error(config->path, section->hook.list[0].line, err,
                                             "hook %s: cannot be executed", section->hook_argv[0]);
     for (size_t i = 0; i < checking.paths.count; i++)
         free(checking.paths.at[i]);
     free(checking.paths.at);
+    finder_free(&checking.finder);
     return checking.result;
+}
+
+struct pointing {
+    struct buffer urls;
+    struct error why;
+    int result;
+};
+
+static void check_points(void *arg, const char *path)
+{
+    struct pointing *pointing = arg;
+    if (pointing->result == 0 && crl_urls_of(path, &pointing->urls, &pointing->why) < 0)
+        pointing->result = error_prefix(&pointing->why, "%s", path);
+}
+
+static int check_sources(const struct stapler_config *config, const struct section *section,
+                         struct error *err)
+{
+    struct pointing pointing = {.result = 0};
+    if (sources_each(section, check_points, &pointing) < 0)
+        pointing.result = error_set(&pointing.why, "the certificates cannot be listed");
+    else if (pointing.result == 0 && section->urls.count == 0 && pointing.urls.len == 0)
+        pointing.result = error_set(&pointing.why, "%s", CRL_NO_POINTS);
+    buffer_free(&pointing.urls);
+    return pointing.result < 0 ? config_file_error(config->path, section->name.line, err, "crl \"%s\": %s",
+                                                   section->name.text, pointing.why.text)
+                               : 0;
 }
 
 static int check_crls(const struct stapler_config *config, const struct section *section, struct error *err)
 {
     struct error why;
+    if (check_sources(config, section, err) < 0)
+        return -1;
     for (size_t i = 0; i < section->place_count; i++)
         if (deliver_check(&section->places[i].target, NULL, &why) < 0)
             return config_file_error(config->path, section->places[i].line, err, "deliver: %s", why.text);
@@ -114,6 +146,9 @@ int stapler_check(const struct stapler_config *config, struct error *err)
         return config_file_error(config->path, config->cache.line, err,
                                  "cache directory %s: make it, writable for the stapler's user",
                                  config->cache.text);
+    struct error why;
+    if (disk_check(config, &why) < 0)
+        return config_file_error(config->path, config->cache.line, err, "cache directory %s", why.text);
     if (config->listen.count && check_authorities(config, &config->mirror, false, err) < 0)
         return -1;
     return mirror_check(config, err);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FILE_MAX (4 << 20)
 #define SLOW_MS 10000
 #define REDIRECTS 3
 #define HASTY_MS 1000
@@ -83,7 +84,7 @@ static int verify(struct stapler *stapler, const struct crl *crl, int from, int 
 {
     struct authorities authorities = {0};
     struct error why;
-    int result = authorities_load(stapler->config, crl->item.section, NULL, &authorities, err);
+    int result = authorities_load(stapler->config, crl->item.section, &authorities, err);
     if (result == 0)
         result = error_set(err, "no CA certificates; add issuer = {…}");
     bool named = false;
@@ -184,6 +185,36 @@ struct crl *crl_new(struct stapler *stapler, const struct section *section, cons
     }
     crl_free(crl);
     return NULL;
+}
+
+static int add_urls(void *arg, struct certificate *certificate, struct error *err)
+{
+    return certificate_crl_urls(certificate, arg) ? 0 : error_set(err, "out of memory");
+}
+
+int crl_urls_of(const char *path, struct buffer *urls, struct error *err)
+{
+    struct buffer text = {0};
+    if (file_read(path, FILE_MAX, &text) < 0)
+        return error_set(err, "%s", strerror(errno));
+    long count = certificates_from_text((struct bytes){text.at, text.len}, add_urls, urls, err);
+    buffer_free(&text);
+    return count < 0 ? -1 : 0;
+}
+
+struct crl *crl_new_broken(const struct section *section, const char *name, const char *why)
+{
+    struct crl *crl = calloc(1, sizeof *crl);
+    if (!crl || !(crl->item.name = strdup(name))) {
+        free(crl);
+        return NULL;
+    }
+    crl->item.section = section;
+    crl->item.job = (struct job){.run = crl_work, .due_at = NEVER};
+    crl->item.tried = true;
+    crl->item.failures = 1;
+    error_set(&crl->item.failure, "%s", why);
+    return crl;
 }
 
 void crl_free(struct crl *crl)

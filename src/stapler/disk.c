@@ -29,13 +29,18 @@ void disk_id(struct bytes octets, char id[ID_TEXT])
     hex_encode(digest, sizeof digest, id);
 }
 
+static int check_folder(const char *path, struct error *err)
+{
+    if (access(path, R_OK | W_OK | X_OK) < 0)
+        return error_set(err, "%s: %s; let the stapler's user write there", path, strerror(errno));
+    return 0;
+}
+
 static int make_folder(const char *path, struct error *err)
 {
     if (mkdir(path, 0750) < 0 && errno != EEXIST)
         return error_set(err, "%s: %s", path, strerror(errno));
-    if (access(path, R_OK | W_OK | X_OK) < 0)
-        return error_set(err, "%s: %s; let the stapler's user write there", path, strerror(errno));
-    return 0;
+    return check_folder(path, err);
 }
 
 int disk_make(const struct stapler_config *config, struct error *err)
@@ -67,6 +72,20 @@ int disk_lock(const struct stapler_config *config, struct error *err)
     }
     free(path);
     return fd;
+}
+
+int disk_check(const struct stapler_config *config, struct error *err)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < sizeof kinds / sizeof *kinds; i++) {
+        char *path = disk_path(config, kinds[i], "", "");
+        if (!path)
+            return error_set(err, "out of memory");
+        if (access(path, F_OK) == 0 || errno != ENOENT)
+            result = check_folder(path, err);
+        free(path);
+    }
+    return result;
 }
 
 bool disk_write(int fd, struct bytes octets)

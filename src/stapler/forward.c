@@ -47,7 +47,7 @@ struct forward *forward_new(struct stapler *stapler, struct error *err)
            (forward->idle[forward->idle_count] = stapler_new_fetch(config, err)))
         forward->idle_count++;
     if (forward->idle_count == FETCHES &&
-        authorities_load(config, &config->mirror, NULL, &forward->authorities, err) == 0)
+        authorities_load(config, &config->mirror, &forward->authorities, err) == 0)
         return forward;
     forward_free(forward);
     return NULL;
@@ -168,8 +168,8 @@ struct held *forward_ask(struct forward *forward, const struct certid *id, struc
 {
     const struct certificate *ca = find_ca(forward, id);
     if (!forward->stapler->config->upstream.text || !ca || id->whole.len > CERTID_DER_MAX) {
-        error_set(err,
-                  ca ? "no certificate of ours, and no upstream is configured" : "of no CA that we know");
+        error_set(err, ca ? "it is not held by this CertID, and no upstream is configured"
+                          : "of no CA that we know");
         return NULL;
     }
     pthread_mutex_lock(&forward->lock);

@@ -94,27 +94,32 @@ static enum MHD_Result reply_held(struct request *request, const char *type, str
 
 static bool is_about(const struct staple *staple, const struct certid *id)
 {
-    size_t len = certid_hash_len(CERTID_SHA1);
-    return id->hash == CERTID_SHA1 && serial_compare(&staple->serial, &id->serial) == 0 &&
-           memcmp(staple->name_hash, id->name_hash.at, len) == 0 &&
-           memcmp(staple->key_hash, id->key_hash.at, len) == 0;
+    size_t len = id->hash == CERTID_OTHER ? 0 : certid_hash_len(id->hash);
+    return len && serial_compare(&staple->serial, &id->serial) == 0 &&
+           memcmp(staple->name_hash[id->hash], id->name_hash.at, len) == 0 &&
+           memcmp(staple->key_hash[id->hash], id->key_hash.at, len) == 0;
 }
 
-/* The staple that is asked for, held; `known` says whether the certificate is one of ours at all. */
-static struct held *find_held(struct stapler *stapler, const struct certid *id, bool *known)
+/* What we know of a certificate that is asked for. */
+struct finding {
+    struct held *held; /* an answer to this very CertID: others are no use to who asks */
+    bool ours;         /* it is had, or fetched, by this CertID */
+    bool withhold;     /* so a section wants it, should it be revoked */
+};
+
+static struct finding find(struct stapler *stapler, const struct certid *id)
 {
-    struct held *found = NULL;
+    struct finding found = {NULL, false, false};
     stapler_lock(stapler);
-    for (size_t i = 0; i < stapler->staples.count && !found; i++) {
+    for (size_t i = 0; i < stapler->staples.count; i++) {
         const struct staple *staple = stapler->staples.at[i];
         struct held *held = staple->item.held;
         if (!staple->issuer.len || !is_about(staple, id))
             continue;
-        *known = true;
-        bool withheld = held && held->verdict.status == OCSP_CERT_REVOKED &&
-                        staple->item.section->revoked == REVOKED_WITHHOLD;
-        if (held && !withheld && strcmp(held->certificate_id, staple->id) == 0)
-            found = held_hold(held);
+        found.ours = id->hash == CERTID_SHA1; /* which is what we ask by */
+        found.withhold |= staple->item.section->revoked == REVOKED_WITHHOLD;
+        if (found.ours && !found.held && held && strcmp(held->certificate_id, staple->id) == 0)
+            found.held = held_hold(held);
     }
     stapler_unlock(stapler);
     return found;
@@ -124,16 +129,17 @@ static enum MHD_Result answer_ocsp(struct request *request, struct bytes der)
 {
     struct ocsp_request ocsp;
     struct error err = {"there is no response to this at present"};
-    bool known = false;
     if (ocsp_request_parse(der, &ocsp, &err) != OCSP_SUCCESSFUL)
         return refuse(request, MHD_HTTP_BAD_REQUEST, err.text);
     if (ocsp.count != 1)
         return refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "one certificate at a time");
-    struct held *held = find_held(request->mirror->stapler, &ocsp.certs[0], &known);
-    if (!held && !known)
+    struct finding found = find(request->mirror->stapler, &ocsp.certs[0]);
+    struct held *held = found.held;
+    if (!held && !found.ours)
         held = forward_ask(request->mirror->forward, &ocsp.certs[0], &err);
+    bool withheld = held && found.withhold && held->verdict.status == OCSP_CERT_REVOKED;
     enum MHD_Result result =
-        held && held->window.end_at > clock_now()
+        held && !withheld && held->window.end_at > clock_now()
             ? reply_held(request, "application/ocsp-response", held->der, held->window.end_at)
             : refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, err.text);
     held_release(held);

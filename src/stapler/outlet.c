@@ -169,10 +169,11 @@ static bool is_withheld(const struct outlet *outlet)
     return outlet->section->revoked == REVOKED_WITHHOLD || outlet->target.kind == DELIVER_HITCH;
 }
 
-static bool is_given(const struct outlet *outlet, const struct held *held, int64_t now)
+static bool is_given(const struct stapler *stapler, const struct outlet *outlet, const struct held *held,
+                     int64_t now)
 {
     bool revoked = held && held->verdict.status == OCSP_CERT_REVOKED;
-    return held && schedule_withdraw(held->window) > now && (outlet->place || revoked) &&
+    return held && schedule_withdraw(held->window, stapler->once) > now && (outlet->place || revoked) &&
            !(revoked && is_withheld(outlet));
 }
 
@@ -204,22 +205,31 @@ static char *issuer_file(struct stapler *stapler, const struct outlet *outlet)
     return path;
 }
 
+/* The first fetch will tell; a run that ends by itself waits for it also where it could still give out what is held. With the
+ * lock. */
+static bool is_undecided(const struct stapler *stapler, const struct staple *staple)
+{
+    const struct item *item = &staple->item;
+    bool coming = stapler->once && item->job.due_at <= stapler->started_at;
+    return (!item->held || coming) && !item->tried && !staple->skipped.text[0];
+}
+
 static enum deliver_outcome give_staple(struct stapler *stapler, struct outlet *outlet,
                                         const struct delivery *delivery, bool *delivered, int64_t *next_at,
                                         struct error *err)
 {
     stapler_lock(stapler);
     struct held *held = held_hold(outlet->staple->item.held);
-    bool undecided = !held && !outlet->staple->item.tried && !outlet->staple->skipped.text[0];
+    bool undecided = is_undecided(stapler, outlet->staple);
     stapler_unlock(stapler);
-    if (undecided && !lacks_file(outlet)) /* the first fetch will tell */
+    if (undecided && !lacks_file(outlet))
         return DELIVER_SAME;
-    bool given = is_given(outlet, held, delivery->now);
+    bool given = is_given(stapler, outlet, held, delivery->now);
     struct deliver_staple staple = {.certificate_path = outlet->staple->path};
     if (given) {
         staple.der = held->der;
         staple.expires_at = held->window.end_at;
-        *next_at = schedule_withdraw(held->window);
+        *next_at = schedule_withdraw(held->window, stapler->once);
     }
     char *issuer = outlet->target.kind == DELIVER_HAPROXY && outlet->staple->issuer.len
                        ? issuer_file(stapler, outlet)

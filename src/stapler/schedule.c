@@ -1,6 +1,7 @@
 #include "schedule.h"
 
 #define WITHDRAW_S 60
+#define WITHDRAW_ONCE_S 3600
 
 static int64_t most(int64_t a, int64_t b)
 {
@@ -53,7 +54,8 @@ bool schedule_is_aging(struct window window, int64_t now)
     return window.end_at - now <= (window.end_at - window.begin_at) / 8;
 }
 
-int64_t schedule_withdraw(struct window window)
+int64_t schedule_withdraw(struct window window, bool once)
 {
-    return window.end_at - least(WITHDRAW_S, (window.end_at - window.begin_at) / 10);
+    int64_t life_s = window.end_at - window.begin_at;
+    return window.end_at - (once ? least(WITHDRAW_ONCE_S, life_s / 4) : least(WITHDRAW_S, life_s / 10));
 }

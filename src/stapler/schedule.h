@@ -35,7 +35,7 @@ int64_t schedule_retry(int64_t now, unsigned failures, int64_t retry_after_s, in
 bool schedule_is_aging(struct window window, int64_t now);
 
 /* When a staple must be gone from where a terminator would give it out: a minute before its end, or a tenth of its validity
- * where that is less. */
-int64_t schedule_withdraw(struct window window);
+ * where that is less. A run that is `once` looks ahead to the next one: an hour, or a quarter. */
+int64_t schedule_withdraw(struct window window, bool once);
 
 #endif

@@ -92,25 +92,23 @@ static int read_certificate(const struct staple *staple, struct certificate *cer
     return one.count > one.place ? 0 : error_set(err, "%s: is not there any more", staple->item.name);
 }
 
-static int find_issuer(const struct stapler_config *config, struct staple *staple,
+static int find_issuer(const struct stapler_config *config, struct finder *finder, struct staple *staple,
                        const struct certificate *certificate, struct error *err)
 {
-    struct authorities authorities = {0};
-    int result = authorities_load(config, staple->item.section, staple->path, &authorities, err);
-    for (size_t i = 0; result == 0 && i < authorities.count && staple->issuer.len == 0; i++) {
-        const struct certificate *ca = &authorities.list[i];
-        if (certificate_issued_by(certificate, ca) != 1)
-            continue;
-        if (!buffer_add(&staple->issuer, ca->der.at, ca->der.len) ||
-            !certid_digest(CERTID_SHA1, (struct bytes){ca->subject.at, ca->subject.len}, staple->name_hash) ||
-            !certid_digest(CERTID_SHA1, (struct bytes){ca->key_bits.at, ca->key_bits.len}, staple->key_hash))
-            result = error_set(err, "out of memory");
-    }
-    authorities_free(&authorities);
-    if (result == 0 && staple->issuer.len == 0)
-        result = error_set(
+    const struct certificate *ca = NULL;
+    enum outcome found =
+        finder_find_issuer(finder, config, staple->item.section, staple->path, certificate, &ca, err);
+    if (found == FAILED)
+        return -1;
+    if (found == ABSENT)
+        return error_set(
             err, "its CA's certificate is neither in the file nor among those configured; add issuer = {…}");
-    return result;
+    struct bytes name = {ca->subject.at, ca->subject.len}, key = {ca->key_bits.at, ca->key_bits.len};
+    bool good = true;
+    for (enum certid_hash hash = 0; good && hash < CERTID_HASHES; hash++)
+        good = certid_digest(hash, name, staple->name_hash[hash]) &&
+               certid_digest(hash, key, staple->key_hash[hash]);
+    return good && buffer_add(&staple->issuer, ca->der.at, ca->der.len) ? 0 : error_set(err, "out of memory");
 }
 
 static int find_urls(struct staple *staple, const struct certificate *certificate, struct error *err)
@@ -124,23 +122,62 @@ static int find_urls(struct staple *staple, const struct certificate *certificat
     return 0;
 }
 
-/* 0, or -1 where nothing can or need be fetched for it. */
-static int take_certificate(const struct stapler_config *config, struct staple *staple,
+static int skip(const char *why, struct error *err)
+{
+    error_set(err, "%s", why);
+    return 1;
+}
+
+/* 0; 1 where nothing need be fetched for it; -1 where that cannot be. */
+static int take_certificate(const struct stapler_config *config, struct finder *finder, struct staple *staple,
                             const struct certificate *certificate, struct error *err)
 {
     bool configured = staple->item.section->urls.count > 0;
     staple->serial = certificate->serial;
     staple->must_staple = staple->item.grave = certificate_must_staple(certificate);
+    staple->not_after = certificate->not_after;
     if (certificate->not_after <= clock_now())
-        return error_set(err, "the certificate has expired");
+        return skip("the certificate has expired", err);
     if (find_urls(staple, certificate, err) < 0)
         return -1;
     if (!configured && certificate->not_after - certificate->not_before <= SHORT_LIFE_S &&
         !staple->must_staple)
-        return error_set(err, "the certificate is short-lived");
+        return skip("the certificate is short-lived", err);
     if (staple->urls.len == 0)
-        return error_set(err, "the certificate names no OCSP responder");
-    return find_issuer(config, staple, certificate, err);
+        return skip("the certificate names no OCSP responder", err);
+    return find_issuer(config, finder, staple, certificate, err);
+}
+
+/* Nothing to fetch is no harm, unless the certificate says that there must be something. */
+static bool is_broken(const struct staple *staple, int result)
+{
+    return result < 0 || (result > 0 && staple->must_staple);
+}
+
+static int check_one(const struct stapler_config *config, struct finder *finder, struct staple *staple,
+                     struct error *err)
+{
+    struct certificate certificate = {0};
+    if (read_certificate(staple, &certificate, err) < 0)
+        return -1;
+    int result = take_certificate(config, finder, staple, &certificate, err);
+    certificate_free(&certificate);
+    return is_broken(staple, result) ? error_prefix(err, "%s", staple->item.name) : 0;
+}
+
+int staple_check(const struct stapler_config *config, struct finder *finder, const struct section *section,
+                 const char *path, struct error *err)
+{
+    unsigned count = staple_count(section, path);
+    int result = 0;
+    for (unsigned place = 0; result == 0 && place < count; place++) {
+        struct staple *staple = staple_new(section, path, place);
+        if (!staple)
+            return error_set(err, "out of memory");
+        result = check_one(config, finder, staple, err);
+        staple_free(staple);
+    }
+    return result;
 }
 
 /* A response that was verified in an earlier life, as far as it is still good; and when it came. */
@@ -199,7 +236,8 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     int result = read_certificate(staple, &certificate, &err);
     if (result == 0)
         disk_id((struct bytes){certificate.der.at, certificate.der.len}, id);
-    if (result == 0 && strcmp(id, staple->id) == 0 && !staple->skipped.text[0]) {
+    if (result == 0 && strcmp(id, staple->id) == 0 && !staple->skipped.text[0] &&
+        staple->not_after > clock_now()) {
         certificate_free(&certificate);
         return false;
     }
@@ -213,10 +251,11 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     item->failure.text[0] = 0;
     item->job.due_at = NEVER;
     if (result == 0)
-        result = take_certificate(stapler->config, staple, &certificate, &err);
+        result = take_certificate(stapler->config, &stapler->finder, staple, &certificate, &err);
     certificate_free(&certificate);
-    if (result < 0 && strcmp(err.text, staple->skipped.text) != 0)
-        log_write(staple->must_staple ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "stapler", "%s: skipped: %s%s",
+    staple->broken = is_broken(staple, result);
+    if (result != 0 && strcmp(err.text, staple->skipped.text) != 0)
+        log_write(staple->broken ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "stapler", "%s: skipped: %s%s",
                   item->name, err.text, staple->must_staple ? ", and the certificate says Must-Staple" : "");
     staple->skipped = err;
     if (result == 0) {

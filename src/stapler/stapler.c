@@ -23,6 +23,7 @@
 #else
 #define TICK_MS 1000
 #endif
+#define ONCE_MS 200  /* how soon a run that ends by itself notices a signal */
 #define CRLS_MAX 256 /* each may keep a thread waiting */
 
 uint32_t stapler_random(void)
@@ -143,8 +144,11 @@ static void *work(void *arg)
 
 static void look_at_items(struct stapler *stapler, int64_t now)
 {
-    for (size_t i = 0; i < stapler->staples.count; i++)
-        item_look(stapler->staples.at[i], now);
+    for (size_t i = 0; i < stapler->staples.count; i++) {
+        struct staple *staple = stapler->staples.at[i];
+        item_look(&staple->item, now);
+        stapler->rescan |= !staple->skipped.text[0] && staple->not_after <= now; /* it expired meanwhile */
+    }
     for (size_t i = 0; i < stapler->crls.count; i++)
         item_look(stapler->crls.at[i], now);
 }
@@ -167,14 +171,37 @@ static bool tick(struct stapler *stapler)
     return over;
 }
 
-static void run_once(struct stapler *stapler)
+/* That came since it was last asked for, or 0. */
+static int take_signal(int signals)
 {
-    while (!tick(stapler)) {
+    struct signalfd_siginfo signal;
+    return read(signals, &signal, sizeof signal) == sizeof signal ? (int)signal.ssi_signo : 0;
+}
+
+static void say_stopping(int signal)
+{
+    log_info("stapler", "SIG%s: stopping", sigabbrev_np(signal));
+}
+
+/* False where a signal ended it before all was done. */
+static bool run_once(struct stapler *stapler, int signals)
+{
+    int signal = 0;
+    while (!signal && !tick(stapler)) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += ONCE_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
         stapler_lock(stapler);
         if (stapler->at_work || find_due(stapler))
-            pthread_cond_wait(&stapler->rest, &stapler->lock);
+            pthread_cond_clockwait(&stapler->rest, &stapler->lock, CLOCK_MONOTONIC, &until);
         stapler_unlock(stapler);
+        signal = take_signal(signals);
     }
+    if (signal)
+        say_stopping(signal);
+    return !signal;
 }
 
 static void run_on(struct stapler *stapler, int signals)
@@ -182,12 +209,12 @@ static void run_on(struct stapler *stapler, int signals)
     struct pollfd fds[] = {{signals, POLLIN, 0}, {watch_fd(stapler), POLLIN, 0}};
     for (;;) {
         int ready = poll(fds, 2, TICK_MS);
-        struct signalfd_siginfo signal;
-        if (ready > 0 && fds[0].revents && read(signals, &signal, sizeof signal) == sizeof signal) {
-            if (signal.ssi_signo != SIGHUP) {
-                log_info("stapler", "%s: stopping", signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-                return;
-            }
+        int signal = ready > 0 && fds[0].revents ? take_signal(signals) : 0;
+        if (signal && signal != SIGHUP) {
+            say_stopping(signal);
+            return;
+        }
+        if (signal) {
             log_info("stapler", "SIGHUP: certificates are read anew; the configuration only at a restart");
             watch_rescan(stapler);
         }
@@ -199,6 +226,14 @@ static void run_on(struct stapler *stapler, int signals)
 
 /* --- boot and end -------------------------------------------------------------------------------------- */
 
+static void keep_crl(struct stapler *stapler, const struct section *section, const char *name,
+                     struct crl *crl)
+{
+    if (!crl || !list_add(&stapler->crls, crl))
+        log_error("stapler", "crl %s: %s: out of memory, or more than %d CRLs", section->name.text, name,
+                  CRLS_MAX);
+}
+
 static void add_crl(struct stapler *stapler, const struct section *section, const char *url)
 {
     for (size_t i = 0; i < stapler->crls.count; i++) {
@@ -206,10 +241,16 @@ static void add_crl(struct stapler *stapler, const struct section *section, cons
         if (other->item.section == section && strcmp(other->item.name, url) == 0)
             return;
     }
-    struct crl *crl = stapler->crls.count < CRLS_MAX ? crl_new(stapler, section, url) : NULL;
-    if (!crl || !list_add(&stapler->crls, crl))
-        log_error("stapler", "crl %s: %s: out of memory, or more than %d CRLs", section->name.text, url,
-                  CRLS_MAX);
+    keep_crl(stapler, section, url, stapler->crls.count < CRLS_MAX ? crl_new(stapler, section, url) : NULL);
+}
+
+/* An item like others: so that the exit status, `status` and metrics tell of it. */
+static void add_broken(struct stapler *stapler, const struct section *section, const char *name,
+                       const char *why)
+{
+    log_error("stapler", "crl %s: %s: %s", section->name.text, name, why);
+    keep_crl(stapler, section, name,
+             stapler->crls.count < CRLS_MAX ? crl_new_broken(section, name, why) : NULL);
 }
 
 struct points {
@@ -217,35 +258,29 @@ struct points {
     const struct section *section;
 };
 
-static int add_points(void *arg, struct certificate *certificate, struct error *err)
+static void add_points_of(void *arg, const char *path)
 {
     struct points *points = arg;
     struct buffer urls = {0};
-    bool good = certificate_crl_urls(certificate, &urls);
-    for (char *url = (char *)urls.at; good && url < (char *)urls.at + urls.len; url += strlen(url) + 1)
+    struct error err;
+    if (crl_urls_of(path, &urls, &err) < 0)
+        add_broken(points->stapler, points->section, path, err.text);
+    else if (urls.len == 0)
+        log_warn("stapler", "crl %s: %s: no certificate in it names a CRL", points->section->name.text, path);
+    for (char *url = (char *)urls.at; url < (char *)urls.at + urls.len; url += strlen(url) + 1)
         add_crl(points->stapler, points->section, url);
     buffer_free(&urls);
-    return good ? 0 : error_set(err, "out of memory");
-}
-
-/* Of every certificate in the file: a chain's CRLs are those of all its CAs. */
-static void add_points_of(void *arg, const char *path)
-{
-    struct buffer text = {0};
-    struct error err;
-    if (file_read(path, 4 << 20, &text) < 0)
-        log_error("stapler", "%s: %s", path, strerror(errno));
-    else if (certificates_from_text((struct bytes){text.at, text.len}, add_points, arg, &err) < 0)
-        log_error("stapler", "%s: %s", path, err.text);
-    buffer_free(&text);
 }
 
 static int add_section(struct stapler *stapler, const struct section *section, struct error *err)
 {
     struct points points = {stapler, section};
+    size_t before = stapler->crls.count;
     for (size_t i = 0; i < section->urls.count; i++)
         add_crl(stapler, section, section->urls.list[i].text);
     sources_each(section, add_points_of, &points);
+    if (stapler->crls.count == before && section->sources.count)
+        add_broken(stapler, section, section->sources.list[0].text, CRL_NO_POINTS);
     return outlets_make(stapler, section, NULL, err);
 }
 
@@ -265,7 +300,8 @@ static enum stapler_exit judge(struct stapler *stapler)
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < lists[l]->count; i++) {
             const struct item *item = lists[l]->at[i];
-            if (item->failures && !item->temporary)
+            if ((item->failures && !item->temporary) ||
+                (item->job.is_staple && ((const struct staple *)item)->broken))
                 return STAPLER_FAILED;
             if (item->failures)
                 result = STAPLER_TEMPORARY;
@@ -307,7 +343,7 @@ static enum stapler_exit run(struct stapler *stapler, const sigset_t *stop, stru
     struct mirror *mirror = NULL;
     size_t count = 0;
     enum stapler_exit result = STAPLER_FAILED;
-    int signals = signalfd(-1, stop, SFD_CLOEXEC), lock = -1;
+    int signals = signalfd(-1, stop, SFD_CLOEXEC | SFD_NONBLOCK), lock = -1;
     bool made = disk_make(stapler->config, err) == 0;
     if (made && (lock = disk_lock(stapler->config, err)) < 0)
         result = STAPLER_TEMPORARY;
@@ -319,12 +355,13 @@ static enum stapler_exit run(struct stapler *stapler, const sigset_t *stop, stru
         log_info("stapler", "version " ANNUL_VERSION ": %zu certificates, %zu CRLs", stapler->staples.count,
                  stapler->crls.count);
         sd_notify(0, "READY=1");
+        bool whole = true;
         if (stapler->once)
-            run_once(stapler);
+            whole = run_once(stapler, signals);
         else
             run_on(stapler, signals);
         sd_notify(0, "STOPPING=1");
-        result = stapler->once ? judge(stapler) : STAPLER_GOOD;
+        result = !whole ? STAPLER_TEMPORARY : stapler->once ? judge(stapler) : STAPLER_GOOD;
     }
     stapler_lock(stapler);
     atomic_store(&stapler->stopping, true); /* of all that is being fetched, too */

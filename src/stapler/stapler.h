@@ -67,6 +67,8 @@ void disk_id(struct bytes octets, char id[ID_TEXT]);
 int disk_make(const struct stapler_config *config, struct error *err); /* the folders */
 /* One process has the cache, until the descriptor is closed: names in it are then of one writer. -1: another has it. */
 int disk_lock(const struct stapler_config *config, struct error *err);
+/* That they can be used, as far as they are there, without making any. */
+int disk_check(const struct stapler_config *config, struct error *err);
 /* Whole or not at all. */
 int disk_put(const char *path, struct bytes content, struct error *err);
 /* The second half of it: what was written to `fd` as `temporary` is made durable and becomes `path`. */
@@ -116,21 +118,28 @@ struct staple {
     unsigned place;   /* in that file, 0 the first */
     char id[ID_TEXT]; /* of the certificate; "": none could be read */
     struct serial serial;
-    struct buffer issuer;                                          /* its CA's certificate, DER */
-    struct buffer urls;                                            /* of responders, a NUL behind each */
-    uint8_t name_hash[CERTID_HASH_MAX], key_hash[CERTID_HASH_MAX]; /* of the CA, SHA-1 */
+    struct buffer issuer; /* its CA's certificate, DER */
+    struct buffer urls;   /* of responders, a NUL behind each */
+    uint8_t name_hash[CERTID_HASHES][CERTID_HASH_MAX],
+        key_hash[CERTID_HASHES][CERTID_HASH_MAX]; /* of the CA */
+    int64_t not_after;
     bool must_staple;
     char etag[FETCH_ETAG_MAX];
     char *etag_url;       /* where that is from; points into urls, or NULL */
     struct error skipped; /* why nothing is fetched, or "" */
+    bool broken;          /* and a person has to see to that */
 };
 
+struct finder;
 struct staple *staple_new(const struct section *section, const char *path, unsigned place);
 /* How many certificates of a file this section is about; 1 where that cannot be said. */
 unsigned staple_count(const struct section *section, const char *path);
 /* Reads the certificate's file. True where another certificate is there than before, whose response is then taken from the
  * cache, or to be fetched. Not while it is at work. */
 bool staple_read(struct stapler *stapler, struct staple *staple);
+/* What staple_read will find: 0, also where nothing need be fetched; -1 where a person has to see to it. */
+int staple_check(const struct stapler_config *config, struct finder *finder, const struct section *section,
+                 const char *path, struct error *err);
 void staple_free(struct staple *staple);
 job_run staple_work;
 
@@ -153,6 +162,11 @@ struct crl {
 };
 
 struct crl *crl_new(struct stapler *stapler, const struct section *section, const char *url);
+/* The URLs of CRLs in a file, a NUL behind each. Of every certificate in it: a chain's CRLs are those of all its CAs. */
+int crl_urls_of(const char *path, struct buffer *urls, struct error *err);
+#define CRL_NO_POINTS "no certificate names a CRL; add url = {…}"
+/* Stands for CRLs that cannot even be named, and is never due. */
+struct crl *crl_new_broken(const struct section *section, const char *name, const char *why);
 void crl_free(struct crl *crl);
 bool crl_same_ca(const struct held *a, const struct held *b); /* by name and key */
 job_run crl_work;
@@ -164,10 +178,26 @@ struct authorities {
     struct certificate *list;
 };
 
-/* Those of a section, of all sections, and, where `file` is not NULL, within that. Free with authorities_free. */
-int authorities_load(const struct stapler_config *config, const struct section *section, const char *file,
+/* Those of a section and of all sections. Free with authorities_free. */
+int authorities_load(const struct stapler_config *config, const struct section *section,
                      struct authorities *authorities, struct error *err);
 void authorities_free(struct authorities *authorities);
+
+/* The same where issuers of many certificates are looked for, and a bundle of all the world's CAs is not to be read for each
+ * of them: each file is read when it is first needed, and kept until finder_free, which is the end of a rescan. Zeroed at
+ * first; one thread at a time. */
+struct finder {
+    const struct section *section; /* whose `own` are */
+    struct authorities within, own, common;
+    bool has_common;
+};
+
+/* Looks in the certificate's own file, too. The issuer lives until the next call. */
+enum outcome finder_find_issuer(struct finder *finder, const struct stapler_config *config,
+                                const struct section *section, const char *file,
+                                const struct certificate *certificate, const struct certificate **issuer,
+                                struct error *err);
+void finder_free(struct finder *finder);
 
 /* Each file that a section's `certificate` names: FILE, or those of a folder or glob. Returns how many, or -1. */
 typedef void each_file(void *arg, const char *path);
@@ -217,9 +247,10 @@ struct stapler {
     struct list staples, crls, outlets;
     struct list
         idle; /* handles of staples, each with its connection: so no more of these than fetch at once */
+    struct finder finder; /* while certificates are read */
     unsigned staples_at_work, at_work;
     bool dirty;  /* the status on disk is older */
-    bool rescan; /* a certificate's file could not be looked at while its staple was at work */
+    bool rescan; /* a certificate's file could not be looked at while its staple was at work; or it expired */
     int inotify;
 };
 

@@ -76,6 +76,7 @@ static json_t *staple_json(struct stapler *stapler, const struct staple *staple,
     json_t *json = item_json(&staple->item, "staple", now);
     json_object_set_new(json, "must_staple", json_boolean(staple->must_staple));
     json_object_set_new(json, "skipped", text_json(staple->skipped.text));
+    json_object_set_new(json, "broken", json_boolean(staple->broken));
     json_object_set_new(json, "consumers", outlets_json(stapler, staple->item.section, staple));
     return json;
 }
@@ -132,10 +133,28 @@ static const struct {
     {"annul_stapler_failures", "Failed fetches in a row."},
     {"annul_stapler_must_staple", "1 where the certificate says Must-Staple."},
     {"annul_stapler_revoked", "1 where the response says revoked."},
+    {"annul_stapler_skipped", "1 where nothing need be fetched for the certificate."},
+    {"annul_stapler_broken",
+     "1 where a person has to see to the certificate: nothing can be fetched for it."},
+    {"annul_stapler_delivery_failures",
+     "Consumers that it could not be delivered to; of a CRL, its section's."},
 };
 
-static long long metric_of(const struct item *item, size_t metric)
+static long long count_undelivered(const struct stapler *stapler, const struct item *item)
 {
+    long long count = 0;
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *outlet = stapler->outlets.at[i];
+        bool its = item->job.is_staple ? outlet->staple && &outlet->staple->item == item
+                                       : !outlet->staple && outlet->section == item->section;
+        count += its && outlet->failure.text[0];
+    }
+    return count;
+}
+
+static long long metric_of(const struct stapler *stapler, const struct item *item, size_t metric)
+{
+    const struct staple *staple = item->job.is_staple ? (const struct staple *)item : NULL;
     const struct held *held = item->held;
     switch (metric) {
     case 0:
@@ -148,19 +167,27 @@ static long long metric_of(const struct item *item, size_t metric)
         return item->failures;
     case 4:
         return item->grave;
-    default:
+    case 5:
         return held && !held->scan && held->verdict.status == OCSP_CERT_REVOKED;
+    case 6:
+        return staple && staple->skipped.text[0] && !staple->broken;
+    case 7:
+        return staple && staple->broken;
+    default:
+        return count_undelivered(stapler, item);
     }
 }
 
-static bool add_metric(struct buffer *out, const struct list *items, const char *kind, size_t metric)
+static bool add_metric(const struct stapler *stapler, struct buffer *out, const struct list *items,
+                       const char *kind, size_t metric)
 {
     bool good = true;
     for (size_t i = 0; good && i < items->count; i++) {
         const struct item *item = items->at[i];
         good = buffer_printf(out, "%s{kind=\"%s\",", metrics[metric].name, kind) &&
                add_label(out, "section", item->section->name.text) && buffer_add(out, ",", 1) &&
-               add_label(out, "name", item->name) && buffer_printf(out, "} %lld\n", metric_of(item, metric));
+               add_label(out, "name", item->name) &&
+               buffer_printf(out, "} %lld\n", metric_of(stapler, item, metric));
     }
     return good;
 }
@@ -172,7 +199,8 @@ bool status_metrics(struct stapler *stapler, struct buffer *out)
     for (size_t m = 0; good && m < sizeof metrics / sizeof *metrics; m++)
         good = buffer_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", metrics[m].name, metrics[m].help,
                              metrics[m].name) &&
-               add_metric(out, &stapler->staples, "staple", m) && add_metric(out, &stapler->crls, "crl", m);
+               add_metric(stapler, out, &stapler->staples, "staple", m) &&
+               add_metric(stapler, out, &stapler->crls, "crl", m);
     stapler_unlock(stapler);
     return good;
 }
@@ -202,9 +230,10 @@ static void print_item(FILE *out, const json_t *item, int64_t now)
     int64_t ends_at;
     const json_t *consumers = json_object_get(item, "consumers");
     const char *skipped = string_of(item, "skipped");
+    bool broken = json_is_true(json_object_get(item, "broken"));
     bool has_end = time_from_text(string_of(item, "ends_at"), &ends_at);
     fprintf(out, "%s %s: ", string_of(item, "kind"), string_of(item, "name"));
-    fprintf(out, "%s", *skipped ? "skipped" : string_of(item, "state"));
+    fprintf(out, "%s", broken ? "broken" : *skipped ? "skipped" : string_of(item, "state"));
     if (has_end) {
         fprintf(out, ", left ");
         print_left(out, ends_at - now);
@@ -227,7 +256,7 @@ static enum stapler_exit judge_item(const json_t *item, int64_t now)
     int64_t ends_at;
     const json_t *consumers = json_object_get(item, "consumers");
     if (*string_of(item, "skipped"))
-        return json_is_true(json_object_get(item, "must_staple")) ? STAPLER_FAILED : STAPLER_GOOD;
+        return json_is_true(json_object_get(item, "broken")) ? STAPLER_FAILED : STAPLER_GOOD;
     if (!time_from_text(string_of(item, "ends_at"), &ends_at) || ends_at <= now)
         return STAPLER_FAILED;
     for (size_t i = 0; i < json_array_size(consumers); i++)

@@ -172,5 +172,6 @@ void watch_rescan(struct stapler *stapler)
         }
         free(rescan.seen.at);
     }
+    finder_free(&stapler->finder); /* another time their files may have changed */
     stapler_unlock(stapler);
 }

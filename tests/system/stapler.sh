@@ -68,11 +68,21 @@ newer() { [ "$(sha256sum <"$dir/live/server.der")" != "$old" ]; }
 check "refreshed at half of its life" until_true 10 newer
 check "the newest is good" staple_says server "server.crt: good"
 stop_stapler
-expect "the end is clean" "SIGTERM: stopping" tail -n 1 "$dir/stapler.log"
+expect "the end is said" "SIGTERM: stopping" tail -n 4 "$dir/stapler.log" # behind it, what was being delivered
 
 # --- the responder is gone: a restart lives on the cache, also past half-life, and withdraws before the end
 stop_daemon
 rm "$dir/live/"*.der
+move_clock $((68400 + 84600))
+once_fails() { stapler --once >"$dir/once" 2>&1; [ $? = 75 ] && ! grep -q "withdrawn" "$dir/once"; }
+check "half an hour before the end, once: fails" once_fails
+refuse "and gives nothing out that ends before the next run" test -e "$dir/live/server.der"
+move_clock $((68400 + 60000))
+check "earlier: fails" once_fails
+check "and gives out what is held" staple_says server "server.crt: good"
+move_clock $((68400 + 84600))
+stapler --once >"$dir/once" 2>&1
+refuse "which is withdrawn when that ends" test -e "$dir/live/server.der"
 move_clock $((68400 + 60000))
 start_stapler
 check "offline after a restart: the cached staple is delivered" until_true 5 staple_says server "server.crt: good"
@@ -89,6 +99,8 @@ refuse "and fails" stapler status
 start_daemon
 move_clock $((68400 + 87000 + 3700))
 check "back when the responder returns" until_true 10 staple_says server "server.crt: good"
-stop_stapler
 check "nothing is said twice" test -z "$(sed 's/time=[^ ]* //' "$dir/stapler.log" | sort | uniq -d | grep -v 'version\|stopping\|delivered\|good until\|CRL number')"
+move_clock 630720000
+check "a certificate that expires meanwhile is skipped" until_true 5 grep -q "server.crt: skipped: the certificate has expired" "$dir/stapler.log"
+stop_stapler
 finish

@@ -120,6 +120,10 @@ check "garbage is 400, never 200" test "$(http_status "http://$mirror/ocsp/MEEw"
 openssl ocsp -issuer "$pki/issuing-client.crt" -cert "$pki/client-2.crt" -no_nonce -reqout "$dir/request2.der" >/dev/null 2>&1
 ask_post() { http_status --data-binary "@$1" -H 'Content-Type: application/ocsp-request' "http://$mirror/ocsp"; }
 check "a revoked one that is withheld: 503" test "$(ask_post "$dir/request2.der")" = 503
+openssl ocsp -issuer "$pki/issuing-client.crt" -sha256 -cert "$pki/client-2.crt" -no_nonce -reqout "$dir/request6.der" >/dev/null 2>&1
+check "by another CertID, too" test "$(ask_post "$dir/request6.der")" = 503
+openssl ocsp -issuer "$pki/root.crt" -sha256 -cert "$pki/intermediate-client.crt" -no_nonce -reqout "$dir/request7.der" >/dev/null 2>&1
+check "one that is good is asked for by that upstream" test "$(ask_post "$dir/request7.der")" = 200
 
 openssl ocsp -issuer "$pki/root.crt" -cert "$pki/intermediate-client.crt" -no_nonce -reqout "$dir/request1.der" >/dev/null 2>&1
 check "an intermediate CA, of a chain's file" test "$(ask_post "$dir/request1.der")" = 200
@@ -158,6 +162,9 @@ check "within seconds" test $((SECONDS - began)) -le 8
 kill $hanging
 expect "metrics" 'annul_stapler_failures{kind="staple",section="server"' curl -s "http://$mirror/metrics"
 also "the end" "annul_stapler_end_timestamp_seconds{"
+also "what is broken" "annul_stapler_broken{kind=\"staple\",section=\"server\",name=\"$pki/server.crt\"} 0"
+also "what is skipped" "annul_stapler_skipped{"
+also "what could not be delivered" "annul_stapler_delivery_failures{"
 
 # --- what has ended is 503
 move_clock 90000

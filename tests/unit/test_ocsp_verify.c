@@ -6,13 +6,14 @@
 #include <annul/reason.h>
 
 #include <openssl/ocsp.h>
+#include <openssl/rsa.h>
 
 #define NOW at_text("2026-11-21T09:00:00Z")
 #define HOUR 3600
 
 static struct fixture {
-    EVP_PKEY *ca_key, *other_key, *delegate_key;
-    X509 *ca, *renamed, *delegate, *no_eku, *no_signing, *foreign, *forged, *later, *over;
+    EVP_PKEY *ca_key, *other_key, *delegate_key, *rsa_key;
+    X509 *ca, *renamed, *delegate, *no_eku, *no_signing, *foreign, *forged, *later, *over, *weak, *pss;
     struct certificate issuer;
 } f;
 
@@ -52,6 +53,10 @@ static int fixture_make(void **state)
     sign_again(f.later, "261121100000Z", "491231235959Z");
     f.over = delegate_make(f.ca, f.ca_key, ocsp);
     sign_again(f.over, "000101000000Z", "261121090000Z");
+    f.weak = delegate_make(f.ca, f.ca_key, ocsp);
+    assert_true(X509_sign(f.weak, f.ca_key, EVP_sha1()) > 0);
+    f.rsa_key = key_make("RSA-2048");
+    f.pss = x509_make(&(struct x509_plan){"delegate", f.rsa_key, f.ca, f.ca_key, "0e", ocsp});
     X509_free(impostor);
     struct buffer der = x509_der(f.ca);
     assert_int_equal(certificate_from_der(bytes_of(&der), &f.issuer, &err), 0);
@@ -62,12 +67,14 @@ static int fixture_make(void **state)
 static int fixture_free(void **state)
 {
     (void)state;
-    X509 *all[] = {f.ca, f.renamed, f.delegate, f.no_eku, f.no_signing, f.foreign, f.forged, f.later, f.over};
+    X509 *all[] = {f.ca,     f.renamed, f.delegate, f.no_eku, f.no_signing, f.foreign,
+                   f.forged, f.later,   f.over,     f.weak,   f.pss};
     for (size_t i = 0; i < COUNT(all); i++)
         X509_free(all[i]);
     EVP_PKEY_free(f.ca_key);
     EVP_PKEY_free(f.other_key);
     EVP_PKEY_free(f.delegate_key);
+    EVP_PKEY_free(f.rsa_key);
     certificate_free(&f.issuer);
     return 0;
 }
@@ -84,6 +91,8 @@ struct plan {
     int status, reason;
     int64_t this_in_s, next_in_s; /* from NOW; both 0: an hour ago and in a day */
     bool no_next, no_certificates, by_key;
+    bool pss;
+    X509 **before; /* goes along in front of the signer's own */
     int singles;
     const char *extension; /* OID of a critical one that means nothing */
 };
@@ -148,8 +157,13 @@ static struct buffer answer_make(const struct plan *plan)
     unsigned long flags =
         (plan->by_key ? OCSP_RESPID_KEY : 0) | (plan->no_certificates || !plan->signer ? OCSP_NOCERTS : 0);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *options;
     assert_int_equal(
-        EVP_DigestSignInit(context, NULL, plan->digest ? plan->digest() : EVP_sha256(), NULL, key), 1);
+        EVP_DigestSignInit(context, &options, plan->digest ? plan->digest() : EVP_sha256(), NULL, key), 1);
+    if (plan->pss)
+        assert_true(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) > 0);
+    if (plan->before)
+        assert_int_equal(OCSP_basic_add1_cert(basic, *plan->before), 1);
     assert_int_equal(OCSP_basic_sign_ctx(basic, signer, context, NULL, flags), 1);
     EVP_MD_CTX_free(context);
     OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
@@ -199,7 +213,15 @@ static const struct {
     {"a delegate that may not sign", {.signer = &f.no_signing}, "keyUsage"},
     {"a delegate of tomorrow", {.signer = &f.later}, "not valid yet"},
     {"a delegate of yesterday", {.signer = &f.over}, "expired"},
-    {"SHA-1", {.digest = EVP_sha1}, "SHA-1"},
+    {"a delegate behind one of its name", {.signer = &f.delegate, .before = &f.over}, NULL},
+    {"a delegate behind one of its name and another key", {.signer = &f.delegate, .before = &f.pss}, NULL},
+    {"two delegates of that name, neither of use", {.signer = &f.later, .before = &f.over}, "expired"},
+    {"RSA-PSS", {.signer = &f.pss, .key = &f.rsa_key, .pss = true}, NULL},
+    {"RSA-PSS with SHA-1",
+     {.signer = &f.pss, .key = &f.rsa_key, .pss = true, .digest = EVP_sha1},
+     "not signed with SHA-2"},
+    {"SHA-1", {.digest = EVP_sha1}, "not signed with SHA-2"},
+    {"a delegate by SHA-1", {.signer = &f.weak}, "certificate is not signed with SHA-2"},
     {"another hash", {.certid = EVP_sha256}, "another hash"},
     {"a certificate of another CA", {.about = &f.renamed}, "another CA"},
     {"another serial", {.serial = "2b"}, "another serial"},

@@ -90,8 +90,10 @@ static void nobody_waits_for_what_ends(void **state)
 static void a_staple_goes_before_its_end(void **state)
 {
     (void)state;
-    assert_int_equal(schedule_withdraw(day), day.end_at - 60);
-    assert_int_equal(schedule_withdraw((struct window){0, 100}), 90);
+    assert_int_equal(schedule_withdraw(day, false), day.end_at - 60);
+    assert_int_equal(schedule_withdraw((struct window){0, 100}, false), 90);
+    assert_int_equal(schedule_withdraw(day, true), day.end_at - 3600);
+    assert_int_equal(schedule_withdraw((struct window){0, 100}, true), 75);
 }
 
 /* A thousand certificates that were fetched in one second do not come back in one. */

@@ -106,6 +106,7 @@ static struct staple *read_staple(void)
     struct staple *staple = staple_new(&section, path, 0);
     assert_non_null(staple);
     assert_true(staple_read(&stapler, staple));
+    finder_free(&stapler.finder);
     assert_string_equal(staple->skipped.text, "");
     free(path);
     return staple;
