@@ -318,7 +318,7 @@ static bool has_all(struct stapler *stapler, const struct outlet *outlet, struct
 {
     struct authorities authorities = {0};
     struct error err;
-    bool all = authorities_load(stapler->config, outlet->section, NULL, &authorities, &err) == 0;
+    bool all = authorities_load(stapler->config, outlet->section, &authorities, &err) == 0;
     for (size_t i = 0; all && i < authorities.count; i++) {
         all = false;
         for (size_t j = 0; j < count && !all; j++)
