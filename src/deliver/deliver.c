@@ -19,25 +19,20 @@
 
 /* --- the state --------------------------------------------------------------------------------------------- */
 
-static int save(const struct work *work, struct error *err)
+static void save(const struct work *work)
 {
     const struct delivery *d = work->delivery;
-    return d->save ? d->save(d->save_arg, d->state, err) : 0;
+    if (d->save)
+        d->save(d->save_arg, d->state);
 }
 
-int work_begin(struct work *work, struct error *err)
+void work_begin(struct work *work)
 {
     if (work->begun)
-        return 0;
-    struct deliver_state *state = work->delivery->state;
-    bool before = state->pending;
-    state->pending = true;
-    if (save(work, err) < 0) {
-        state->pending = before;
-        return error_prefix(err, "nothing is delivered, since its state cannot be kept");
-    }
+        return;
     work->begun = true;
-    return 0;
+    work->delivery->state->pending = true;
+    save(work);
 }
 
 static enum deliver_outcome failed(const struct work *work, bool was_pending)
@@ -47,7 +42,7 @@ static enum deliver_outcome failed(const struct work *work, bool was_pending)
     state->pending = work->changed || was_pending;
     state->failures += state->failures < UINT32_MAX;
     state->retry_at = work->delivery->now + (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S);
-    save(work, NULL);
+    save(work);
     return DELIVER_FAILED;
 }
 
@@ -107,7 +102,7 @@ static enum deliver_outcome finish(const struct work *work, int installed, bool 
     state->failures = 0;
     state->retry_at = 0;
     if (remembered)
-        save(work, NULL);
+        save(work);
     return work->changed || told ? DELIVER_DONE : DELIVER_SAME;
 }
 

@@ -57,20 +57,25 @@ struct saving {
     const struct outlet *outlet;
 };
 
-static int save_state(void *arg, const struct deliver_state *state, struct error *err)
+/* Said once until it can be saved again. */
+static void save_state(void *arg, const struct deliver_state *state)
 {
     const struct saving *saving = arg;
     struct buffer text = {0};
     char *path = disk_path(saving->stapler->config, "deliver", saving->outlet->id, ".state");
+    struct error err;
     int result = -1;
     if (path && buffer_printf(&text, "%d %u %lld %s\n", state->pending, state->failures,
                               (long long)state->retry_at, state->instance))
-        result = disk_put(path, (struct bytes){text.at, text.len}, err);
+        result = disk_put(path, (struct bytes){text.at, text.len}, &err);
     else
-        error_set(err, "out of memory");
+        error_set(&err, "out of memory");
+    if (!atomic_exchange(&saving->stapler->forgetful, result < 0) && result < 0)
+        log_error("stapler",
+                  "cache: %s: what was delivered is not remembered over a restart; delivery goes on",
+                  err.text);
     buffer_free(&text);
     free(path);
-    return result;
 }
 
 static void load_state(struct stapler *stapler, struct outlet *outlet)

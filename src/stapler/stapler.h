@@ -211,8 +211,9 @@ struct stapler {
     struct list
         idle; /* handles of staples, each with its connection: so no more of these than fetch at once */
     unsigned staples_at_work, at_work;
-    bool dirty;  /* the status on disk is older */
-    bool rescan; /* a certificate's file could not be looked at while its staple was at work */
+    bool dirty;            /* the status on disk is older */
+    atomic_bool forgetful; /* it was said that the state of delivery cannot be saved */
+    bool rescan;           /* a certificate's file could not be looked at while its staple was at work */
     int inotify;
 };
 

@@ -75,10 +75,13 @@ move_clock $((68400 + 60000))
 start_stapler
 check "offline after a restart: the cached staple is delivered" until_true 5 staple_says server "server.crt: good"
 check "one line tells of the failure" until_true 5 grep -q "server.crt: .*the present one stays" "$dir/stapler.log"
+rm -r "$dir/cache/deliver" && : >"$dir/cache/deliver" # where its state goes
 move_clock $((68400 + 86370))
 withdrawn() { [ ! -e "$dir/live/server.der" ]; }
 check "that it ends soon is said" until_true 5 grep -q "server.crt: .*could not be renewed" "$dir/stapler.log"
-check "withdrawn before its end" until_true 5 withdrawn
+check "withdrawn before its end, whether that can be remembered or not" until_true 5 withdrawn
+check "which is said" until_true 5 grep -q "cache: .*is not remembered" "$dir/stapler.log"
+rm "$dir/cache/deliver" && mkdir "$dir/cache/deliver"
 move_clock $((68400 + 87000))
 check "the end is said" until_true 5 grep -q "server.crt: what is there has ended" "$dir/stapler.log"
 check "of Must-Staple more gravely" until_true 5 grep -q "must-staple.crt: what is there has ended.*Must-Staple" "$dir/stapler.log"
