@@ -215,6 +215,7 @@ struct stapler {
     atomic_bool forgetful; /* it was said that the state of delivery cannot be saved */
     bool rescan;           /* a certificate's file could not be looked at while its staple was at work */
     int inotify;
+    int64_t look_ms; /* monotonic: when certificate files are looked at whether something was heard or not */
 };
 
 uint32_t stapler_random(void);
