@@ -68,8 +68,10 @@ static int tell_haproxy(const struct work *work, const struct message *message, 
     struct deliver_state *state = work->delivery->state;
     char instance[sizeof state->instance];
     enum outcome outcome = haproxy_instance(work->target, instance, sizeof instance, err);
-    if (outcome == ABSENT && !state->pending)
-        return 0; /* it will read the file */
+    if (outcome == ABSENT) { /* it will read the file; or, if it is only away from its socket, be told then */
+        state->instance[0] = 0;
+        return 0;
+    }
     if (outcome != FOUND)
         return -1;
     if (!state->pending && strcmp(instance, state->instance) == 0)
@@ -244,13 +246,14 @@ static int put_crls(struct work *work, const struct deliver_crl *crls, size_t co
         return error_set(err, "out of memory");
     message->crls = (struct bytes){pem->at, pem->len};
     message->by_socket = deliver_is_polled(target) && haproxy_can_take(target, pem->len);
+    if (place_put(work, target->path, message->crls, err) < 0)
+        return -1;
     if (deliver_is_polled(target) && !message->by_socket && !notify_is_set(&target->notify))
-        return error_set(
-            err,
-            "%s: %zu octets are too much for HAProxy's socket: raise tune.bufsize, or configure a "
-            "reload",
-            target->path, pem->len);
-    return place_put(work, target->path, message->crls, err);
+        return error_set(err,
+                         "%s: is written, but %zu octets are too much for HAProxy's socket: reload it, raise "
+                         "tune.bufsize, or configure a reload",
+                         target->path, pem->len);
+    return 0;
 }
 
 /* "NUMBER SUBJECT" a line, and the first end. */
