@@ -59,13 +59,6 @@ expect "which is said loudly" "REVOKED" cat "$dir/stapler.log"
 rm "$dir/certs/client-3.crt" "$dir/live/client-3.der"
 gone() { grep -q "client-3.crt: is gone" "$dir/stapler.log"; }
 check "it goes" until_true 5 gone
-ln -s "$pki/client-1.crt" "$dir/other/client-1.crt"
-check "a link is seen" until_true 5 staple_says client-1 "client-1.crt: revoked" issuing-client
-mv "$dir/other" "$dir/away" && cp -r "$dir/away" "$dir/other"
-sleep 1.5 # it is watched again
-cp "$pki/client-2.crt" "$dir/other"
-check "as is what comes into a folder that was replaced" until_true 5 staple_says client-2 "client-2.crt: revoked" issuing-client
-rm "$dir/other/"*
 old=$(sha256sum <"$dir/live/server.der")
 move_clock 46800 # 13 h: past half of a day, but annuld gives out the same for 18 h
 move_clock 68400
@@ -97,6 +90,14 @@ refuse "and fails" stapler status
 start_daemon
 move_clock $((68400 + 87000 + 3700))
 check "back when the responder returns" until_true 10 staple_says server "server.crt: good"
+
+# --- links, and folders that are replaced
+ln -s "$pki/client-1.crt" "$dir/other/client-1.crt"
+check "a link is seen" until_true 5 staple_says client-1 "client-1.crt: revoked" issuing-client
+mv "$dir/other" "$dir/away" && cp -r "$dir/away" "$dir/other"
+sleep 1.5 # it is watched again
+cp "$pki/client-2.crt" "$dir/other"
+check "as is what comes into a folder that was replaced" until_true 5 staple_says client-2 "client-2.crt: revoked" issuing-client
 stop_stapler
 check "nothing is said twice" test -z "$(sed 's/time=[^ ]* //' "$dir/stapler.log" | sort | uniq -d | grep -v 'version\|is gone\|stopping\|delivered\|good until\|CRL number')"
 finish
