@@ -99,6 +99,17 @@ static void load_state(struct stapler *stapler, struct outlet *outlet)
 
 /* --- making -------------------------------------------------------------------------------------------- */
 
+/* Two that write one file would undo each other. */
+static bool is_taken(const struct stapler *stapler, const char *path)
+{
+    for (size_t i = 0; path && i < stapler->outlets.count; i++) {
+        const struct outlet *other = stapler->outlets.at[i];
+        if (other->path && other->target.kind != DELIVER_HITCH && strcmp(other->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* `path` becomes the outlet's. */
 static int add_outlet(struct stapler *stapler, const struct section *section, const struct place *place,
                       char *path, struct staple *staple, struct error *err)
@@ -154,6 +165,12 @@ int outlets_make(struct stapler *stapler, const struct section *section, struct 
     for (size_t i = 0; i < count; i++) {
         const struct place *place = &section->places[i];
         char *path = outlet_path(place, staple ? staple->path : NULL);
+        if (staple && place->target.kind != DELIVER_HITCH && is_taken(stapler, path)) {
+            log_error("stapler", "%s: is not delivered to %s, which is another's: give each its own path",
+                      staple->path, path);
+            free(path);
+            continue;
+        }
         if ((!path && place->path.text) || add_outlet(stapler, section, place, path, staple, err) < 0)
             return error_set(err, "out of memory");
     }

@@ -145,9 +145,29 @@ static void look_at_one(struct rescan *rescan, const char *path, unsigned place)
     list_add(&rescan->seen, staple);
 }
 
+/* What we put there ourselves, now or in an earlier life, is no certificate. */
+static bool is_ours(const struct stapler *stapler, const struct section *section, const char *path)
+{
+    for (size_t i = 0; i < section->place_count; i++) {
+        char *own = outlet_path(&section->places[i], path);
+        bool same = own && strcmp(own, path) == 0;
+        free(own);
+        if (same)
+            return true;
+    }
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *outlet = stapler->outlets.at[i];
+        if (outlet->path && strcmp(outlet->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void look_at(void *arg, const char *path)
 {
     struct rescan *rescan = arg;
+    if (is_ours(rescan->stapler, rescan->section, path))
+        return;
     unsigned count = staple_count(rescan->section, path);
     for (unsigned place = 0; place < count; place++)
         look_at_one(rescan, path, place);

@@ -17,6 +17,7 @@ staple "all" {
     certificate = {"$dir/certs", "$dir/other"}
     responder = {"http://$public/ocsp"}
     deliver { path = "$dir/live/{name}.der" }
+    deliver { path = "$dir/other/{name}.a" }
 }
 crl "clients" {
     url = {"http://$public/crl/issuing-client.crl"}
@@ -98,6 +99,10 @@ mv "$dir/other" "$dir/away" && cp -r "$dir/away" "$dir/other"
 sleep 1.5 # it is watched again
 cp "$pki/client-2.crt" "$dir/other"
 check "as is what comes into a folder that was replaced" until_true 5 staple_says client-2 "client-2.crt: revoked" issuing-client
+cp "$pki/client-0.crt" "$dir/other"
+check "what has the path of another is refused" until_true 5 grep -q "other/client-0.crt: is not delivered to" "$dir/stapler.log"
+refuse "staples among the certificates are none" grep -q "other/.*[.]a: skipped" "$dir/stapler.log"
+check "and stay" test -s "$dir/other/server.a"
 stop_stapler
 check "nothing is said twice" test -z "$(sed 's/time=[^ ]* //' "$dir/stapler.log" | sort | uniq -d | grep -v 'version\|is gone\|stopping\|delivered\|good until\|CRL number')"
 finish
