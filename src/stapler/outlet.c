@@ -104,7 +104,8 @@ static bool is_taken(const struct stapler *stapler, const char *path)
 {
     for (size_t i = 0; path && i < stapler->outlets.count; i++) {
         const struct outlet *other = stapler->outlets.at[i];
-        if (other->path && other->target.kind != DELIVER_HITCH && strcmp(other->path, path) == 0)
+        bool gone = other->staple && access(other->staple->path, F_OK) < 0; /* it is about to be dropped */
+        if (!gone && other->path && other->target.kind != DELIVER_HITCH && strcmp(other->path, path) == 0)
             return true;
     }
     return false;
