@@ -101,8 +101,9 @@ struct deliver_state {
 };
 
 /* Makes the state durable: called before the first change that a consumer could see, and again when all is
- * done or something failed. Other than 0 (with `err`) stops the former: then nothing is changed. */
-typedef int deliver_save(void *arg, const struct deliver_state *state, struct error *err);
+ * done or something failed. Where it cannot, it is its part to say so; delivery goes on by what is in memory: a
+ * consumer that after a crash is told once too seldom is a lesser evil than one that goes on with what has ended. */
+typedef void deliver_save(void *arg, const struct deliver_state *state);
 
 /* How a call ends. After DELIVER_FAILED `err` says what, where, and the remedy; state->pending, whether content
  * is on disk already and the consumer does not know; state->retry_at is set (2 s, doubling to 5 minutes). */

@@ -19,25 +19,20 @@
 
 /* --- the state --------------------------------------------------------------------------------------------- */
 
-static int save(const struct work *work, struct error *err)
+static void save(const struct work *work)
 {
     const struct delivery *d = work->delivery;
-    return d->save ? d->save(d->save_arg, d->state, err) : 0;
+    if (d->save)
+        d->save(d->save_arg, d->state);
 }
 
-int work_begin(struct work *work, struct error *err)
+void work_begin(struct work *work)
 {
     if (work->begun)
-        return 0;
-    struct deliver_state *state = work->delivery->state;
-    bool before = state->pending;
-    state->pending = true;
-    if (save(work, err) < 0) {
-        state->pending = before;
-        return error_prefix(err, "nothing is delivered, since its state cannot be kept");
-    }
+        return;
     work->begun = true;
-    return 0;
+    work->delivery->state->pending = true;
+    save(work);
 }
 
 static enum deliver_outcome failed(const struct work *work, bool was_pending)
@@ -47,7 +42,7 @@ static enum deliver_outcome failed(const struct work *work, bool was_pending)
     state->pending = work->changed || was_pending;
     state->failures += state->failures < UINT32_MAX;
     state->retry_at = work->delivery->now + (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S);
-    save(work, NULL);
+    save(work);
     return DELIVER_FAILED;
 }
 
@@ -73,8 +68,10 @@ static int tell_haproxy(const struct work *work, const struct message *message, 
     struct deliver_state *state = work->delivery->state;
     char instance[sizeof state->instance];
     enum outcome outcome = haproxy_instance(work->target, instance, sizeof instance, err);
-    if (outcome == ABSENT && !state->pending)
-        return 0; /* it will read the file */
+    if (outcome == ABSENT) { /* it will read the file; or, if it is only away from its socket, be told then */
+        state->instance[0] = 0;
+        return 0;
+    }
     if (outcome != FOUND)
         return -1;
     if (!state->pending && strcmp(instance, state->instance) == 0)
@@ -107,7 +104,7 @@ static enum deliver_outcome finish(const struct work *work, int installed, bool 
     state->failures = 0;
     state->retry_at = 0;
     if (remembered)
-        save(work, NULL);
+        save(work);
     return work->changed || told ? DELIVER_DONE : DELIVER_SAME;
 }
 
@@ -249,13 +246,14 @@ static int put_crls(struct work *work, const struct deliver_crl *crls, size_t co
         return error_set(err, "out of memory");
     message->crls = (struct bytes){pem->at, pem->len};
     message->by_socket = deliver_is_polled(target) && haproxy_can_take(target, pem->len);
+    if (place_put(work, target->path, message->crls, err) < 0)
+        return -1;
     if (deliver_is_polled(target) && !message->by_socket && !notify_is_set(&target->notify))
-        return error_set(
-            err,
-            "%s: %zu octets are too much for HAProxy's socket: raise tune.bufsize, or configure a "
-            "reload",
-            target->path, pem->len);
-    return place_put(work, target->path, message->crls, err);
+        return error_set(err,
+                         "%s: is written, but %zu octets are too much for HAProxy's socket: reload it, raise "
+                         "tune.bufsize, or configure a reload",
+                         target->path, pem->len);
+    return 0;
 }
 
 /* "NUMBER SUBJECT" a line, and the first end. */

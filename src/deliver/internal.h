@@ -8,12 +8,12 @@
 struct work {
     const struct delivery *delivery;
     const struct deliver_target *target;
-    bool begun;   /* the state says "pending", durably */
+    bool begun;   /* the state says "pending", durably if it can be */
     bool changed; /* something was */
 };
 
-/* Before a change: makes "pending" durable, once a call. 0 or -1. */
-int work_begin(struct work *work, struct error *err);
+/* Before a change: makes "pending" durable, once a call. */
+void work_begin(struct work *work);
 
 /* --- place.c: files. Each changes nothing where nothing is to be changed; 0, or -1 and the old file is as it was. */
 

@@ -242,8 +242,10 @@ static int wait_and_judge(const char *name, pid_t pid, int output, int64_t timeo
     char said[OUTPUT_MAX + 1] = "";
     int status = 0, process = pidfd_open(pid, 0);
     bool ended = process >= 0 && wait_for(process, output, clock_monotonic_ms() + timeout_ms, said);
-    if (!ended)
+    if (!ended) {
         kill(-pid, SIGKILL);
+        kill(pid, SIGKILL); /* it may have left its group */
+    }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (process >= 0)

@@ -145,8 +145,7 @@ int place_put(struct work *work, const char *path, struct bytes content, struct 
         return -1;
     if (holds(place.path, content))
         return 0;
-    if (work_begin(work, err) < 0)
-        return -1;
+    work_begin(work);
     if (make_temporary(&place, work->target, content) < 0) {
         int number = errno;
         unlink(place.temporary);
@@ -164,8 +163,7 @@ int place_link(struct work *work, const char *from, const char *path, struct err
     if (stat(from, &one) == 0 && stat(place.path, &other) == 0 && one.st_dev == other.st_dev &&
         one.st_ino == other.st_ino) /* where rename does nothing */
         return 0;
-    if (work_begin(work, err) < 0)
-        return -1;
+    work_begin(work);
     if ((unlink(place.temporary) < 0 && errno != ENOENT) || link(from, place.temporary) < 0)
         return fail(path, errno, err);
     return take_place(work, &place, err);
@@ -179,8 +177,7 @@ int place_remove(struct work *work, const char *path, struct error *err)
         return -1;
     if (lstat(path, &status) < 0 && errno == ENOENT)
         return 0;
-    if (work_begin(work, err) < 0)
-        return -1;
+    work_begin(work);
     if (unlink(path) < 0)
         return fail(path, errno, err);
     work->changed = true;

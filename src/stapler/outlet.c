@@ -57,20 +57,25 @@ struct saving {
     const struct outlet *outlet;
 };
 
-static int save_state(void *arg, const struct deliver_state *state, struct error *err)
+/* Said once until it can be saved again. */
+static void save_state(void *arg, const struct deliver_state *state)
 {
     const struct saving *saving = arg;
     struct buffer text = {0};
     char *path = disk_path(saving->stapler->config, "deliver", saving->outlet->id, ".state");
+    struct error err;
     int result = -1;
     if (path && buffer_printf(&text, "%d %u %lld %s\n", state->pending, state->failures,
                               (long long)state->retry_at, state->instance))
-        result = disk_put(path, (struct bytes){text.at, text.len}, err);
+        result = disk_put(path, (struct bytes){text.at, text.len}, &err);
     else
-        error_set(err, "out of memory");
+        error_set(&err, "out of memory");
+    if (!atomic_exchange(&saving->stapler->forgetful, result < 0) && result < 0)
+        log_error("stapler",
+                  "cache: %s: what was delivered is not remembered over a restart; delivery goes on",
+                  err.text);
     buffer_free(&text);
     free(path);
-    return result;
 }
 
 static void load_state(struct stapler *stapler, struct outlet *outlet)
@@ -93,6 +98,18 @@ static void load_state(struct stapler *stapler, struct outlet *outlet)
 }
 
 /* --- making -------------------------------------------------------------------------------------------- */
+
+/* Two that write one file would undo each other. */
+static bool is_taken(const struct stapler *stapler, const char *path)
+{
+    for (size_t i = 0; path && i < stapler->outlets.count; i++) {
+        const struct outlet *other = stapler->outlets.at[i];
+        bool gone = other->staple && access(other->staple->path, F_OK) < 0; /* it is about to be dropped */
+        if (!gone && other->path && other->target.kind != DELIVER_HITCH && strcmp(other->path, path) == 0)
+            return true;
+    }
+    return false;
+}
 
 /* `path` becomes the outlet's. */
 static int add_outlet(struct stapler *stapler, const struct section *section, const struct place *place,
@@ -149,6 +166,12 @@ int outlets_make(struct stapler *stapler, const struct section *section, struct 
     for (size_t i = 0; i < count; i++) {
         const struct place *place = &section->places[i];
         char *path = outlet_path(place, staple ? staple->path : NULL);
+        if (staple && place->target.kind != DELIVER_HITCH && is_taken(stapler, path)) {
+            log_error("stapler", "%s: is not delivered to %s, which is another's: give each its own path",
+                      staple->path, path);
+            free(path);
+            continue;
+        }
         if ((!path && place->path.text) || add_outlet(stapler, section, place, path, staple, err) < 0)
             return error_set(err, "out of memory");
     }

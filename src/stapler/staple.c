@@ -210,6 +210,17 @@ static struct held *from_cache(const struct stapler_config *config, const struct
     return NULL;
 }
 
+/* What is held is of the certificate that was there before: in use until the first attempt for the present one has ended,
+ * and no longer, since it says nothing of it. */
+static void forget_former(struct staple *staple)
+{
+    struct item *item = &staple->item;
+    if (!item->held || strcmp(item->held->certificate_id, staple->id) == 0)
+        return;
+    held_release(item->held);
+    item->held = NULL;
+}
+
 static void restore(struct stapler *stapler, struct staple *staple)
 {
     struct item *item = &staple->item;
@@ -217,7 +228,7 @@ static void restore(struct stapler *stapler, struct staple *staple)
     struct held *held = from_cache(stapler->config, staple, &fetched_at);
     item->job.due_at = AT_ONCE;
     if (!held)
-        return; /* what is there of another certificate may be in use until the consumer takes the new one */
+        return;
     held_release(item->held);
     item->held = held;
     item->near = item->ended = false;
@@ -261,6 +272,8 @@ bool staple_read(struct stapler *stapler, struct staple *staple)
     if (result == 0) {
         staple->skipped.text[0] = 0;
         restore(stapler, staple);
+    } else if (id[0]) { /* a file that cannot be read may be about to be written */
+        forget_former(staple);
     }
     return true;
 }
@@ -347,8 +360,13 @@ void staple_work(struct stapler *stapler, struct job *job)
         attempt.held = NULL;
         attempt.unchanged = true;
     }
-    if (attempt.held)
+    if (attempt.held) {
         keep(stapler, staple, attempt.held);
+    } else if (!attempt.unchanged) {
+        stapler_lock(stapler);
+        forget_former(staple);
+        stapler_unlock(stapler);
+    }
     if (!atomic_load(&stapler->stopping))
         item_done(stapler, &staple->item, &attempt);
     else

@@ -161,7 +161,7 @@ static bool tick(struct stapler *stapler)
     if (find_due(stapler))
         pthread_cond_broadcast(&stapler->work);
     bool over = stapler->once && stapler->at_work == 0 && !find_due(stapler);
-    bool dirty = stapler->dirty, rescan = stapler->rescan;
+    bool dirty = stapler->dirty, rescan = watch_is_due(stapler);
     stapler->dirty = false;
     stapler_unlock(stapler);
     if (rescan)

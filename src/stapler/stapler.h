@@ -249,9 +249,11 @@ struct stapler {
         idle; /* handles of staples, each with its connection: so no more of these than fetch at once */
     struct finder finder; /* while certificates are read */
     unsigned staples_at_work, at_work;
-    bool dirty;  /* the status on disk is older */
+    bool dirty;            /* the status on disk is older */
+    atomic_bool forgetful; /* it was said that the state of delivery cannot be saved */
     bool rescan; /* a certificate's file could not be looked at while its staple was at work; or it expired */
     int inotify;
+    int64_t look_ms; /* monotonic: when certificate files are looked at whether something was heard or not */
 };
 
 uint32_t stapler_random(void);

@@ -1,5 +1,6 @@
 #include "watch.h"
 
+#include <annul/clock.h>
 #include <annul/log.h>
 
 #include <errno.h>
@@ -11,20 +12,32 @@
 
 /* --- the kernel's view --------------------------------------------------------------------------------- */
 
-#define CHANGES (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
+#define CHANGES                                                                                              \
+    (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
+#define LOOK_MS 60000  /* what no event tells of: folders made of patterns or links, or that were missing */
+#define SETTLE_MS 1000 /* a link is there when it is made, a file has yet to be written */
 
-/* The folder that a file, folder or glob is in. One that is made of patterns itself is looked at by SIGHUP alone. */
-static void watch_folder_of(struct stapler *stapler, const char *source)
+/* The folder that a file, folder or glob is in. Again for one that is watched changes nothing. */
+static void watch_folder_of(const struct stapler *stapler, const char *source, bool loud)
 {
     struct stat status;
     char *folder = strdup(source), *slash = folder ? strrchr(folder, '/') : NULL;
     bool is_folder = stat(source, &status) == 0 && S_ISDIR(status.st_mode);
     if (slash && !is_folder)
         slash[slash == folder] = 0;
-    if (folder && inotify_add_watch(stapler->inotify, folder, CHANGES) < 0)
-        log_warn("stapler", "%s: cannot be watched for new certificates (%s): send SIGHUP after a change",
+    if (folder && inotify_add_watch(stapler->inotify, folder, CHANGES) < 0 && loud)
+        log_warn("stapler", "%s: cannot be watched for new certificates (%s): it is looked at every minute",
                  folder, strerror(errno));
     free(folder);
+}
+
+static void watch_folders(const struct stapler *stapler, bool loud)
+{
+    for (size_t i = 0; i < stapler->config->staple_count; i++) {
+        const struct values *sources = &stapler->config->staples[i].sources;
+        for (size_t s = 0; s < sources->count; s++)
+            watch_folder_of(stapler, sources->list[s].text, loud);
+    }
 }
 
 int watch_start(struct stapler *stapler, struct error *err)
@@ -32,11 +45,7 @@ int watch_start(struct stapler *stapler, struct error *err)
     stapler->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (stapler->inotify < 0)
         return error_set(err, "inotify: %s", strerror(errno));
-    for (size_t i = 0; i < stapler->config->staple_count; i++) {
-        const struct values *sources = &stapler->config->staples[i].sources;
-        for (size_t s = 0; s < sources->count; s++)
-            watch_folder_of(stapler, sources->list[s].text);
-    }
+    watch_folders(stapler, true);
     return 0;
 }
 
@@ -55,11 +64,24 @@ void watch_stop(struct stapler *stapler)
 void watch_changed(struct stapler *stapler)
 {
     char events[4096] __attribute__((aligned(8)));
-    bool any = false;
-    while (read(stapler->inotify, events, sizeof events) > 0)
-        any = true;
-    if (any)
+    bool made = false, changed = false;
+    ssize_t n;
+    while ((n = read(stapler->inotify, events, sizeof events)) > 0)
+        for (const char *at = events; at < events + n;) {
+            const struct inotify_event *event = (const void *)at;
+            made |= event->mask & IN_CREATE;
+            changed |= !(event->mask & IN_CREATE);
+            at += sizeof *event + event->len;
+        }
+    if (changed)
         watch_rescan(stapler);
+    if (made)
+        stapler->look_ms = clock_monotonic_ms() + SETTLE_MS;
+}
+
+bool watch_is_due(const struct stapler *stapler)
+{
+    return stapler->rescan || clock_monotonic_ms() >= stapler->look_ms;
 }
 
 /* --- ours ---------------------------------------------------------------------------------------------- */
@@ -123,9 +145,29 @@ static void look_at_one(struct rescan *rescan, const char *path, unsigned place)
     list_add(&rescan->seen, staple);
 }
 
+/* What we put there ourselves, now or in an earlier life, is no certificate. */
+static bool is_ours(const struct stapler *stapler, const struct section *section, const char *path)
+{
+    for (size_t i = 0; i < section->place_count; i++) {
+        char *own = outlet_path(&section->places[i], path);
+        bool same = own && strcmp(own, path) == 0;
+        free(own);
+        if (same)
+            return true;
+    }
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *outlet = stapler->outlets.at[i];
+        if (outlet->path && strcmp(outlet->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void look_at(void *arg, const char *path)
 {
     struct rescan *rescan = arg;
+    if (is_ours(rescan->stapler, rescan->section, path))
+        return;
     unsigned count = staple_count(rescan->section, path);
     for (unsigned place = 0; place < count; place++)
         look_at_one(rescan, path, place);
@@ -161,6 +203,8 @@ void watch_rescan(struct stapler *stapler)
 {
     stapler_lock(stapler);
     stapler->rescan = false;
+    stapler->look_ms = clock_monotonic_ms() + LOOK_MS;
+    watch_folders(stapler, false); /* one that was replaced is another one for the kernel */
     for (size_t i = 0; i < stapler->config->staple_count; i++) {
         struct rescan rescan = {stapler, &stapler->config->staples[i], {0}};
         if (sources_each(rescan.section, look_at, &rescan) < 0)

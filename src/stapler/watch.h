@@ -8,6 +8,8 @@ int watch_start(struct stapler *stapler, struct error *err);
 int watch_fd(const struct stapler *stapler);
 /* Reads what the kernel says, and looks at the files where it says something. */
 void watch_changed(struct stapler *stapler);
+/* Whether the files are to be looked at. With the lock held. */
+bool watch_is_due(const struct stapler *stapler);
 /* Looks at all of them: new ones get a staple, those that are gone lose it, those replaced are fetched for. */
 void watch_rescan(struct stapler *stapler);
 void watch_stop(struct stapler *stapler);

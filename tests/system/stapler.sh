@@ -10,13 +10,14 @@ register_usual
 ctl register "$pki/server-must-staple.crt" >/dev/null
 ctl crl publish issuing-client >/dev/null
 
-mkdir "$dir/certs" "$dir/live"
+mkdir "$dir/certs" "$dir/other" "$dir/live"
 cp "$pki/server.crt" "$pki/client-0.crt" "$pki/server-must-staple.crt" "$dir/certs"
 write_stapler_config <<CONF
 staple "all" {
-    certificate = {"$dir/certs"}
+    certificate = {"$dir/certs", "$dir/other"}
     responder = {"http://$public/ocsp"}
     deliver { path = "$dir/live/{name}.der" }
+    deliver { path = "$dir/other/{name}.a" }
 }
 crl "clients" {
     url = {"http://$public/crl/issuing-client.crl"}
@@ -58,7 +59,7 @@ check "a new certificate is seen, and fetched for" test ! -e "$dir/live/client-3
 cp "$pki/client-3.crt" "$dir/certs"
 check "within a second or two" until_true 5 staple_says client-3 "client-3.crt: revoked" issuing-client
 expect "which is said loudly" "REVOKED" cat "$dir/stapler.log"
-rm "$dir/certs/client-3.crt"
+rm "$dir/certs/client-3.crt" "$dir/live/client-3.der"
 gone() { grep -q "client-3.crt: is gone" "$dir/stapler.log"; }
 check "it goes" until_true 5 gone
 old=$(sha256sum <"$dir/live/server.der")
@@ -87,10 +88,13 @@ move_clock $((68400 + 60000))
 start_stapler
 check "offline after a restart: the cached staple is delivered" until_true 5 staple_says server "server.crt: good"
 check "one line tells of the failure" until_true 5 grep -q "server.crt: .*the present one stays" "$dir/stapler.log"
+rm -r "$dir/cache/deliver" && : >"$dir/cache/deliver" # where its state goes
 move_clock $((68400 + 86370))
 withdrawn() { [ ! -e "$dir/live/server.der" ]; }
 check "that it ends soon is said" until_true 5 grep -q "server.crt: .*could not be renewed" "$dir/stapler.log"
-check "withdrawn before its end" until_true 5 withdrawn
+check "withdrawn before its end, whether that can be remembered or not" until_true 5 withdrawn
+check "which is said" until_true 5 grep -q "cache: .*is not remembered" "$dir/stapler.log"
+rm "$dir/cache/deliver" && mkdir "$dir/cache/deliver"
 move_clock $((68400 + 87000))
 check "the end is said" until_true 5 grep -q "server.crt: what is there has ended" "$dir/stapler.log"
 check "of Must-Staple more gravely" until_true 5 grep -q "must-staple.crt: what is there has ended.*Must-Staple" "$dir/stapler.log"
@@ -99,8 +103,20 @@ refuse "and fails" stapler status
 start_daemon
 move_clock $((68400 + 87000 + 3700))
 check "back when the responder returns" until_true 10 staple_says server "server.crt: good"
-check "nothing is said twice" test -z "$(sed 's/time=[^ ]* //' "$dir/stapler.log" | sort | uniq -d | grep -v 'version\|stopping\|delivered\|good until\|CRL number')"
+
+# --- links, and folders that are replaced
+ln -s "$pki/client-1.crt" "$dir/other/client-1.crt"
+check "a link is seen" until_true 5 staple_says client-1 "client-1.crt: revoked" issuing-client
+mv "$dir/other" "$dir/away" && cp -r "$dir/away" "$dir/other"
+sleep 1.5 # it is watched again
+cp "$pki/client-2.crt" "$dir/other"
+check "as is what comes into a folder that was replaced" until_true 5 staple_says client-2 "client-2.crt: revoked" issuing-client
+cp "$pki/client-0.crt" "$dir/other"
+check "what has the path of another is refused" until_true 5 grep -q "other/client-0.crt: is not delivered to" "$dir/stapler.log"
+refuse "staples among the certificates are none" grep -q "other/.*[.]a: skipped" "$dir/stapler.log"
+check "and stay" test -s "$dir/other/server.a"
 move_clock 630720000
 check "a certificate that expires meanwhile is skipped" until_true 5 grep -q "server.crt: skipped: the certificate has expired" "$dir/stapler.log"
 stop_stapler
+check "nothing is said twice" test -z "$(sed 's/time=[^ ]* //' "$dir/stapler.log" | sort | uniq -d | grep -v 'version\|is gone\|stopping\|delivered\|good until\|CRL number')"
 finish

@@ -62,16 +62,17 @@ static void state_load(const char *path, struct deliver_state *state)
     fclose(file);
 }
 
-static int state_save(void *path, const struct deliver_state *state, struct error *err)
+static void state_save(void *path, const struct deliver_state *state)
 {
     FILE *file = path ? fopen(path, "we") : NULL;
-    if (path && !file)
-        return error_set(err, "%s: %s", (char *)path, strerror(errno));
+    if (!path)
+        return;
     if (!file)
-        return 0;
+        die(path, strerror(errno));
     fprintf(file, "%d %u %" PRId64 " %s\n", state->pending, state->failures, state->retry_at,
             state->instance);
-    return fclose(file) == 0 ? 0 : error_set(err, "%s: %s", (char *)path, strerror(errno));
+    if (fclose(file) != 0)
+        die(path, strerror(errno));
 }
 
 /* --- the two calls */

@@ -14,21 +14,18 @@ struct place_of_delivery {
     char *folder;
     char path[256]; /* in it */
     struct deliver_target target;
-    struct deliver_state state, saved;
+    struct deliver_state state, saved, first; /* the present, the last and the first that was saved */
     unsigned saves;
-    bool save_fails;
     struct delivery delivery;
     struct error err;
 };
 
-static inline int keep_state(void *arg, const struct deliver_state *state, struct error *err)
+static inline void keep_state(void *arg, const struct deliver_state *state)
 {
     struct place_of_delivery *p = arg;
-    if (p->save_fails)
-        return error_set(err, "no place for it");
+    if (p->saves++ == 0)
+        p->first = *state;
     p->saved = *state;
-    p->saves++;
-    return 0;
 }
 
 static inline struct place_of_delivery *place_open(enum deliver_kind kind, const char *name)

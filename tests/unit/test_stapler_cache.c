@@ -131,6 +131,36 @@ static void a_staple_is_believed_only_if_it_is_one(void **state)
     free(path);
 }
 
+/* Another certificate in the file: what is held is used until the first attempt for that one has ended. */
+static void a_former_staple_goes_with_its_certificate(void **state)
+{
+    (void)state;
+    struct staple *staple = read_staple();
+    char *path = disk_path(&config, "ocsp", staple->id, ".der"), *file = in_folder("replaced.crt");
+    staple_free(staple);
+    plant(&staples[0], path);
+    for (int skipped = 0; skipped < 2; skipped++) {
+        shell("cp %s/pki/server.crt %s", folder, file);
+        staple = staple_new(&section, file, 0);
+        assert_true(staple_read(&stapler, staple));
+        assert_non_null(staple->item.held);
+        file_put(file, "", 0); /* while it is written */
+        assert_true(staple_read(&stapler, staple));
+        assert_non_null(staple->item.held);
+        shell("cp %s/pki/%s.crt %s", folder, skipped ? "client-0" : "server-must-staple", file);
+        assert_true(staple_read(&stapler, staple));
+        assert_true((staple->skipped.text[0] != 0) == skipped);
+        assert_true((staple->item.held == NULL) == skipped);
+        if (!skipped)
+            staple_work(&stapler, &staple->item.job); /* nobody listens there */
+        assert_null(staple->item.held);
+        staple_free(staple);
+    }
+    unlink(path);
+    free(path);
+    free(file);
+}
+
 static void a_crl_is_believed_only_if_it_is_one(void **state)
 {
     (void)state;
@@ -298,6 +328,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_staple_is_believed_only_if_it_is_one),
+        cmocka_unit_test(a_former_staple_goes_with_its_certificate),
         cmocka_unit_test(a_crl_is_believed_only_if_it_is_one),
         cmocka_unit_test(validators_are_kept_with_their_crl),
         cmocka_unit_test(two_sections_share_no_file),
