@@ -23,7 +23,7 @@ INSERT INTO certificate (issuer, serial, not_after) SELECT (SELECT id FROM issue
 INSERT INTO revocation (issuer, serial, version, status, reason, revoked_at, not_after)
     SELECT (SELECT id FROM issuer WHERE name = '$1'), serial, 1, 1, 1, 1714975689, 2082758399 FROM fresh;
 UPDATE change SET counter = max(counter, 1);
-UPDATE issuer SET changed = 1 WHERE name = '$1';
+UPDATE issuer SET changed = 1, shards = 0 WHERE name = '$1';
 COMMIT;
 SQL
 }

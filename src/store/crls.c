@@ -183,12 +183,16 @@ static struct db_statement *rows_of(struct db *db, const struct store_crl_key *k
     return s;
 }
 
+/* What changed in all is little: so by the index of versions, sorted then; COALESCE keeps the primary key, which would go
+ * through all rows, from being taken for the order. Of a shard that has long been the same it may be much, in others: so by
+ * the index of shards. */
 static struct db_statement *rows_since(struct db *db, const struct store_crl_key *key, int64_t since,
                                        struct error *err)
 {
     struct db_statement *s =
         key->shard < 0
-            ? db_prepare(db, Q_CRL_SCAN_SINCE, ROW "WHERE issuer = $1 AND version > $2 ORDER BY serial", err)
+            ? db_prepare(db, Q_CRL_SCAN_SINCE,
+                         ROW "WHERE issuer = $1 AND version > $2 ORDER BY COALESCE(serial, serial)", err)
             : db_prepare(db, Q_CRL_SCAN_SHARD_SINCE,
                          ROW "WHERE issuer = $1 AND version > $2 AND shard = $3 ORDER BY serial", err);
     if (s) {
