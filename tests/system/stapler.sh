@@ -41,6 +41,7 @@ check "status in JSON" jq -e '.items | length == 4' <(stapler status --json)
 
 # --- the daemon: waits, refreshes, is told
 start_stapler
+until_true 10 grep -q "certificates, " "$dir/stapler.log" # it has the cache
 expect "a second one is told that the cache is taken" "another annul-stapler" stapler --once
 check "for the time being" test "$(stapler --once >"$dir/second.log" 2>&1; echo $?)" = 75
 # --- annuld holds the request for the CRL until there is a new one
