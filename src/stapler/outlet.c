@@ -242,10 +242,11 @@ static enum deliver_outcome give_staple(struct stapler *stapler, struct outlet *
                                         struct error *err)
 {
     stapler_lock(stapler);
-    struct held *held = held_hold(outlet->staple->item.held);
     bool undecided = is_undecided(stapler, outlet->staple);
+    bool waits = undecided && !lacks_file(outlet);
+    struct held *held = waits ? NULL : held_hold(outlet->staple->item.held);
     stapler_unlock(stapler);
-    if (undecided && !lacks_file(outlet))
+    if (waits)
         return DELIVER_SAME;
     bool given = is_given(stapler, outlet, held, delivery->now);
     struct deliver_staple staple = {.certificate_path = outlet->staple->path};

@@ -183,9 +183,8 @@ static struct db_statement *rows_of(struct db *db, const struct store_crl_key *k
     return s;
 }
 
-/* What changed in all is little: so by the index of versions, sorted then; COALESCE keeps the primary key, which would go
- * through all rows, from being taken for the order. Of a shard that has long been the same it may be much, in others: so by
- * the index of shards. */
+/* What changed is little: so by an index with the version, and sorted then. COALESCE keeps those of serials, which would go
+ * through all rows, from being taken for the order. */
 static struct db_statement *rows_since(struct db *db, const struct store_crl_key *key, int64_t since,
                                        struct error *err)
 {
@@ -193,8 +192,10 @@ static struct db_statement *rows_since(struct db *db, const struct store_crl_key
         key->shard < 0
             ? db_prepare(db, Q_CRL_SCAN_SINCE,
                          ROW "WHERE issuer = $1 AND version > $2 ORDER BY COALESCE(serial, serial)", err)
-            : db_prepare(db, Q_CRL_SCAN_SHARD_SINCE,
-                         ROW "WHERE issuer = $1 AND version > $2 AND shard = $3 ORDER BY serial", err);
+            : db_prepare(
+                  db, Q_CRL_SCAN_SHARD_SINCE,
+                  ROW "WHERE issuer = $1 AND version > $2 AND shard = $3 ORDER BY COALESCE(serial, serial)",
+                  err);
     if (s) {
         db_bind_int(s, 1, key->issuer);
         db_bind_int(s, 2, since);
