@@ -1,0 +1,46 @@
+// Numbers and times for people.
+import { h } from './ui.js';
+
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+export const number = (value) => (value === null || value === undefined ? '–' : whole.format(value));
+export const decimal = (value) => (value >= 100 ? whole.format(value) : String(+value.toPrecision(2)));
+
+export function bytes(value) {
+  const units = ['B', 'kB', 'MB', 'GB'];
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${unit ? value.toPrecision(3) : value} ${units[unit]}`;
+}
+
+// "2 d 3 h", "4 min", "12 s": the two greatest units.
+export function duration(seconds) {
+  const units = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+  let rest = Math.max(0, Math.round(seconds));
+  const first = units.findIndex(([length]) => rest >= length);
+  if (first < 0) return '0 s';
+  const parts = [];
+  for (const [length, unit] of units.slice(first, first + 2)) {
+    const value = Math.floor(rest / length);
+    rest -= value * length;
+    if (value && !(unit === 's' && parts.length)) parts.push(`${value} ${unit}`);
+  }
+  return parts.join(' ');
+}
+
+export function ago(time) {
+  const seconds = (Date.now() - Date.parse(time)) / 1000;
+  if (Math.abs(seconds) < 5) return 'just now';
+  return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
+}
+
+const plain = (time) => time.replace('T', ' ').replace('Z', ' UTC');
+
+export const date = (time) => (time ? h('time', { datetime: time, title: plain(time) }, time.slice(0, 10)) : '–');
+export const moment = (time) => (time ? h('time', { datetime: time }, plain(time)) : '–');
+export const since = (time) => (time ? h('time', { datetime: time, title: plain(time) }, ago(time)) : '–');
+
+// "CN=client-1,O=Demo" is told by its CN; a comma within is escaped.
+export function commonName(subject) {
+  const found = /(?:^|,)CN=((?:\\.|[^,\\])*)/i.exec(subject ?? '');
+  return found ? found[1].replace(/\\(.)/g, '$1') : subject || 'Subject not known';
+}
