@@ -56,14 +56,26 @@ static bool is_peer(struct request *request)
         (peer.uid != 0 && peer.uid != geteuid()))
         return false;
     snprintf(request->actor_name, sizeof request->actor_name, "uid:%u", (unsigned)peer.uid);
+    request->role = ROLE_ADMINISTRATOR;
+    request->expires_at = TIME_NONE;
     return true;
+}
+
+static void take_holder(struct request *request, struct admin_holder *holder)
+{
+    snprintf(request->actor_name, sizeof request->actor_name, "token:%s", holder->name);
+    request->role = holder->role;
+    request->scope = holder->scope; /* becomes the request's */
+    request->expires_at = holder->expires_at;
 }
 
 bool auth_check(struct request *request, enum MHD_Result *result)
 {
     static const char scheme[] = "Bearer ";
     struct error err;
-    char name[64];
+    char why[160];
+    struct admin_holder holder;
+    int64_t now = clock_now();
     note_origin(request);
     const char *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
     if (!header && is_peer(request))
@@ -75,15 +87,16 @@ bool auth_check(struct request *request, enum MHD_Result *result)
                                 "NAME` on the daemon's machine makes a token");
         return false;
     }
-    switch (admin_token_check(request->services->admin, header + sizeof scheme - 1, name, &err)) {
+    switch (admin_token_check(request->services->admin, header + sizeof scheme - 1, now, &holder, &err)) {
     case FOUND:
-        snprintf(request->actor_name, sizeof request->actor_name, "token:%s", name);
+        take_holder(request, &holder);
+        last_use_note(request->last_use, &holder, now);
         return true;
     case ABSENT:
-        log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: unknown or revoked",
-                    request->actor_origin);
-        refused_stranger(request, "a token that is unknown or revoked");
-        *result = reply_problem(request, 401, "this token is unknown or revoked");
+        log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: %s", request->actor_origin, err.text);
+        snprintf(why, sizeof why, "a token that is %s", err.text);
+        refused_stranger(request, why);
+        *result = reply_problem(request, 401, "this token is not good: it is unknown, revoked or expired");
         return false;
     case FAILED:
         break;

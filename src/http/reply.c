@@ -124,7 +124,8 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
     if (!text)
         text = json_string("not UTF-8");
-    if (status < 500 && request->route && request->route->action && *request->actor_name)
+    if (status < 500 && request->route && *request->actor_name &&
+        (request->route->action || status == MHD_HTTP_FORBIDDEN))
         refused_call(request, status, json_string_value(text));
     return reply_document(request, status, "application/problem+json",
                           json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title",
@@ -134,11 +135,8 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
 
 unsigned reply_status(enum admin_result result)
 {
-    static const unsigned status[] = {[ADMIN_DONE] = 200,
-                                      [ADMIN_NOT_FOUND] = 404,
-                                      [ADMIN_CONFLICT] = 409,
-                                      [ADMIN_INVALID] = 422,
-                                      [ADMIN_FAILED] = 503};
+    static const unsigned status[] = {[ADMIN_DONE] = 200,    [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409,
+                                      [ADMIN_INVALID] = 422, [ADMIN_FORBIDDEN] = 403, [ADMIN_FAILED] = 503};
     return status[result];
 }
 
