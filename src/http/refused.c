@@ -26,7 +26,8 @@ void refused_call(struct request *request, unsigned status, const char *why)
     const struct issuer *issuer =
         request->part[0] ? issuers_by_name(request->services->issuers, request->part[0]) : NULL;
     bool of_serial = request->part[1] && serial_from_text(request->part[1], &serial);
-    snprintf(action, sizeof action, "refused %s", request->route->action ? request->route->action : "read");
+    snprintf(action, sizeof action, AUDIT_REFUSED "%s",
+             request->route->action ? request->route->action : "read");
     snprintf(detail, sizeof detail, "%u: %s", status, why);
     note(request->services->admin, &actor, action, issuer, of_serial ? &serial : NULL, detail);
 }
@@ -90,7 +91,7 @@ static bool take(const char *origin, struct address *copy)
     return due;
 }
 
-#define ACTION "refused authentication"
+#define ACTION AUDIT_REFUSED "authentication"
 
 void refused_stranger(struct request *request, const char *why)
 {

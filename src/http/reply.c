@@ -46,6 +46,15 @@ enum MHD_Result reply_send(struct request *request, unsigned status, struct MHD_
     return MHD_queue_response(request->connection, status, response);
 }
 
+void request_add_header(struct request *request, const char *name, const char *value)
+{
+    struct reply_header *header = request->headers;
+    while (header->name)
+        header++;
+    header->name = name;
+    snprintf(header->value, sizeof header->value, "%s", value);
+}
+
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
 {
     if (!response) {
@@ -58,6 +67,8 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
     if (request->id[0])
         MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    for (size_t i = 0; i < HEADERS_MAX && request->headers[i].name; i++)
+        MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
     enum MHD_Result result = reply_send(request, status, response);
     MHD_destroy_response(response);
     return result;
