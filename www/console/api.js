@@ -1,4 +1,5 @@
 // The admin API (annul-api(5)).
+import * as clock from './clock.js';
 
 const KEY = 'annul.token'; // lives as long as the tab
 
@@ -35,6 +36,7 @@ async function call(method, path, { query, headers, body, signal } = {}) {
     if (error.name === 'AbortError') throw error;
     throw new Problem(0, 'The server cannot be reached', 'Nothing is known of what was asked for; look before you repeat it.');
   }
+  clock.setBy(response.headers.get('Date'));
   if (response.ok) return response;
   const problem = await problemOf(response);
   if (response.status === 401) document.dispatchEvent(new CustomEvent('unauthorized', { detail: problem }));

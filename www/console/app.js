@@ -51,8 +51,11 @@ async function show() {
   const { entry, parts, query } = read(location.hash);
   openMenu(false);
   main.replaceChildren();
-  for (const link of nav.querySelectorAll('a'))
-    link.toggleAttribute('aria-current', link.dataset.path === (entry?.hidden ? 'certificates' : entry?.path));
+  const current = entry?.hidden ? 'certificates' : entry?.path;
+  for (const link of nav.querySelectorAll('a')) {
+    if (link.dataset.path === current) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
   document.title = `${entry?.title ?? 'Not found'} · Annul`;
   const root = h('div', { class: 'stack' });
   main.append(root);

@@ -1,4 +1,5 @@
 // Numbers and times for people.
+import { now } from './clock.js';
 import { h } from './ui.js';
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
@@ -28,7 +29,7 @@ export function duration(seconds) {
 }
 
 export function ago(time) {
-  const seconds = (Date.now() - Date.parse(time)) / 1000;
+  const seconds = (now() - Date.parse(time)) / 1000;
   if (Math.abs(seconds) < 5) return 'just now';
   return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
 }

@@ -133,3 +133,11 @@ export function dropZone({ text, label, accept, multiple, take }) {
   });
   return zone;
 }
+
+// New content in the place of old; the focus stays on what has the same id or address.
+export function renew(place, ...children) {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const key = focused?.id ? `#${focused.id}` : focused?.getAttribute('href') && `[href="${CSS.escape(focused.getAttribute('href'))}"]`;
+  place.replaceChildren(...children.flat().filter(Boolean));
+  if (key) place.querySelector(key)?.focus({ preventScroll: true });
+}
