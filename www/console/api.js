@@ -27,11 +27,10 @@ async function problemOf(response) {
 async function call(method, path, { query, headers, body, signal } = {}) {
   const search = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value));
   const url = `/api/v1/${path}${search.size ? `?${search}` : ''}`;
+  const authorization = token.get() && { Authorization: `Bearer ${token.get()}` }; // none: by a client certificate
   let response;
   try {
-    response = await fetch(url, {
-      method, body, signal, cache: 'no-store', headers: { ...headers, Authorization: `Bearer ${token.get()}` },
-    });
+    response = await fetch(url, { method, body, signal, cache: 'no-store', headers: { ...headers, ...authorization } });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new Problem(0, 'The server cannot be reached', 'Nothing is known of what was asked for; look before you repeat it.');

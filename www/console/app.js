@@ -3,7 +3,7 @@ import * as api from './api.js';
 import * as feed from './feed.js';
 import * as session from './session.js';
 import { emergency, watchDrops } from './emergency.js';
-import { button, h, toast } from './ui.js';
+import { button, h, problem } from './ui.js';
 import * as audit from './view_audit.js';
 import * as batch from './view_batch.js';
 import * as certificate from './view_certificate.js';
@@ -43,9 +43,14 @@ function read(hash) {
   return { entry: views.find((each) => each.path === name && each.may()), parts, query: new URLSearchParams(query) };
 }
 
+function stopView() {
+  shown.abort();
+  for (const open of document.querySelectorAll('dialog')) open.close();
+}
+
 async function show() {
   if (!location.hash.startsWith('#/') && location.hash !== '') return; // the link to the content
-  shown.abort();
+  stopView();
   shown = new AbortController();
   const { signal } = shown;
   const { entry, parts, query } = read(location.hash);
@@ -59,7 +64,8 @@ async function show() {
   document.title = `${entry?.title ?? 'Not found'} · Annul`;
   const root = h('div', { class: 'stack' });
   main.append(root);
-  if (entry) entry.view.show(root, { parts, query, signal });
+  const refuse = (error) => signal.aborted || root.append(problem(error));
+  if (entry) Promise.resolve(entry.view.show(root, { parts, query, signal })).catch(refuse);
   else root.append(h('h1', { tabindex: -1 }, 'There is no such page'), h('p', null, h('a', { href: '#/' }, 'To the overview')));
   focusHead();
 }
@@ -100,9 +106,8 @@ async function enter() {
 function leave(why) {
   signedIn?.abort();
   signedIn = null;
-  shown.abort();
+  stopView();
   session.leave();
-  for (const open of document.querySelectorAll('dialog')) open.close();
   bar.hidden = nav.hidden = true;
   askForToken(why);
 }
@@ -141,5 +146,6 @@ addEventListener('unhandledrejection', (event) => {
 });
 watchDrops(() => signedIn && session.may.change());
 
-if (api.token.get()) enter().catch((error) => leave(error.status === 401 ? undefined : error.message));
+// By https the browser may have shown a client certificate, which needs no token.
+if (api.token.get() || location.protocol === 'https:') enter().catch((error) => leave(error.status === 401 ? undefined : error.message));
 else askForToken();

@@ -6,7 +6,7 @@ import { askRevoke } from './revoke.js';
 import { search } from './search.js';
 import { badge, button, dropZone, field, h, newId, problem, toast } from './ui.js';
 
-const MOST = 8; // results shown
+const MOST = 5; // results shown
 const PAUSE_MS = 150; // of typing
 
 export const address = ({ issuer, serial }) => `#/certificate/${encodeURIComponent(issuer)}/${serial}`;

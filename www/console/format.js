@@ -13,9 +13,9 @@ export function bytes(value) {
   return `${unit ? value.toPrecision(3) : value} ${units[unit]}`;
 }
 
-// "2 d 3 h", "4 min", "12 s": the two greatest units.
+// "9 y", "2 d 3 h", "4 min", "12 s".
 export function duration(seconds) {
-  const units = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+  const units = [[31536000, 'y'], [86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
   let rest = Math.max(0, Math.round(seconds));
   const first = units.findIndex(([length]) => rest >= length);
   if (first < 0) return '0 s';
@@ -24,6 +24,7 @@ export function duration(seconds) {
     const value = Math.floor(rest / length);
     rest -= value * length;
     if (value && !(unit === 's' && parts.length)) parts.push(`${value} ${unit}`);
+    if (length > 2e6) break; // nobody counts the days beside years
   }
   return parts.join(' ');
 }

@@ -31,7 +31,7 @@ const isMatter = (crl) => crl.crl !== 'delta' || crl.covers;
 function listed(crl, crls, revoked) {
   const name = `${partName(crl)} ${crl.crl_number}`;
   if (!crl.covers) return isTold(crl, crls) ? null : item('', `${partName(crl)}: on its way`, `Number ${crl.crl_number} is from before the change.`);
-  return item('done', revoked ? `${name} lists it` : `${name} does not list it`, 'Published ', since(crl.this_update));
+  return item('done', revoked ? `${name} lists it` : `${name} does not list it`, 'Valid until ', moment(crl.next_update));
 }
 
 // Fills `list` (an <ol>) and goes on until everything agrees, or the signal says stop.

@@ -13,7 +13,8 @@ export function askRevoke(certificate, reason = 'keyCompromise') {
   const choice = select(null, reasons.map(([value, text]) => [value, text]), reason);
   const since = h('input', { type: 'datetime-local', step: 1 });
   const sinceField = field('Compromised since (UTC)', since, { hint: 'If it is known. It is told with the CRL.' });
-  const hint = h('p', { class: 'small muted' }), effect = h('p');
+  const reasonField = field('Reason', choice, { hint: ' ' }), hint = reasonField.querySelector('.hint');
+  const effect = h('p');
   const title = h('span'), confirm = h('span');
   const update = () => {
     const holds = choice.value === HOLD;
@@ -28,7 +29,7 @@ export function askRevoke(certificate, reason = 'keyCompromise') {
   update();
   return dialog({
     title, confirm, kind: 'danger',
-    body: [describe(certificate), field('Reason', choice), hint, sinceField, h('div', { class: 'notice hold' }, effect)],
+    body: [describe(certificate), reasonField, sinceField, h('div', { class: 'notice hold' }, effect)],
     submit: async () => {
       const body = { reason: choice.value };
       if (since.value && !sinceField.hidden) body.invalidity_at = new Date(`${since.value}Z`).toISOString().replace(/\.\d+/, '');

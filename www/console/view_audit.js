@@ -11,12 +11,12 @@ const CHOICES = [['', 'Any action'], ...ACTIONS.map((each) => [each, each]),
   ...ACTIONS.map((each) => [`refused ${each}`, `refused ${each}`]), ['refused authentication', 'refused authentication']];
 
 const about = ({ issuer, serial }) =>
-  issuer && (serial ? h('a', { href: address({ issuer, serial }) }, `${issuer} ${serial.slice(0, 12)}${serial.length > 12 ? '…' : ''}`) : issuer);
+  issuer && (serial ? h('a', { href: address({ issuer, serial }) }, h('span', { class: 'line' }, issuer), h('span', { class: 'line mono small' }, `${serial.slice(0, 16)}${serial.length > 16 ? '…' : ''}`)) : issuer);
 
 const columns = [
   { label: 'Time', cell: (entry) => moment(entry.at) },
   { label: 'Action', cell: (entry) => [badge(entry.action.startsWith('refused') ? 'hold plain' : 'plain', entry.action), entry.damaged && badge('revoked', 'damaged')] },
-  { label: 'Who', cell: (entry) => h('span', null, h('span', { class: 'mono' }, entry.actor), h('span', { class: 'muted' }, ` from ${entry.origin}`)) },
+  { label: 'Who', cell: (entry) => h('span', null, h('span', { class: 'line mono' }, entry.actor), h('span', { class: 'line small muted' }, entry.origin)) },
   { label: 'About', cell: (entry) => about(entry) ?? '' },
   { label: 'What', cell: (entry) => entry.detail },
   { label: 'Entry', number: true, cell: (entry) => h('span', { title: `SHA-256 ${entry.hash}` }, `#${entry.id}`) },

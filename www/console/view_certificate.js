@@ -59,7 +59,7 @@ export async function show(root, { parts: [issuer, serial], signal }) {
       head(name, badge(status, status === 'hold' ? 'on hold' : status), ...actions(certificate, load)),
       h('div', { class: 'grid two' },
         h('section', { class: 'card' }, h('h2', null, 'Certificate'), factsOf(certificate)),
-        h('section', { class: 'card' }, h('h2', null, 'What others are told'), proof)),
+        h('section', { class: 'card first' }, h('h2', null, 'What others are told'), proof)),
       h('section', { class: 'card' }, h('h2', null, 'History'),
         audit.length ? history(audit) : h('p', { class: 'muted' }, 'The audit log does not name it: it was imported, or registered with others.')));
   }

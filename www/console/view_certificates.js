@@ -2,7 +2,7 @@
 import * as api from './api.js';
 import { address } from './emergency.js';
 import * as feed from './feed.js';
-import { commonName, date, since } from './format.js';
+import { commonName, date } from './format.js';
 import { search } from './search.js';
 import * as session from './session.js';
 import { badge, button, field, h, head, problem, renew, select, table } from './ui.js';
@@ -14,10 +14,10 @@ const STATUSES = [['', 'Any status'], ['good', 'Good'], ['revoked', 'Revoked'], 
 const columns = [
   { label: 'Subject', head: true, cell: (row) => h('a', { href: address(row), title: row.subject }, commonName(row.subject)) },
   { label: 'Status', cell: (row) => badge(row.status, row.status === 'hold' ? 'on hold' : row.status) },
-  { label: 'Issuer', cell: (row) => row.issuer },
+  { label: 'Issuer', class: 'name', cell: (row) => row.issuer },
   { label: 'Serial', class: 'serial', cell: (row) => row.serial },
   { label: 'Valid until', cell: (row) => date(row.not_after) },
-  { label: 'Since', cell: (row) => (row.revoked_at ? since(row.revoked_at) : '') },
+  { label: 'Changed', cell: (row) => (row.revoked_at ? date(row.revoked_at) : '') },
 ];
 
 export async function show(root, { query, signal }) {

@@ -20,7 +20,7 @@ const columns = (origin) => [
   { label: 'Number', cell: (crl) => crl.crl_number },
   { label: 'Entries', number: true, cell: (crl) => number(crl.entries) },
   { label: 'Size', number: true, cell: (crl) => bytes(crl.bytes) },
-  { label: 'Published', cell: (crl) => moment(crl.this_update) },
+  { label: 'This update', cell: (crl) => moment(crl.this_update) },
   { label: 'Next update', cell: (crl) => h('div', { class: 'stack tight' }, moment(crl.next_update), timeLeft(partName(crl), crl.this_update, crl.next_update)) },
   { label: 'Fetch', cell: (crl) => [['DER', crl.path], ['PEM', crl.path.replace(/crl$/, 'pem')]].map(([text, path]) =>
     [h('a', { href: origin + path, title: origin + path, rel: 'noopener' }, text), ' ']) },

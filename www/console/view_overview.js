@@ -3,7 +3,7 @@ import * as api from './api.js';
 import { sparkline, timeLeft } from './chart.js';
 import { now } from './clock.js';
 import * as feed from './feed.js';
-import { bytes, decimal, duration, number, moment } from './format.js';
+import { bytes, decimal, duration, number } from './format.js';
 import { figure, h, head, notice, problem, renew } from './ui.js';
 
 const SAMPLE_MS = 2000, SAMPLES = 60; // two minutes
@@ -30,16 +30,16 @@ function activity({ requests }) {
     h('h2', { class: 'label muted' }, title), h('p', { class: 'big' }, text),
     sparkline(title, values, SAMPLES, text), h('p', { class: 'small muted' }, below));
   const rate = (values) => `${decimal(values.at(-1) ?? 0)}/s`;
-  const times = ({ p50_ms: half, p99_ms: most }) => `Half within ${decimal(half)} ms, 99 % within ${decimal(most)} ms`;
-  return h('div', { class: 'grid three' },
+  const times = ({ count, p50_ms: half, p99_ms: most }) => !count ? 'None was asked yet' : `Half within ${decimal(half)} ms, 99 % within ${decimal(most)} ms`;
+  return h('div', { class: 'grid three activity' },
     card('OCSP requests', ocsp.rates, rate(ocsp.rates), `${number(requests.ocsp.count)} since the start`),
     card('CRL requests', crl.rates, rate(crl.rates), `${number(requests.crl.count)} since the start`),
-    card('OCSP latency', ocsp.times, `${decimal(ocsp.times.at(-1) ?? 0)} ms`, times(requests.ocsp)));
+    card('OCSP latency', ocsp.times, ocsp.times.at(-1) ? `${decimal(ocsp.times.at(-1))} ms` : '–', times(requests.ocsp)));
 }
 
 const warningsOf = ({ ready, warnings, signer }) => [
   !ready && notice('revoked', 'Not ready', signer ? 'A CRL or an OCSP signer is missing or has ended.' : 'annul-signer is away: nothing can be signed.'),
-  ...warnings.map(({ issuer, text }) => notice('hold', issuer, text)),
+  ...warnings.map(({ issuer, text }) => notice('hold', issuer, h('p', { class: 'sentence' }, text))),
 ];
 
 function seen(status) {
@@ -70,7 +70,7 @@ function signerPart(signers) {
 function card(issuer) {
   const { name, subject, certificates, ocsp_signers: signers } = issuer;
   const to = (status) => `#/certificates?${new URLSearchParams({ issuer: name, status })}`;
-  const count = (status, text) => figure(text, h('a', { href: to(status), 'aria-label': `${certificates[status]} ${text}` },
+  const count = (status, text) => figure(text, h('a', { href: to(status), 'aria-label': `${number(certificates[status])} ${text}` },
     number(certificates[status])), certificates[status] ? status : 'zero');
   return h('section', { class: 'card' },
     h('div', null, h('h3', null, name), h('p', { class: 'small muted' }, subject)),
@@ -89,7 +89,7 @@ export async function show(root, { signal }) {
     samples.push({ at: performance.now(), requests: status.requests });
     if (samples.length > SAMPLES + 1) samples.shift();
     below.replaceChildren(`Version ${status.version}, up for ${duration((Date.parse(status.now) - Date.parse(status.started_at)) / 1000)}, `,
-      `${number(status.waiters)} waiting for changes. As of `, moment(status.now));
+      `${number(status.waiters)} waiting for the next CRL`);
     renew(top, seen(status), activity(status));
   }
   async function list() {

@@ -21,7 +21,9 @@ export function form(why, submit) {
         event.preventDefault();
         fault.replaceChildren();
         go.disabled = true;
-        await submit(input.value.trim()).catch(refuse);
+        const token = input.value.trim();
+        if (/^[\x21-\x7e]+$/.test(token)) await submit(token).catch(refuse);
+        else refuse({ status: 401 }); // no header can have it
         go.disabled = false;
       },
     }, field('Token', input, { hint: 'It begins with annul_ and is forgotten when this tab is closed.' }), fault, go),
