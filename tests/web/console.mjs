@@ -136,7 +136,7 @@ await scenario('the file of a certificate that was never registered is dropped, 
   assert.equal(ocsp('client-4'), 'revoked');
   // a compromise that is found out later
   await page.getByRole('button', { name: 'Report a compromise…' }).click();
-  await page.getByLabel('Compromised since').fill('2026-01-31T12:00:00');
+  await page.getByLabel('Compromised since').fill('2026-01-31T12:00:30');
   await confirm(page, 'Revoke client-4');
   await proves(page, 'OCSP says revoked (keyCompromise)');
   await page.getByText('Compromised since').waitFor();

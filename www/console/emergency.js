@@ -24,7 +24,8 @@ export async function identify(file) {
   const { issuers } = await api.issuers();
   const issuer = issuers.find((each) => readPem(each.certificate)[0].subjectName === found.issuerName);
   if (!issuer) throw new Error(`${found.commonName || file.name} was issued by none of the CAs here.`);
-  return (await api.certificate(issuer.name, found.serial)) ??
+  const { certificates } = await api.certificates(issuer.name, { q: found.serial, limit: 1 });
+  return certificates.find(({ serial }) => serial === found.serial) ??
     { issuer: issuer.name, serial: found.serial, subject: found.commonName && `CN=${found.commonName}`, der: found.der };
 }
 

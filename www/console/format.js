@@ -39,7 +39,12 @@ const plain = (time) => time.replace('T', ' ').replace('Z', ' UTC');
 
 export const date = (time) => (time ? h('time', { datetime: time, title: plain(time) }, time.slice(0, 10)) : '–');
 export const moment = (time) => (time ? h('time', { datetime: time }, plain(time)) : '–');
-export const since = (time) => (time ? h('time', { datetime: time, title: plain(time) }, ago(time)) : '–');
+export const since = (time) => (time ? h('time', { datetime: time, title: plain(time), class: 'since' }, ago(time)) : '–');
+
+// Time goes on for what is shown already.
+setInterval(() => {
+  for (const shown of document.querySelectorAll('time.since')) shown.textContent = ago(shown.dateTime);
+}, 5000);
 
 // "CN=client-1,O=Demo" is told by its CN; a comma within is escaped.
 export function commonName(subject) {

@@ -91,7 +91,7 @@ export function copyButton(text, label = 'Copy') {
 // undefined where it was closed.
 export function dialog({ title, body, confirm, kind = 'primary', cancel = 'Cancel', submit }) {
   const id = newId('dialog');
-  const fault = h('div');
+  const fault = h('div', { class: 'fault' });
   const go = h('button', { type: 'submit', class: `button ${kind}` }, confirm);
   const form = h('form', { method: 'dialog', novalidate: true }, h('h2', { id }, title), body, fault,
     h('div', { class: 'actions' }, cancel && button(cancel, () => self.close()), go));

@@ -3,7 +3,7 @@ import { field, h, problem } from './ui.js';
 // `why` is what ended the session before, if anything did. `submit` throws where the token is not good.
 export function form(why, submit) {
   const input = h('input', { type: 'password', autocomplete: 'off', spellcheck: 'false', required: true });
-  const fault = h('div');
+  const fault = h('div', { class: 'fault' });
   const go = h('button', { type: 'submit', class: 'button primary' }, 'Sign in');
   const refuse = (error) => {
     fault.replaceChildren(error.status === 401
@@ -27,8 +27,8 @@ export function form(why, submit) {
         go.disabled = false;
       },
     }, field('Token', input, { hint: 'It begins with annul_ and is forgotten when this tab is closed.' }), fault, go),
-    h('p', { class: 'small muted' }, 'The first one is made as root on the server: ',
-      h('code', null, 'annulctl token create NAME')));
+    h('p', { class: 'small muted' }, 'The first one is made as root on the server:',
+      h('code', { class: 'line' }, 'annulctl token create --role administrator NAME')));
   queueMicrotask(() => input.focus());
   return self;
 }
