@@ -162,7 +162,9 @@ static bool add_links(struct buffer *out, const struct view *view)
     const char *behind = view->list->kind == LIST_DELTA ? "-delta" : "";
     if (view->list->kind == LIST_SHARDS)
         return add_shard_links(out, view);
-    return buffer_printf(out, "<a href=\"/crl/%s%s.crl\">%s%s.crl</a> <a href=\"/crl/%s%s.pem\">%s%s.pem</a>",
+    return buffer_printf(out,
+                         "<a href=\"/crl/%s%s.crl\" aria-label=\"%s%s.crl, DER\">DER</a> "
+                         "<a href=\"/crl/%s%s.pem\" aria-label=\"%s%s.pem, PEM\">PEM</a>",
                          name, behind, name, behind, name, behind, name, behind);
 }
 
@@ -246,7 +248,7 @@ static bool add_fingerprint(struct buffer *out, const struct view *view)
     size_t len;
     bool good = EVP_Q_digest(NULL, "SHA256", NULL, ca->der.at, ca->der.len, digest, &len) == 1;
     for (size_t i = 0; i < sizeof digest && good; i++)
-        good = buffer_printf(out, "%s%02X", i ? ":" : "", digest[i]);
+        good = buffer_printf(out, "%s%s%02X", i ? ":" : "", i && i % 8 == 0 ? "<wbr>" : "", digest[i]);
     return good;
 }
 
