@@ -22,13 +22,13 @@ static const struct row {
     [CTL_CERT] = {"cert", 0, NULL, "the arguments are files with certificates, PEM or DER"},
     [CTL_FROM] = {"from", 0, "FILE", "a file of serials, a line each, or - for standard input"},
     [CTL_STATUS] = {"status", 0, "STATUS", "only those that are good, revoked or on hold"},
-    [CTL_QUERY] = {"query", 0, "TEXT",
-                   "only those whose serial begins with, or whose subject contains, TEXT"},
+    [CTL_QUERY] = {"query", 0, "TEXT", "only those whose serial, subject or CN begins with TEXT"},
+    [CTL_SUBJECT] = {"subject", 0, "TEXT", "only those whose subject or CN begins with TEXT"},
     [CTL_LIMIT] = {"limit", 0, "N", "at most N"},
     [CTL_FORMAT] = {"format", 0, "FORMAT", "index, crl or certs, where the content does not tell"},
     [CTL_SKIP_BAD] = {"skip-bad", 0, NULL, "leave out malformed rows, and say how many"},
     [CTL_ISSUER] = {"issuer", 0, "ISSUER", "only what is about this issuer"},
-    [CTL_SERIAL] = {"serial", 0, "SERIAL", "only what is about this certificate"},
+    [CTL_SERIAL] = {"serial", 0, "SERIAL", "only this certificate; list: those that begin so"},
 };
 
 const char *ctl_option_name(enum ctl_option option)
