@@ -404,6 +404,34 @@ static enum deliver_outcome give_crls(struct stapler *stapler, struct outlet *ou
     return outcome;
 }
 
+static bool is_of_socket(const struct outlet *outlet, const char *socket)
+{
+    return deliver_is_polled(&outlet->target) && strcmp(outlet->target.socket, socket) == 0;
+}
+
+/* One asks each socket whether another process answers, and wakes the others when one does. With the lock. */
+static bool is_asked(const struct stapler *stapler, const struct outlet *outlet, int64_t until)
+{
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *other = stapler->outlets.at[i];
+        if (other != outlet && is_of_socket(other, outlet->target.socket) && other->delivered &&
+            other->job.due_at <= until)
+            return true;
+    }
+    return false;
+}
+
+/* Those that have told another process than this one, or, where it has withdrawn, all: it asks no more. */
+static void wake_others(struct stapler *stapler, const struct outlet *outlet)
+{
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        struct outlet *other = stapler->outlets.at[i];
+        if (other != outlet && is_of_socket(other, outlet->target.socket) && other->delivered &&
+            (!outlet->delivered || strcmp(other->state.instance, outlet->state.instance) != 0))
+            stapler_wake(stapler, &other->job);
+    }
+}
+
 static void outlet_work(struct stapler *stapler, struct job *job)
 {
     struct outlet *outlet = (struct outlet *)job;
@@ -418,11 +446,14 @@ static void outlet_work(struct stapler *stapler, struct job *job)
                                        : give_crls(stapler, outlet, &delivery, &delivered, &err);
     if (outcome == DELIVER_FAILED && strcmp(err.text, outlet->failure.text) != 0)
         log_error("stapler", "%s: %s", outlet->section->name.text, err.text);
-    if (deliver_is_polled(&outlet->target) && now + POLL_S < next_at)
-        next_at = now + POLL_S;
     if (state.retry_at && state.retry_at < next_at)
         next_at = state.retry_at > now ? state.retry_at : now + 1;
     stapler_lock(stapler);
+    bool polled = deliver_is_polled(&outlet->target);
+    bool news =
+        polled && (strcmp(state.instance, outlet->state.instance) != 0 || delivered < outlet->delivered);
+    if (polled && delivered && now + POLL_S < next_at && !is_asked(stapler, outlet, now + POLL_S))
+        next_at = now + POLL_S;
     stapler->dirty |= outcome != DELIVER_SAME || strcmp(err.text, outlet->failure.text) != 0;
     if (outcome == DELIVER_DONE)
         outlet->delivered_at = now;
@@ -430,5 +461,7 @@ static void outlet_work(struct stapler *stapler, struct job *job)
     outlet->failure = err;
     outlet->state = state;
     outlet->job.due_at = next_at;
+    if (news)
+        wake_others(stapler, outlet);
     stapler_unlock(stapler);
 }

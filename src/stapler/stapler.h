@@ -128,6 +128,8 @@ struct staple {
     char *etag_url;       /* where that is from; points into urls, or NULL */
     struct error skipped; /* why nothing is fetched, or "" */
     bool broken;          /* and a person has to see to that */
+    int64_t gone_at;      /* when its file was first missed, or 0 */
+    bool withdrawing;     /* so what was given out is taken back */
 };
 
 struct finder;
