@@ -14,7 +14,9 @@
 #define SLOW_MS 10000
 #define REDIRECTS 3
 #define HASTY_MS 1000
-#define HASTY_MAX 5 /* so many new ones in a row, each within such a time: it does not wait, so we do */
+#define HASTY_MAX                                                                                            \
+    5 /* so many new ones in a row, each within such a time: then one a second, which is soon enough */
+#define HASTY_S 1
 #define VALIDATORS_MAX (FETCH_ETAG_MAX + 32)
 
 /* --- from octets to what is held ----------------------------------------------------------------------- */
@@ -362,7 +364,7 @@ static void fetch_into(struct stapler *stapler, struct crl *crl, int raw, struct
         int64_t took_ms = clock_monotonic_ms() - begun_ms;
         bool held_up = took_ms >= stapler->config->wait_s * 500;
         crl->hasty = attempt->held && took_ms < HASTY_MS ? crl->hasty + 1 : 0;
-        attempt->pause_s = crl->hasty < HASTY_MAX ? 0 : SCHEDULE_MIN_S;
+        attempt->pause_s = crl->hasty < HASTY_MAX ? 0 : HASTY_S;
         attempt->waited = waits ? response.waited && (attempt->held || held_up)
                                 : may_wait(stapler, crl, attempt->held ? attempt->held : crl->item.held);
     }

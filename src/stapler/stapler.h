@@ -173,6 +173,16 @@ void crl_free(struct crl *crl);
 bool crl_same_ca(const struct held *a, const struct held *b); /* by name and key */
 job_run crl_work;
 
+/* Those of a section that are held, of each list the newest; `missing` is a URL without which a consumer would lack one, or
+ * NULL. 0, or -1 when out of memory. (lists.c) */
+struct lists {
+    struct held **held;
+    size_t count;
+    const char *missing;
+};
+int lists_hold(struct stapler *stapler, const struct section *section, struct lists *lists);
+void lists_release(struct lists *lists);
+
 /* --- CA certificates (authorities.c) ------------------------------------------------------------------- */
 
 struct authorities {
