@@ -160,6 +160,7 @@ struct crl {
     struct fetch *fetch; /* its own: it may be kept waiting */
     char etag[FETCH_ETAG_MAX];
     unsigned hasty;      /* how many new ones in a row came at once */
+    bool honours;        /* the server has kept us waiting once */
     int64_t modified_at; /* Last-Modified, where there is no ETag; or TIME_NONE */
 };
 
