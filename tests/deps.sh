@@ -8,7 +8,7 @@ build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libconfus
 test="libcmocka-dev jq sqlite3 xxd procps gdb clang-format cppcheck shellcheck clang libclang-rt-dev python3
       python3-cryptography gnutls-bin default-jre-headless nodejs npm nginx haproxy softhsm2 prometheus
       libengine-pkcs11-openssl swtpm tpm2-openssl tpm2-tools hitch stunnel4 mosquitto rabbitmq-server
-      libfaketime"
+      libfaketime chromium fonts-dejavu-core"
 bench="wrk nginx sqlite3 procps python3"
 
 wanted=

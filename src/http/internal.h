@@ -103,7 +103,7 @@ void route_find(struct request *request);
 handler ocsp_post, ocsp_get;
 handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;
 handler ca_get, ca_bundle_get;
-handler page_get;
+handler page_get, asset_get, console_get;
 handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_crl_post, api_crl_put;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
@@ -125,6 +125,12 @@ bool crl_concerns(const struct request *request, const struct issuer *issuer, st
 /* "whole", "delta", or the number of the shard. */
 #define CRL_PART_TEXT 12
 void crl_part_text(struct crl_part part, char out[CRL_PART_TEXT]);
+
+/* --- pages (assets.c): what stands in www/, by its name there ------------------------------------------- */
+
+const char *asset_text(const char *name); /* NULL: there is none */
+void assets_add_policy(
+    struct MHD_Response *response); /* what a page may do: nothing from elsewhere, nothing inline */
 
 /* --- authentication ------------------------------------------------------------------------------------ */
 
@@ -157,6 +163,7 @@ enum MHD_Result reply_json(struct request *request, unsigned status, json_t *jso
 
 /* Octets, copied. */
 enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body);
+struct MHD_Response *reply_from_bytes(const char *type, struct bytes body);
 
 /* A representation that caches may keep. `etag` without quotes; the times may be TIME_NONE. */
 struct representation {

@@ -9,20 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *text;
-} files[] = {
-#include "www.inc"
-};
-
-static const char *file_named(const char *name)
-{
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (strcmp(files[i].name, name) == 0)
-            return files[i].text;
-    return "";
-}
-
 static bool add_escaped(struct buffer *out, const char *text)
 {
     bool good = true;
@@ -102,7 +88,7 @@ static bool add_issuer(struct request *request, struct buffer *out, const struct
 enum MHD_Result page_get(struct request *request)
 {
     static const char mark[] = "<!--ISSUERS-->\n";
-    const char *page = file_named("index.html"), *cut = strstr(page, mark);
+    const char *page = asset_text("index.html"), *cut = page ? strstr(page, mark) : NULL;
     const struct issuers *issuers = request->services->issuers;
     struct buffer out = {0};
     bool good = cut && buffer_add(&out, page, (size_t)(cut - page));
@@ -115,8 +101,7 @@ enum MHD_Result page_get(struct request *request)
     if (response) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8");
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-        MHD_add_response_header(response, "Content-Security-Policy",
-                                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+        assets_add_policy(response);
     }
     return reply_queue(request, 200, response);
 }

@@ -63,7 +63,7 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
     return result;
 }
 
-static struct MHD_Response *from_bytes(const char *type, struct bytes body)
+struct MHD_Response *reply_from_bytes(const char *type, struct bytes body)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
@@ -74,7 +74,7 @@ static struct MHD_Response *from_bytes(const char *type, struct bytes body)
 
 enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body)
 {
-    return reply_queue(request, status, from_bytes(type, body));
+    return reply_queue(request, status, reply_from_bytes(type, body));
 }
 
 static void add_allow(struct MHD_Response *response, unsigned allowed)
@@ -94,7 +94,8 @@ static enum MHD_Result reply_document(struct request *request, unsigned status, 
     json_decref(json);
     if (!text)
         return MHD_NO;
-    struct MHD_Response *response = from_bytes(type, (struct bytes){(const uint8_t *)text, strlen(text)});
+    struct MHD_Response *response =
+        reply_from_bytes(type, (struct bytes){(const uint8_t *)text, strlen(text)});
     free(text);
     if (!response)
         return MHD_NO;

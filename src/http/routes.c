@@ -8,6 +8,7 @@
 
 const struct route public_routes[] = {
     {READ, "/", page_get, 0, true, NULL},
+    {READ, "/assets/{}", asset_get, 0, true, NULL},
     {POST, "/", ocsp_post, BODY_OCSP_MAX, true, NULL},
     {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, true, NULL},
     {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, true, NULL},
@@ -21,6 +22,9 @@ const struct route public_routes[] = {
 
 #define ISSUER "/api/v1/issuers/{}"
 const struct route admin_routes[] = {
+    {READ, "/", console_get, 0, true, NULL},
+    {READ, "/console/{}", asset_get, 0, true, NULL},
+    {READ, "/assets/{}", asset_get, 0, true, NULL},
     {READ, "/healthz", health_get, 0, true, NULL},
     {READ, "/readyz", ready_get, 0, true, NULL},
     {READ, "/metrics", metrics_get, 0, true, NULL},
