@@ -95,6 +95,8 @@ struct request {
     enum role role;                        /* … and what it may … */
     char *scope;                           /* … for which issuers (annul/access.h) … */
     int64_t expires_at;                    /* … and until when; or TIME_NONE */
+    bool is_ambient;                       /* known by where it comes from: a browser may be sent by others */
+    int64_t retry_s;                       /* with status 429 */
     char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
@@ -165,8 +167,9 @@ void last_use_note(struct last_use *last_use, const struct admin_holder *holder,
 /* A call that would have changed something, or was not allowed, of an authenticated actor. */
 void refused_call(struct request *request, unsigned status, const char *why);
 
-/* A failed authentication. Entries about one address get rarer, and tell how many there were. */
-void refused_stranger(struct request *request, const char *why);
+/* A failed authentication. Entries about one address get rarer, and tell how many there were. Returns for how many seconds
+ * attempts from there are not looked at, where they were many; 0: it is answered. */
+int64_t refused_stranger(struct request *request, const char *why);
 void refused_stop(struct admin *admin); /* what was not told yet; nothing else runs any more */
 
 /* --- replies (reply.c) --------------------------------------------------------------------------------- */
