@@ -27,8 +27,10 @@ static const struct row {
     [CTL_LIMIT] = {"limit", 0, "N", "at most N"},
     [CTL_FORMAT] = {"format", 0, "FORMAT", "index, crl or certs, where the content does not tell"},
     [CTL_SKIP_BAD] = {"skip-bad", 0, NULL, "leave out malformed rows, and say how many"},
-    [CTL_ISSUER] = {"issuer", 0, "ISSUER", "only what is about this issuer"},
+    [CTL_ISSUER] = {"issuer", 0, "ISSUER", "only what is about this issuer, or for it"},
     [CTL_SERIAL] = {"serial", 0, "SERIAL", "only what is about this certificate"},
+    [CTL_ROLE] = {"role", 0, "ROLE", "viewer, operator (the default) or administrator"},
+    [CTL_EXPIRES] = {"expires", 0, "WHEN", "a time, or how long from now: 90d, 12h"},
 };
 
 const char *ctl_option_name(enum ctl_option option)
@@ -70,7 +72,8 @@ int ctl_options_parse(int argc, char **argv, struct ctl *ctl)
     int found;
     fill_getopt(longs, shorts);
     ctl->word = calloc((size_t)argc + 1, sizeof *ctl->word);
-    if (!ctl->word) {
+    ctl->issuer = calloc((size_t)argc + 1, sizeof *ctl->issuer);
+    if (!ctl->word || !ctl->issuer) {
         ctl_no_memory();
         return -1;
     }
@@ -83,6 +86,8 @@ int ctl_options_parse(int argc, char **argv, struct ctl *ctl)
         if (found == '?' || option < 0) /* getopt has said which */
             return -1;
         ctl->option[option] = rows[option].value ? optarg : "";
+        if (option == CTL_ISSUER)
+            ctl->issuer[ctl->issuers++] = optarg;
     }
     while (optind < argc) /* behind "--" */
         ctl->word[ctl->words++] = argv[optind++];

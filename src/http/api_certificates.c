@@ -139,7 +139,7 @@ enum MHD_Result api_revoke_certificate_post(struct request *request)
     if (!good)
         return reply_problem(request, 422, "%s", err.text);
     struct store_actor actor = auth_actor(request);
-    enum admin_result done = admin_revoke_certificate(request->services->admin, &actor,
+    enum admin_result done = admin_revoke_certificate(request->services->admin, &actor, request->scope,
                                                       (struct bytes){request->body.at, request->body.len},
                                                       reason, &issuer, &record, &changed, &err);
     return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed)
@@ -159,9 +159,9 @@ enum MHD_Result api_certificates_post(struct request *request)
     size_t added, known;
     json_t *list = json_array();
     struct store_actor actor = auth_actor(request);
-    enum admin_result done =
-        admin_register(request->services->admin, &actor, (struct bytes){request->body.at, request->body.len},
-                       add_to_array, list, &added, &known, &err);
+    enum admin_result done = admin_register(request->services->admin, &actor, request->scope,
+                                            (struct bytes){request->body.at, request->body.len}, add_to_array,
+                                            list, &added, &known, &err);
     if (done == ADMIN_DONE)
         return reply_json(request, 200,
                           json_pack("{s:I, s:I, s:o}", "registered", (json_int_t)added, "known",

@@ -56,40 +56,70 @@ static bool is_peer(struct request *request)
         (peer.uid != 0 && peer.uid != geteuid()))
         return false;
     snprintf(request->actor_name, sizeof request->actor_name, "uid:%u", (unsigned)peer.uid);
+    request->role = ROLE_ADMINISTRATOR;
+    request->expires_at = TIME_NONE;
+    request->is_ambient = true;
     return true;
 }
 
-bool auth_check(struct request *request, enum MHD_Result *result)
+static void take_holder(struct request *request, struct admin_holder *holder)
 {
-    static const char scheme[] = "Bearer ";
+    snprintf(request->actor_name, sizeof request->actor_name, "token:%s", holder->name);
+    request->role = holder->role;
+    request->scope = holder->scope; /* becomes the request's */
+    request->expires_at = holder->expires_at;
+}
+
+/* Who has the right token is never made to wait for those at the same address who have not. */
+static bool refuse(struct request *request, const char *why, const char *answer, enum MHD_Result *result)
+{
+    request->retry_s = refused_stranger(request, why);
+    if (request->retry_s == 0)
+        *result = reply_problem(request, 401, "%s", answer);
+    else
+        *result =
+            reply_problem(request, 429,
+                          "too many attempts without a good token came from %s; the next one is looked at "
+                          "in %lld s, and a good token at once",
+                          request->actor_origin, (long long)request->retry_s);
+    return false;
+}
+
+static bool check_token(struct request *request, const char *token, enum MHD_Result *result)
+{
     struct error err;
-    char name[64];
-    note_origin(request);
-    const char *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
-    if (!header && is_peer(request))
-        return true;
-    if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0) {
-        refused_stranger(request, "no token");
-        *result = reply_problem(request, 401,
-                                "send the header Authorization: Bearer TOKEN; `annulctl token create "
-                                "NAME` on the daemon's machine makes a token");
-        return false;
-    }
-    switch (admin_token_check(request->services->admin, header + sizeof scheme - 1, name, &err)) {
+    char why[160];
+    struct admin_holder holder;
+    int64_t now = clock_now();
+    switch (admin_token_check(request->services->admin, token, now, &holder, &err)) {
     case FOUND:
-        snprintf(request->actor_name, sizeof request->actor_name, "token:%s", name);
+        take_holder(request, &holder);
+        last_use_note(request->last_use, &holder, now);
         return true;
     case ABSENT:
-        log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: unknown or revoked",
-                    request->actor_origin);
-        refused_stranger(request, "a token that is unknown or revoked");
-        *result = reply_problem(request, 401, "this token is unknown or revoked");
-        return false;
+        log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: %s", request->actor_origin, err.text);
+        snprintf(why, sizeof why, "a token that is %s", err.text);
+        return refuse(request, why, "this token is not good: it is unknown, revoked or expired", result);
     case FAILED:
         break;
     }
     *result = reply_problem(request, 503, "%s", err.text);
     return false;
+}
+
+bool auth_check(struct request *request, enum MHD_Result *result)
+{
+    static const char scheme[] = "Bearer ";
+    note_origin(request);
+    const char *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+    if (!header && is_peer(request))
+        return true;
+    if (header && strncasecmp(header, scheme, sizeof scheme - 1) == 0)
+        return check_token(request, header + sizeof scheme - 1, result);
+    return refuse(request, "no token",
+                  "send the header Authorization: Bearer TOKEN; `annulctl token create NAME` on the daemon's "
+                  "machine makes a token",
+                  result);
 }
 
 struct store_actor auth_actor(const struct request *request)

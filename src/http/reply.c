@@ -29,6 +29,7 @@ static const char *title_of(unsigned status)
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
         {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
     };
@@ -46,6 +47,21 @@ enum MHD_Result reply_send(struct request *request, unsigned status, struct MHD_
     return MHD_queue_response(request->connection, status, response);
 }
 
+/* What a browser needs to know of an answer to an administrator. A page says itself what it may load. */
+static void add_admin_headers(struct MHD_Response *response)
+{
+    static const char *const headers[][2] = {
+        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Referrer-Policy", "no-referrer"},
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (!MHD_get_response_header(response, headers[i][0]))
+            MHD_add_response_header(response, headers[i][0], headers[i][1]);
+}
+
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
 {
     if (!response) {
@@ -58,6 +74,8 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
     if (request->id[0])
         MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (request->is_admin)
+        add_admin_headers(response);
     enum MHD_Result result = reply_send(request, status, response);
     MHD_destroy_response(response);
     return result;
@@ -90,6 +108,7 @@ static void add_allow(struct MHD_Response *response, unsigned allowed)
 static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type,
                                       json_t *json)
 {
+    char retry[24];
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     json_decref(json);
     if (!text)
@@ -106,6 +125,10 @@ static enum MHD_Result reply_document(struct request *request, unsigned status, 
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"annul\"");
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (status == MHD_HTTP_TOO_MANY_REQUESTS) {
+        snprintf(retry, sizeof retry, "%" PRId64, request->retry_s);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry);
+    }
     return reply_queue(request, status, response);
 }
 
@@ -124,7 +147,8 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
     if (!text)
         text = json_string("not UTF-8");
-    if (status < 500 && request->route && request->route->action && *request->actor_name)
+    if (status < 500 && request->route && *request->actor_name &&
+        (request->route->action || status == MHD_HTTP_FORBIDDEN))
         refused_call(request, status, json_string_value(text));
     return reply_document(request, status, "application/problem+json",
                           json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title",
@@ -134,11 +158,8 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
 
 unsigned reply_status(enum admin_result result)
 {
-    static const unsigned status[] = {[ADMIN_DONE] = 200,
-                                      [ADMIN_NOT_FOUND] = 404,
-                                      [ADMIN_CONFLICT] = 409,
-                                      [ADMIN_INVALID] = 422,
-                                      [ADMIN_FAILED] = 503};
+    static const unsigned status[] = {[ADMIN_DONE] = 200,    [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409,
+                                      [ADMIN_INVALID] = 422, [ADMIN_FORBIDDEN] = 403, [ADMIN_FAILED] = 503};
     return status[result];
 }
 

@@ -49,6 +49,7 @@ struct http {
     bool stopping;   /* nothing goes to sleep any more */
     struct waiters *waiters;
     struct meters *meters;
+    struct last_use *last_use;
 };
 
 /* --- the life of a request ----------------------------------------------------------------------------- */
@@ -141,7 +142,7 @@ static enum MHD_Result begin(struct request *request)
         return reply_problem(request, 405, "%s is not for this path", request->method_name);
     if (!request->route)
         return reply_problem(request, 404, "nothing is at this path");
-    if (request->is_admin && !request->route->open && !auth_check(request, &result))
+    if (!access_check(request, &result))
         return result;
     const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (length && strtoull(length, NULL, 10) > request->body_max)
@@ -243,6 +244,7 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
         request->services = &listener->http->services;
         request->waiters = listener->http->waiters;
         request->meters = listener->http->meters;
+        request->last_use = listener->http->last_use;
         request->began_us = clock_monotonic_us();
         request->is_admin = listener->is_admin;
         request->spool = -1;
@@ -265,6 +267,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);
     ocsp_answer_release(request->answer);
+    free(request->scope);
     free(request->failure);
     free(request);
     *state = NULL;
@@ -416,7 +419,8 @@ struct http *http_start(const struct http_services *services, struct error *err)
     if (!(http->meters = meters_new()))
         error_set(err, "out of memory");
     else if (http_check(config, err) == 0 &&
-             (http->waiters = waiters_start(config, services->publisher, err)) && serve_all(http, err) == 0)
+             (http->waiters = waiters_start(config, services->publisher, err)) &&
+             (http->last_use = last_use_start(services->admin, err)) && serve_all(http, err) == 0)
         return http;
     http_stop(http);
     return NULL;
@@ -445,6 +449,7 @@ void http_stop(struct http *http)
         MHD_stop_daemon(http->listeners[i].daemon);
     waiters_stop(http->waiters);
     refused_stop(http->services.admin);
+    last_use_stop(http->last_use);
     if (http->socket_path)
         unlink(http->socket_path);
     pthread_mutex_destroy(&http->mutex);
