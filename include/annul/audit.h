@@ -25,6 +25,10 @@ struct audit_row {
     bool damaged; /* a column holds what annuld cannot have written; what could be read of it is here */
 };
 
+/* Whether an action is an attempt that was refused: it begins with AUDIT_REFUSED. */
+#define AUDIT_REFUSED "refused "
+bool audit_is_refusal(const char *action);
+
 /* The last row. */
 struct audit_head {
     int64_t id; /* 0: there is none yet */

@@ -34,6 +34,13 @@ void store_close(struct store *store); /* NULL-safe; no other thread may be insi
 int store_issuer(struct store *store, const char *name, const uint8_t fingerprint[32], int64_t *id,
                  struct error *err);
 
+/* How many certificates it has. No cost with their number. 0 or -1. */
+struct store_issuer_counts {
+    int64_t good, revoked, held;
+};
+int store_issuer_counts(struct store *store, int64_t issuer, struct store_issuer_counts *counts,
+                        struct error *err);
+
 /* --- certificates -------------------------------------------------------------------------------------- */
 
 enum cert_status { CERT_GOOD = 0, CERT_REVOKED = 1, CERT_HOLD = 2 };
@@ -117,9 +124,10 @@ enum outcome store_tx_certificate(struct store_tx *tx, int64_t issuer, const str
 enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
                                struct error *err);
 
-/* Writes status, reason, times and shard as they are in `record`; the rules are the caller's (see annul/admin.h).
- * CERT_GOOD releases. Gives the new version in `record`. */
-int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err);
+/* Writes status, reason, times and shard as they are in `record`; the rules are the caller's (see annul/admin.h), who also
+ * knows which status it `was`. CERT_GOOD releases. Gives the new version in `record`. */
+int store_tx_set_status(struct store_tx *tx, int64_t issuer, enum cert_status was, struct cert_record *record,
+                        struct error *err);
 
 /* One row of the audit trail, chained to the one before. `issuer` and `serial` may be NULL; texts are UTF-8. */
 int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, const struct serial *serial,
@@ -143,6 +151,11 @@ int store_audit_list(struct store *store, const struct store_audit_filter *filte
                      void *arg, struct audit_head *head, struct error *err);
 
 int store_audit_head(struct store *store, struct audit_head *head, struct error *err);
+
+/* Calls `hear` when something was committed that has an audit entry and was not refused; in the thread of a writer, so
+ * it must not wait. One can listen; NULL ends it, and when that returns nobody is in there. */
+typedef void store_hear(void *arg);
+void store_listen(struct store *store, store_hear *hear, void *arg);
 
 /* --- CRLs ---------------------------------------------------------------------------------------------- */
 

@@ -48,7 +48,7 @@ static int write_status(struct store_tx *tx, const struct issuer *issuer, const 
     if (was_known)
         return admin_write_status(tx, "revoke", issuer, was, is, err);
     admin_place(issuer, is);
-    return store_tx_set_status(tx, issuer->id, is, err);
+    return store_tx_set_status(tx, issuer->id, was->status, is, err);
 }
 
 int admin_take_row(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *row,

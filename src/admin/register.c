@@ -196,7 +196,7 @@ static int import_status(struct store_tx *tx, const struct issuer *issuer, const
     int result = 0;
     if (changed)
         result = known ? admin_write_status(tx, "import", issuer, &was, &record, err)
-                       : store_tx_set_status(tx, issuer->id, &record, err);
+                       : store_tx_set_status(tx, issuer->id, was.status, &record, err);
     counts->changed += changed;
     cert_record_free(&record);
     return result;

@@ -27,7 +27,7 @@ int admin_write_status(struct store_tx *tx, const char *action, const struct iss
 {
     char was[ADMIN_STATUS_TEXT], is[ADMIN_STATUS_TEXT], detail[2 * ADMIN_STATUS_TEXT + 8];
     admin_place(issuer, after);
-    if (store_tx_set_status(tx, issuer->id, after, err) < 0)
+    if (store_tx_set_status(tx, issuer->id, before->status, after, err) < 0)
         return -1;
     snprintf(detail, sizeof detail, "%s -> %s", admin_status_text(before, was), admin_status_text(after, is));
     return store_tx_audit(tx, action, issuer->config->name.text, &after->serial, detail, err);
@@ -123,7 +123,7 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
 static int audit_refused(struct store_tx *tx, const struct issuer *issuer,
                          const struct admin_revocation *list, size_t count, struct error *err)
 {
-    static const char action[] = "refused revoke";
+    static const char action[] = AUDIT_REFUSED "revoke";
     const char *name = issuer->config->name.text;
     size_t invalid = 0;
     char detail[64];

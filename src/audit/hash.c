@@ -39,3 +39,8 @@ bool audit_hash(const uint8_t before[AUDIT_HASH], const struct audit_row *row, u
     EVP_MD_CTX_free(md);
     return good;
 }
+
+bool audit_is_refusal(const char *action)
+{
+    return strncmp(action, AUDIT_REFUSED, sizeof AUDIT_REFUSED - 1) == 0;
+}

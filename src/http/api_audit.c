@@ -16,7 +16,7 @@ struct query {
     struct store_audit_filter filter;
 };
 
-static bool parse_number(const char *text, long long *number)
+bool parse_number(const char *text, long long *number)
 {
     char *end;
     errno = 0;
@@ -84,20 +84,28 @@ static json_t *describe_hash(const uint8_t hash[AUDIT_HASH])
     return json_string(text);
 }
 
-static json_t *describe(const struct audit_row *row)
+json_t *json_change(const struct audit_row *row)
 {
     char serial[SERIAL_TEXT] = "";
     bool damaged = row->damaged;
     if (row->serial.len)
         serial_to_text(&row->serial, serial);
     json_t *object =
-        json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s?, s:o, s:o}", "id", (json_int_t)row->id, "at",
+        json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s?, s:o}", "id", (json_int_t)row->id, "at",
                   time_or_null(row->at, &damaged), "actor", text_or_null(row->actor, &damaged), "origin",
                   text_or_null(row->origin, &damaged), "action", text_or_null(row->action, &damaged),
                   "issuer", text_or_null(row->issuer, &damaged), "serial", *serial ? serial : NULL, "detail",
-                  text_or_null(row->detail, &damaged), "hash", describe_hash(row->hash));
+                  text_or_null(row->detail, &damaged));
     if (object && damaged)
         json_object_set_new(object, "damaged", json_true());
+    return object;
+}
+
+static json_t *describe(const struct audit_row *row)
+{
+    json_t *object = json_change(row);
+    if (object)
+        json_object_set_new(object, "hash", describe_hash(row->hash));
     return object;
 }
 

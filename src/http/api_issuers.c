@@ -1,6 +1,7 @@
 /* /api/v1/issuers, and a CRL published at once. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,16 @@ static json_t *describe_presigned(const struct request *request, const struct is
                      json_time(progress.at));
 }
 
+/* Null where the database cannot be read. */
+static json_t *describe_counts(const struct request *request, const struct issuer *issuer)
+{
+    struct store_issuer_counts counts;
+    if (store_issuer_counts(request->services->store, issuer->id, &counts, NULL) < 0)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I}", "good", (json_int_t)counts.good, "revoked",
+                     (json_int_t)counts.revoked, "hold", (json_int_t)counts.held);
+}
+
 static json_t *describe_issuer(struct request *request, const struct issuer *issuer)
 {
     struct buffer pem = {0};
@@ -68,13 +79,14 @@ static json_t *describe_issuer(struct request *request, const struct issuer *iss
     json_t *object = NULL;
     if (subject && certificate_to_pem((struct bytes){issuer->ca.der.at, issuer->ca.der.len}, &pem) &&
         buffer_add(&pem, "", 1))
-        object =
-            json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", issuer->config->name.text,
-                      "subject", subject, "certificate", (char *)pem.at, "key", issuer->crl_sigalg != NULL,
-                      "crl", json_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}), "delta",
-                      json_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}), "shards",
-                      describe_shards(request, issuer), "ocsp_signers", describe_signers(issuer), "presigned",
-                      describe_presigned(request, issuer));
+        object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+                           issuer->config->name.text, "subject", subject, "certificate", (char *)pem.at,
+                           "key", issuer->crl_sigalg != NULL, "crl",
+                           json_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}), "delta",
+                           json_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}), "shards",
+                           describe_shards(request, issuer), "ocsp_signers", describe_signers(issuer),
+                           "presigned", describe_presigned(request, issuer), "certificates",
+                           describe_counts(request, issuer), "warnings", json_warnings(request, issuer));
     buffer_free(&pem);
     free(subject);
     return object;
@@ -88,6 +100,53 @@ enum MHD_Result api_issuers_get(struct request *request)
         if (scope_has(request->scope, issuers->list[i].config->name.text))
             json_array_append_new(list, describe_issuer(request, &issuers->list[i]));
     return reply_json(request, 200, json_pack("{s:o}", "issuers", list));
+}
+
+enum MHD_Result api_issuer_get(struct request *request)
+{
+    enum MHD_Result result;
+    const struct issuer *issuer = api_issuer(request, &result);
+    return issuer ? reply_json(request, 200, describe_issuer(request, issuer)) : result;
+}
+
+/* --- its CRLs ------------------------------------------------------------------------------------------ */
+
+/* Under the public listener; the file in PEM is beside it. */
+static void write_path(const struct issuer *issuer, struct crl_part part, char *path, size_t room)
+{
+    const char *name = issuer->config->name.text;
+    if (part.shard == CRL_WHOLE)
+        snprintf(path, room, "/crl/%s%s.crl", name, part.delta ? "-delta" : "");
+    else
+        snprintf(path, room, "/crl/%s/%d.crl", name, part.shard);
+}
+
+static void add_crl(struct request *request, const struct issuer *issuer, struct crl_part part, json_t *list)
+{
+    char text[CRL_PART_TEXT], path[160];
+    json_t *object = json_crl(request, issuer, part);
+    crl_part_text(part, text);
+    write_path(issuer, part, path, sizeof path);
+    if (json_is_object(object)) {
+        json_object_set_new(object, "crl", json_string(text));
+        json_object_set_new(object, "path", json_string(path));
+        json_array_append(list, object);
+    }
+    json_decref(object);
+}
+
+enum MHD_Result api_crls_get(struct request *request)
+{
+    enum MHD_Result result;
+    const struct issuer *issuer = api_issuer(request, &result);
+    json_t *list = issuer ? json_array() : NULL;
+    if (!issuer)
+        return result;
+    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}, list);
+    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}, list);
+    for (int shard = 0; shard < (int)issuer->config->shards; shard++)
+        add_crl(request, issuer, (struct crl_part){shard, false}, list);
+    return reply_json(request, 200, json_pack("{s:o}", "crls", list));
 }
 
 /* In the publisher's thread. */

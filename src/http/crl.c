@@ -53,10 +53,11 @@ static bool is_part(struct crl_part a, struct crl_part b)
     return a.shard == b.shard && a.delta == b.delta;
 }
 
-bool crl_concerns(const struct request *request, const struct issuer *issuer, struct crl_part part)
+bool crl_concerns(const struct request *request, const void *arg)
 {
-    const struct issuer *at = is_part(part, request->crl.part) ? request->crl.issuer : NULL;
-    while (at && at != issuer)
+    const struct crl_news *news = arg;
+    const struct issuer *at = is_part(news->part, request->crl.part) ? request->crl.issuer : NULL;
+    while (at && at != news->issuer)
         at = next_of(request, at);
     return at != NULL;
 }
@@ -360,22 +361,9 @@ static enum MHD_Result answer(struct request *request)
     }
 }
 
-static bool wishes_to_wait(void *arg, const char *value)
-{
-    int32_t *wait_s = arg;
-    *wait_s = header_prefer_wait(value);
-    return *wait_s >= 0;
-}
-
 static enum MHD_Result begin(struct request *request)
 {
-    int64_t max_s = request->services->config->crl_wait_max_s;
-    int32_t wait_s = 0;
-    if (request_header(request, MHD_HTTP_HEADER_PREFER) &&
-        request_any_header(request, MHD_HTTP_HEADER_PREFER, wishes_to_wait, &wait_s)) {
-        request->waiting.granted_s = wait_s < max_s ? wait_s : max_s;
-        request->waiting.until_ms = clock_monotonic_ms() + request->waiting.granted_s * 1000;
-    }
+    waiters_grant(request, request->services->config->crl_wait_max_s);
     return answer(request);
 }
 

@@ -19,6 +19,14 @@ static bool ocsp_is_ready(const struct issuers *issuers, int64_t now)
     return true;
 }
 
+bool health_is_ready(const struct http_services *s, int64_t now, struct readiness *is)
+{
+    *is = (struct readiness){.signer = signer_is_up(s->signer),
+                             .ocsp_signers = ocsp_is_ready(s->issuers, now),
+                             .crls = publisher_is_ready(s->publisher, now)};
+    return is->signer && is->ocsp_signers && is->crls;
+}
+
 const char *warning_name(enum publisher_warning warning)
 {
     static const char *const names[] = {
@@ -38,13 +46,13 @@ static void add_warning(void *arg, enum publisher_warning warning, const struct 
 /* Warnings do not stop the service: they say what will, unless somebody sees to it. */
 enum MHD_Result ready_get(struct request *request)
 {
-    const struct http_services *s = request->services;
     int64_t now = clock_now();
-    bool signer = signer_is_up(s->signer), crls = publisher_is_ready(s->publisher, now),
-         ocsp = ocsp_is_ready(s->issuers, now), ready = signer && crls && ocsp;
+    struct readiness is;
+    bool ready = health_is_ready(request->services, now, &is);
     json_t *warnings = json_array();
-    publisher_warnings(s->publisher, now, add_warning, warnings);
+    publisher_warnings(request->services->publisher, now, add_warning, warnings);
     return reply_json(request, ready ? 200 : 503,
                       json_pack("{s:s, s:b, s:b, s:b, s:o}", "status", ready ? "ready" : "not ready",
-                                "signer", signer, "ocsp_signers", ocsp, "crls", crls, "warnings", warnings));
+                                "signer", is.signer, "ocsp_signers", is.ocsp_signers, "crls", is.crls,
+                                "warnings", warnings));
 }

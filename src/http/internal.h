@@ -57,7 +57,7 @@ struct crl_resource {
     bool pem;
 };
 
-/* Of a request for a CRL that the client has: it may wait for the next one (waiters.h). */
+/* Of a request for a CRL that the client has, or for changes when there are none: it may wait (waiters.h). */
 struct waiting {
     int64_t granted_s; /* 0: it does not want to */
     int64_t until_ms;
@@ -70,10 +70,16 @@ struct waiting {
     struct request *next;
 };
 
+#define HEADERS_MAX 4
+struct reply_header {
+    const char *name; /* NULL: none */
+    char value[96];
+};
+
 struct request {
     struct http *http;
     const struct http_services *services;
-    struct waiters *waiters;
+    struct waiters *waiters; /* of this side */
     struct meters *meters;
     struct last_use *last_use;
     int64_t began_us, answered_us;
@@ -98,6 +104,7 @@ struct request {
     bool is_ambient;                       /* known by where it comes from: a browser may be sent by others */
     int64_t retry_s;                       /* with status 429 */
     char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
+    struct reply_header headers[HEADERS_MAX];
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
     char *failure; /* malloc'ed; NULL: none */
@@ -119,7 +126,8 @@ handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;
 handler ca_get, ca_bundle_get;
 handler page_get, asset_get, console_get;
 handler health_get, ready_get, metrics_get;
-handler api_issuers_get, api_crl_post, api_crl_put;
+handler api_issuers_get, api_issuer_get, api_crls_get, api_crl_post, api_crl_put;
+handler api_status_get, api_changes_get;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_audit_get;
@@ -134,8 +142,12 @@ bool crl_find(struct request *request);
 /* 0 where no two issuers have one path. */
 int crl_check_paths(const struct config *config, struct error *err);
 
-/* Whether a new CRL changes what a request has asked for. Any thread. */
-bool crl_concerns(const struct request *request, const struct issuer *issuer, struct crl_part part);
+/* A new CRL; and whether it changes what a request has asked for. Any thread. */
+struct crl_news {
+    const struct issuer *issuer;
+    struct crl_part part;
+};
+bool crl_concerns(const struct request *request, const void *news);
 
 /* "whole", "delta", or the number of the shard. */
 #define CRL_PART_TEXT 12
@@ -213,6 +225,9 @@ enum MHD_Result reply_send(struct request *request, unsigned status,
                            struct MHD_Response *response); /* as it is */
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response);
 
+/* A header that the reply is to have, whatever it is. Copied; at most HEADERS_MAX. */
+void request_add_header(struct request *request, const char *name, const char *value);
+
 /* The first of that name; NULL: none. */
 const char *request_header(struct request *request, const char *name);
 
@@ -238,6 +253,13 @@ json_t *json_certificate(const struct issuer *issuer, const struct cert_record *
 json_t *json_time(int64_t at);         /* null for TIME_NONE */
 json_t *json_scope(const char *scope); /* null for all */
 
+/* An entry of the audit trail, without its hash. (api_audit.c) */
+json_t *json_change(const struct audit_row *row);
+bool parse_number(const char *text, long long *number);
+
+/* What an operator should see to: of this issuer, or (NULL) of all in the actor's scope. (api_status.c) */
+json_t *json_warnings(struct request *request, const struct issuer *issuer);
+
 /* The present CRL, or null. (api_issuers.c) */
 json_t *json_crl(const struct request *request, const struct issuer *issuer, struct crl_part part);
 
@@ -256,10 +278,18 @@ bool json_only(json_t *object, const char *const *known, struct error *err);
 /* A warning of the publisher by its kind: "overdue". */
 const char *warning_name(enum publisher_warning warning);
 
+/* Everything is there that the service needs. (health.c) */
+struct readiness {
+    bool signer, ocsp_signers, crls;
+};
+bool health_is_ready(const struct http_services *services, int64_t now, struct readiness *readiness);
+
 /* Puts the connection to sleep until request_wake, which any thread may call, once; then `resume` makes the reply.
  * False where the daemon is stopping: nothing sleeps any more. (server.c) */
 bool request_sleep(struct request *request, handler *resume);
 void request_wake(struct request *request);
 unsigned http_asleep(struct http *http); /* how many sleep */
+size_t http_waiting(struct http *http);  /* how many of them for a newer CRL */
+int64_t http_started_at(const struct http *http);
 
 #endif

@@ -31,9 +31,15 @@ static const struct {
 _Static_assert(sizeof codes / sizeof *codes <= METERS_CODES, "METERS_CODES");
 
 static const char *const kind_names[METERS_KINDS] = {
-    [METERS_OCSP] = "ocsp", [METERS_CRL] = "crl",           [METERS_CRL_WAITED] = "crl_waited",
-    [METERS_CA] = "ca",     [METERS_API] = "api",           [METERS_MONITORING] = "monitoring",
-    [METERS_PAGE] = "page", [METERS_NO_ROUTE] = "no_route",
+    [METERS_OCSP] = "ocsp",
+    [METERS_CRL] = "crl",
+    [METERS_CRL_WAITED] = "crl_waited",
+    [METERS_CA] = "ca",
+    [METERS_API] = "api",
+    [METERS_API_WAITED] = "api_waited",
+    [METERS_MONITORING] = "monitoring",
+    [METERS_PAGE] = "page",
+    [METERS_NO_ROUTE] = "no_route",
 };
 
 struct meters *meters_new(void)
@@ -63,7 +69,7 @@ static enum meters_kind kind_of(const struct request *request)
     if (route->handle == ocsp_post || route->handle == ocsp_get)
         return METERS_OCSP;
     if (request->waiting.slept)
-        return METERS_CRL_WAITED;
+        return request->is_admin ? METERS_API_WAITED : METERS_CRL_WAITED;
     if (route->handle == crl_configured_get)
         return METERS_CRL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

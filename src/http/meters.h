@@ -12,6 +12,7 @@ enum meters_kind {
     METERS_CRL_WAITED, /* slept until there was a newer one */
     METERS_CA,
     METERS_API,
+    METERS_API_WAITED, /* slept until there was a change */
     METERS_MONITORING, /* /healthz, /readyz, /metrics */
     METERS_PAGE,
     METERS_NO_ROUTE, /* nothing is there, or nothing was understood */

@@ -94,7 +94,7 @@ static void put_asleep(struct page *page)
 
 static void put_waiting(struct page *page)
 {
-    put(page, " %zu", waiters_count(page->request->waiters));
+    put(page, " %zu", http_waiting(page->request->http));
 }
 
 /* --- OCSP ---------------------------------------------------------------------------------------------- */

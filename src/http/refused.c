@@ -27,14 +27,15 @@ void refused_call(struct request *request, unsigned status, const char *why)
     const struct issuer *issuer =
         request->part[0] ? issuers_by_name(request->services->issuers, request->part[0]) : NULL;
     bool of_serial = request->part[1] && serial_from_text(request->part[1], &serial);
-    snprintf(action, sizeof action, "refused %s", request->route->action ? request->route->action : "read");
+    snprintf(action, sizeof action, AUDIT_REFUSED "%s",
+             request->route->action ? request->route->action : "read");
     snprintf(detail, sizeof detail, "%u: %s", status, why);
     note(request->services->admin, &actor, action, issuer, of_serial ? &serial : NULL, detail);
 }
 
 /* --- of strangers -------------------------------------------------------------------------------------- */
 
-#define ACTION "refused authentication"
+#define ACTION AUDIT_REFUSED "authentication"
 
 /* What is slowed down: an address of IPv4, a /64 network of IPv6, for that is what one client has. */
 static void network_of(const char *origin, char network[INET6_ADDRSTRLEN + 4])

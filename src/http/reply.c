@@ -62,6 +62,15 @@ static void add_admin_headers(struct MHD_Response *response)
             MHD_add_response_header(response, headers[i][0], headers[i][1]);
 }
 
+void request_add_header(struct request *request, const char *name, const char *value)
+{
+    struct reply_header *header = request->headers;
+    while (header->name)
+        header++;
+    header->name = name;
+    snprintf(header->value, sizeof header->value, "%s", value);
+}
+
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
 {
     if (!response) {
@@ -74,6 +83,8 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
     if (request->id[0])
         MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    for (size_t i = 0; i < HEADERS_MAX && request->headers[i].name; i++)
+        MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
     if (request->is_admin)
         add_admin_headers(response);
     enum MHD_Result result = reply_send(request, status, response);

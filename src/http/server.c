@@ -27,6 +27,7 @@
  * costs 16 KiB. */
 #define ADMIN_CONNECTIONS 64
 #define ADMIN_WORKERS ADMIN_CONNECTIONS
+#define ADMIN_WAITERS (ADMIN_CONNECTIONS / 2) /* the others are for those who ask */
 /* Of a connection. Beside HEAD_MAX: libmicrohttpd's records, and the header of the reply. libmicrohttpd clears all
  * of it after each request, so a public one has no more than it needs. */
 #define PUBLIC_MEMORY (HEAD_MAX + 2048)
@@ -47,7 +48,8 @@ struct http {
     pthread_cond_t awake;
     unsigned asleep; /* connections that wait: for the signer, the publisher, or a newer CRL */
     bool stopping;   /* nothing goes to sleep any more */
-    struct waiters *waiters;
+    int64_t started_at;
+    struct waiters *crl_waiters, *change_waiters;
     struct meters *meters;
     struct last_use *last_use;
 };
@@ -84,6 +86,16 @@ unsigned http_asleep(struct http *http)
     unsigned asleep = http->asleep;
     pthread_mutex_unlock(&http->mutex);
     return asleep;
+}
+
+size_t http_waiting(struct http *http)
+{
+    return waiters_count(http->crl_waiters);
+}
+
+int64_t http_started_at(const struct http *http)
+{
+    return http->started_at;
 }
 
 static unsigned method_of(const char *name)
@@ -242,7 +254,7 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
     if (request) {
         request->http = listener->http;
         request->services = &listener->http->services;
-        request->waiters = listener->http->waiters;
+        request->waiters = listener->is_admin ? listener->http->change_waiters : listener->http->crl_waiters;
         request->meters = listener->http->meters;
         request->last_use = listener->http->last_use;
         request->began_us = clock_monotonic_us();
@@ -403,6 +415,35 @@ static int serve_all(struct http *http, struct error *err)
     return 0;
 }
 
+/* In a thread of the publisher. */
+static void hear_crl(void *arg, const struct issuer *issuer, struct crl_part part)
+{
+    const struct http *http = arg;
+    struct crl_news news = {issuer, part};
+    waiters_announce(http->crl_waiters, crl_concerns, &news);
+}
+
+/* In that of a writer. */
+static void hear_change(void *arg)
+{
+    const struct http *http = arg;
+    waiters_announce(http->change_waiters, NULL, NULL);
+}
+
+static int start_waiters(struct http *http, struct error *err)
+{
+    const struct config *config = http->services.config;
+    unsigned half = config->public.connections / 2; /* the others are for those who ask */
+    http->crl_waiters = waiters_start(config->crl_waiters < half ? config->crl_waiters : half,
+                                      config->crl_waiters_per_address, err);
+    http->change_waiters = http->crl_waiters ? waiters_start(ADMIN_WAITERS, ADMIN_WAITERS, err) : NULL;
+    if (!http->change_waiters)
+        return -1;
+    publisher_listen(http->services.publisher, hear_crl, http);
+    store_listen(http->services.store, hear_change, http);
+    return 0;
+}
+
 struct http *http_start(const struct http_services *services, struct error *err)
 {
     const struct config *config = services->config;
@@ -414,12 +455,12 @@ struct http *http_start(const struct http_services *services, struct error *err)
         return NULL;
     }
     http->services = *services;
+    http->started_at = clock_now();
     pthread_mutex_init(&http->mutex, NULL);
     pthread_cond_init(&http->awake, NULL);
     if (!(http->meters = meters_new()))
         error_set(err, "out of memory");
-    else if (http_check(config, err) == 0 &&
-             (http->waiters = waiters_start(config, services->publisher, err)) &&
+    else if (http_check(config, err) == 0 && start_waiters(http, err) == 0 &&
              (http->last_use = last_use_start(services->admin, err)) && serve_all(http, err) == 0)
         return http;
     http_stop(http);
@@ -433,7 +474,8 @@ void http_halt(struct http *http)
     pthread_mutex_lock(&http->mutex);
     http->stopping = true;
     pthread_mutex_unlock(&http->mutex);
-    waiters_halt(http->waiters);
+    waiters_halt(http->crl_waiters);
+    waiters_halt(http->change_waiters);
     pthread_mutex_lock(&http->mutex);
     while (http->asleep) /* the signer ends every request, by its deadline at the latest */
         pthread_cond_wait(&http->awake, &http->mutex);
@@ -447,7 +489,10 @@ void http_stop(struct http *http)
     http_halt(http);
     for (size_t i = 0; i < http->count; i++)
         MHD_stop_daemon(http->listeners[i].daemon);
-    waiters_stop(http->waiters);
+    publisher_listen(http->services.publisher, NULL, NULL);
+    store_listen(http->services.store, NULL, NULL);
+    waiters_stop(http->crl_waiters);
+    waiters_stop(http->change_waiters);
     refused_stop(http->services.admin);
     last_use_stop(http->last_use);
     if (http->socket_path)

@@ -1,5 +1,7 @@
 #include "waiters.h"
 
+#include "header.h"
+
 #include <annul/clock.h>
 #include <annul/log.h>
 
@@ -25,7 +27,6 @@ struct waiting_address {
 };
 
 struct waiters {
-    struct publisher *publisher;
     size_t max, per_address;
     int epoll, event; /* the sockets of those in the heap; what wakes the thread besides */
     pthread_t thread;
@@ -101,19 +102,14 @@ static void wake_thread(struct waiters *waiters)
         log_error("http", "waiters: %s", strerror(errno));
 }
 
-static bool is_for(const struct request *request, const struct issuer *issuer, struct crl_part part)
-{
-    return !issuer || crl_concerns(request, issuer, part);
-}
-
-/* Makes ready whom it concerns (everybody, where `issuer` is NULL); the rest becomes a heap again. */
-static void make_many_ready(struct waiters *waiters, const struct issuer *issuer, struct crl_part part)
+/* Makes ready whom it concerns; the rest becomes a heap again. */
+static void make_many_ready(struct waiters *waiters, waiters_concerns *concerns, const void *news, bool over)
 {
     size_t kept = 0, count = waiters->count;
     for (size_t i = 0; i < count; i++) {
         struct request *request = waiters->heap[i];
-        if (is_for(request, issuer, part))
-            make_ready(waiters, request, !issuer);
+        if (!concerns || concerns(request, news))
+            make_ready(waiters, request, over);
         else
             put(waiters, kept++, request);
     }
@@ -125,13 +121,11 @@ static void make_many_ready(struct waiters *waiters, const struct issuer *issuer
     wake_thread(waiters);
 }
 
-/* In a thread of the publisher. */
-static void hear(void *arg, const struct issuer *issuer, struct crl_part part)
+void waiters_announce(struct waiters *waiters, waiters_concerns *concerns, const void *news)
 {
-    struct waiters *waiters = arg;
     pthread_mutex_lock(&waiters->mutex);
     waiters->news++;
-    make_many_ready(waiters, issuer, part);
+    make_many_ready(waiters, concerns, news, false);
     pthread_mutex_unlock(&waiters->mutex);
 }
 
@@ -146,9 +140,9 @@ static int compare_addresses(const void *a, const void *b)
 static void note_address(const struct sockaddr *from, uint8_t octets[16])
 {
     memset(octets, 0, 16);
-    if (from->sa_family == AF_INET6)
+    if (from && from->sa_family == AF_INET6)
         memcpy(octets, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 8);
-    else if (from->sa_family == AF_INET)
+    else if (from && from->sa_family == AF_INET)
         memcpy(octets + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
 }
 
@@ -270,6 +264,23 @@ bool waiters_add(struct request *request, handler *resume, uint64_t news)
     return sleeps;
 }
 
+static bool wishes_to_wait(void *arg, const char *value)
+{
+    int32_t *wait_s = arg;
+    *wait_s = header_prefer_wait(value);
+    return *wait_s >= 0;
+}
+
+void waiters_grant(struct request *request, int64_t max_s)
+{
+    int32_t wait_s = 0;
+    if (!request_header(request, MHD_HTTP_HEADER_PREFER) ||
+        !request_any_header(request, MHD_HTTP_HEADER_PREFER, wishes_to_wait, &wait_s))
+        return;
+    request->waiting.granted_s = wait_s < max_s ? wait_s : max_s;
+    request->waiting.until_ms = clock_monotonic_ms() + request->waiting.granted_s * 1000;
+}
+
 uint64_t waiters_news(struct waiters *waiters)
 {
     pthread_mutex_lock(&waiters->mutex);
@@ -387,17 +398,15 @@ static int start(struct waiters *waiters, struct error *err)
                : error_set(err, "cannot start a thread");
 }
 
-struct waiters *waiters_start(const struct config *config, struct publisher *publisher, struct error *err)
+struct waiters *waiters_start(size_t max, size_t per_address, struct error *err)
 {
     struct waiters *waiters = calloc(1, sizeof *waiters);
     if (!waiters) {
         error_set(err, "out of memory");
         return NULL;
     }
-    unsigned half = config->public.connections / 2; /* the others are for those who ask */
-    waiters->publisher = publisher;
-    waiters->max = config->crl_waiters < half ? config->crl_waiters : half;
-    waiters->per_address = config->crl_waiters_per_address;
+    waiters->max = max;
+    waiters->per_address = per_address;
     waiters->ready_end = &waiters->ready;
     waiters->heap = calloc(waiters->max, sizeof *waiters->heap);
     waiters->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -412,7 +421,6 @@ struct waiters *waiters_start(const struct config *config, struct publisher *pub
         free_waiters(waiters);
         return NULL;
     }
-    publisher_listen(publisher, hear, waiters);
     return waiters;
 }
 
@@ -426,7 +434,7 @@ void waiters_halt(struct waiters *waiters)
     end.tv_sec += HALT_S;
     pthread_mutex_lock(&waiters->mutex);
     waiters->halted = true;
-    make_many_ready(waiters, NULL, (struct crl_part){0, false});
+    make_many_ready(waiters, NULL, NULL, true);
     while (waiters->unanswered && !late)
         late = pthread_cond_timedwait(&waiters->all_answered, &waiters->mutex, &end);
     pthread_mutex_unlock(&waiters->mutex);
@@ -436,7 +444,6 @@ void waiters_stop(struct waiters *waiters)
 {
     if (!waiters)
         return;
-    publisher_listen(waiters->publisher, NULL, NULL);
     pthread_mutex_lock(&waiters->mutex);
     waiters->stopping = true;
     wake_thread(waiters);

@@ -1,7 +1,7 @@
-/* Clients that wait for a CRL newer than theirs: GET or HEAD with If-None-Match and Prefer: wait=N.
+/* Clients that wait (Prefer: wait=N): on the public side for a CRL newer than theirs, on the admin side for the next change.
  *
  * Each is a suspended connection and nothing else: no worker, no timer, no poll. One thread watches all of their sockets
- * for clients that go away, and sleeps until one does, until the first one's time is over, or until the publisher has news.
+ * for clients that go away, and sleeps until one does, until the first one's time is over, or until there is news.
  */
 #ifndef ANNUL_HTTP_WAITERS_H
 #define ANNUL_HTTP_WAITERS_H
@@ -10,15 +10,22 @@
 
 struct waiters;
 
-/* Listens to the publisher from here on. NULL with the reason. */
-struct waiters *waiters_start(const struct config *config, struct publisher *publisher, struct error *err);
+/* At most `max` may wait, and of these `per_address` at one. NULL with the reason. */
+struct waiters *waiters_start(size_t max, size_t per_address, struct error *err);
+
+/* There is something new: whom it concerns goes on. NULL: it is everybody. Any thread. */
+typedef bool waiters_concerns(const struct request *request, const void *news);
+void waiters_announce(struct waiters *waiters, waiters_concerns *concerns, const void *news);
 
 /* Ends the waiting of all, now, and takes no more. Returns when the workers have answered them, or after two seconds.
  * NULL-safe. */
 void waiters_halt(struct waiters *waiters);
 
-/* The same, and ends the thread: when no request is left. NULL-safe. */
+/* The same, and ends the thread: when no request is left, and nobody tells any more. NULL-safe. */
 void waiters_stop(struct waiters *waiters);
+
+/* Takes note of how long the client is ready to wait (Prefer), and grants at most `max_s` of it. */
+void waiters_grant(struct request *request, int64_t max_s);
 
 /* How much news there was. Ask before looking at what is current, and hand it to waiters_add. */
 uint64_t waiters_news(struct waiters *waiters);

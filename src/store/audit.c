@@ -85,6 +85,7 @@ int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, 
             return error_set(err, "OpenSSL cannot hash");
         added = insert(tx->db, &row, err);
     }
+    tx->audited |= !audit_is_refusal(action);
     return added == FOUND ? write_head(tx->db, &row, err) : -1;
 }
 

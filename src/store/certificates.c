@@ -196,20 +196,71 @@ static int take_change(struct store_tx *tx, struct error *err)
     return 0;
 }
 
-static int mark_issuer(struct store_tx *tx, int64_t issuer, struct error *err)
+int store_tally(struct store_tx *tx, struct error *err)
 {
-    if (tx->issuer == issuer)
+    const struct tally *tally = &tx->tally;
+    if (!tally->issuer)
         return 0;
     struct db_statement *s =
-        db_prepare(tx->db, Q_MARK_ISSUER, "UPDATE issuer SET changed = $1 WHERE id = $2", err);
+        db_prepare(tx->db, Q_TALLY,
+                   "UPDATE issuer SET changed = COALESCE($1, changed), registered = "
+                   "registered + $2, revoked = revoked + $3, held = held + $4 WHERE id = $5",
+                   err);
     if (!s)
         return -1;
-    db_bind_int(s, 1, tx->change);
-    db_bind_int(s, 2, issuer);
-    if (db_do(s, err) < 0)
-        return -1;
-    tx->issuer = issuer;
-    return 0;
+    db_bind_time(s, 1, tally->changed ? tx->change : TIME_NONE);
+    db_bind_int(s, 2, tally->registered);
+    db_bind_int(s, 3, tally->revoked);
+    db_bind_int(s, 4, tally->held);
+    db_bind_int(s, 5, tally->issuer);
+    tx->tally = (struct tally){0};
+    return db_do(s, err);
+}
+
+/* The tally of this issuer; that of another is written. NULL: that failed. */
+static struct tally *tally_of(struct store_tx *tx, int64_t issuer, struct error *err)
+{
+    if (tx->tally.issuer != issuer && store_tally(tx, err) < 0)
+        return NULL;
+    tx->tally.issuer = issuer;
+    return &tx->tally;
+}
+
+static int mark_issuer(struct store_tx *tx, int64_t issuer, struct error *err)
+{
+    struct tally *tally = tally_of(tx, issuer, err);
+    if (tally)
+        tally->changed = true;
+    return tally ? 0 : -1;
+}
+
+/* One more, or less, of a status; those that are good are the rest. */
+static void count_status(struct tally *tally, enum cert_status status, int more)
+{
+    tally->revoked += status == CERT_REVOKED ? more : 0;
+    tally->held += status == CERT_HOLD ? more : 0;
+}
+
+int store_issuer_counts(struct store *store, int64_t issuer, struct store_issuer_counts *counts,
+                        struct error *err)
+{
+    struct reader *reader = readers_take(&store->readers, err);
+    struct db_statement *s =
+        reader ? db_prepare(reader->db, Q_COUNTS,
+                            "SELECT registered, revoked, held FROM issuer WHERE id = $1", err)
+               : NULL;
+    enum outcome outcome = FAILED;
+    if (s) {
+        db_bind_int(s, 1, issuer);
+        outcome = db_step(s, err);
+    }
+    if (outcome == FOUND) {
+        *counts = (struct store_issuer_counts){.revoked = db_int(s, 1), .held = db_int(s, 2)};
+        counts->good = db_int(s, 0) - counts->revoked - counts->held;
+        db_reset(s);
+    }
+    readers_give(&store->readers, reader);
+    return outcome == FOUND ? 0 : outcome == ABSENT ? error_set(err, "database: the issuer is gone") : -1;
 }
 
 static int mark_shard(struct store_tx *tx, int64_t issuer, unsigned shard, struct error *err)
@@ -321,16 +372,21 @@ enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct
     db_bind_text(add, 5, record->subject);
     bind_shard(add, 6, record->shard);
     enum outcome added = db_step(add, err);
-    if (added == FOUND) {
-        db_reset(add);
-        tx->registrations++;
-    }
-    if (added != ABSENT)
-        return added == FOUND ? ABSENT : FAILED;
-    return fill_in(tx, issuer, record, err) < 0 ? FAILED : FOUND;
+    if (added == ABSENT)
+        return fill_in(tx, issuer, record, err) < 0 ? FAILED : FOUND;
+    if (added == FAILED)
+        return FAILED;
+    db_reset(add);
+    struct tally *tally = tally_of(tx, issuer, err);
+    if (!tally)
+        return FAILED;
+    tally->registered++;
+    tx->registrations++;
+    return ABSENT;
 }
 
-int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record *record, struct error *err)
+int store_tx_set_status(struct store_tx *tx, int64_t issuer, enum cert_status was, struct cert_record *record,
+                        struct error *err)
 {
     struct serial_key key = serial_key(&record->serial);
     if (take_change(tx, err) < 0 || mark_issuer(tx, issuer, err) < 0 ||
@@ -347,6 +403,8 @@ int store_tx_set_status(struct store_tx *tx, int64_t issuer, struct cert_record 
         err);
     if (!s)
         return -1;
+    count_status(&tx->tally, was, -1);
+    count_status(&tx->tally, record->status, +1);
     record->version = tx->change;
     db_bind_int(s, 1, issuer);
     db_bind_blob(s, 2, key.octets, serial_key_len(key));

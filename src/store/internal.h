@@ -63,6 +63,7 @@ struct batch {
     struct store_tx *first; /* the latest; NULL: none */
     int64_t change;         /* the counter of the latest change, or 0 */
     int64_t registrations;
+    bool audited;
     unsigned count; /* of transactions that are to be committed */
 };
 
@@ -77,15 +78,26 @@ struct store {
     struct readers readers;
     struct histogram commit_times, commit_sizes;
     _Atomic uint64_t commits_failed;
+    pthread_mutex_t listening;
+    store_hear *hear; /* NULL: nobody listens */
+    void *hear_arg;
+};
+
+/* What a transaction did to one issuer, that goes into its row at once. */
+struct tally {
+    int64_t issuer;                    /* 0: to none */
+    bool changed;                      /* the status of one */
+    int64_t registered, revoked, held; /* more than before */
 };
 
 struct store_tx {
     struct store *store;
     struct db *db;
     struct store_actor actor;
-    int64_t change; /* counter of this transaction's changes; 0 until there is one */
-    int64_t issuer; /* whose row was marked as changed last */
+    int64_t change;     /* counter of this transaction's changes; 0 until there is one */
+    struct tally tally; /* not written yet */
     int64_t registrations;
+    bool audited;          /* something that was not refused */
     bool alone;            /* shares its commit with nobody */
     bool nested;           /* in a savepoint, as there were others in the batch */
     struct store_tx *next; /* of those who wait for their turn, and then of the batch */
@@ -102,6 +114,9 @@ int64_t store_schema_version(void);
 
 /* Takes the rows of the audit trail that have no hash yet into the chain, which they begin. */
 int store_chain_audit(struct db *db, struct error *err);
+
+/* Writes what is left to write, before the commit. */
+int store_tally(struct store_tx *tx, struct error *err);
 
 /* A serial as it stands in the tables: its length in one octet, then the octets. */
 struct serial_key {
@@ -134,7 +149,8 @@ enum statement {
     Q_FILL_IN,
     Q_SET_STATUS,
     Q_NEXT_CHANGE,
-    Q_MARK_ISSUER,
+    Q_TALLY,
+    Q_COUNTS,
     Q_LAST_CHANGE,
     Q_AUDIT,
     Q_AUDIT_HEAD,

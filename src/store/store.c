@@ -50,6 +50,7 @@ struct store *store_open(const char *path, struct error *err)
     store->lock = -1;
     turns_init(&store->turns);
     readers_init(&store->readers, store->path);
+    pthread_mutex_init(&store->listening, NULL);
     mode_t mask = umask(0077); /* whoever reads it knows every device */
     int failed = take_lock(store, err) < 0 || !(store->writer = db_open(path, DB_WRITER, err));
     if (!failed && (store_migrate(store->writer, err) < 0 || read_change(store, err) < 0))
@@ -135,6 +136,7 @@ void store_close(struct store *store)
         close(store->lock);
     turns_destroy(&store->turns);
     pthread_mutex_destroy(&store->readers.mutex);
+    pthread_mutex_destroy(&store->listening);
     free(store->path);
     free(store);
 }
@@ -181,7 +183,24 @@ static void add_to_batch(struct batch *batch, const struct store_tx *tx)
     if (tx->change)
         batch->change = tx->change; /* the highest: they are in order */
     batch->registrations += tx->registrations;
+    batch->audited |= tx->audited;
     batch->count++;
+}
+
+void store_listen(struct store *store, store_hear *hear, void *arg)
+{
+    pthread_mutex_lock(&store->listening);
+    store->hear = hear;
+    store->hear_arg = arg;
+    pthread_mutex_unlock(&store->listening);
+}
+
+static void tell(struct store *store)
+{
+    pthread_mutex_lock(&store->listening);
+    if (store->hear)
+        store->hear(store->hear_arg);
+    pthread_mutex_unlock(&store->listening);
 }
 
 static int commit_batch(struct store *store, struct error *why)
@@ -202,6 +221,8 @@ static int commit_batch(struct store *store, struct error *why)
         atomic_store(&store->change, batch->change);
     if (result == 0)
         atomic_fetch_add(&store->registrations, batch->registrations);
+    if (result == 0 && batch->audited)
+        tell(store);
     end_batch(store, result, why);
     return result;
 }
@@ -266,6 +287,10 @@ int store_commit(struct store_tx *tx, struct error *err)
     struct store *store = tx->store;
     struct error why;
     int result;
+    if (store_tally(tx, err) < 0) {
+        store_rollback(tx);
+        return -1;
+    }
     if (tx->nested && db_in_transaction(tx->db) && db_run(tx->db, "RELEASE SAVEPOINT member", &why) < 0)
         db_rollback(tx->db); /* the commit then fails for all */
     add_to_batch(&store->batch, tx);

@@ -132,7 +132,7 @@ static void change_one(struct store_tx *tx)
     record.reason = record.status == CERT_HOLD ? REASON_CERTIFICATE_HOLD : reasons[chance(COUNT(reasons))];
     record.revoked_at = NOW - (int64_t)chance(1000000000);
     record.invalidity_at = chance(2) ? TIME_NONE : NOW - (int64_t)chance(1000000000);
-    assert_int_equal(store_tx_set_status(tx, f.issuer.id, &record, &f.err), 0);
+    assert_int_equal(store_tx_set_status(tx, f.issuer.id, CERT_GOOD, &record, &f.err), 0);
     f.listed[n] = record.status != CERT_GOOD;
     cert_record_free(&record);
 }

@@ -99,7 +99,8 @@ static int set_in(struct store_tx *tx, const char *serial, enum cert_status stat
     record.reason = reason;
     record.revoked_at = NOW - 60;
     record.invalidity_at = reason == REASON_KEY_COMPROMISE ? NOW - 3600 : TIME_NONE;
-    return store_tx_set_status(tx, f.issuer, &record, &f.err);
+    return store_tx_set_status(tx, f.issuer, CERT_GOOD, &record,
+                               &f.err); /* each is set but once where it matters */
 }
 
 static void set(const char *serial, enum cert_status status, int reason)
@@ -440,7 +441,7 @@ static void all_of_a_transaction_is_one_change(void **state)
     assert_int_equal(set_in(tx, "01", CERT_REVOKED, REASON_SUPERSEDED), 0);
     record.status = CERT_HOLD;
     record.reason = REASON_CERTIFICATE_HOLD;
-    assert_int_equal(store_tx_set_status(tx, f.issuer, &record, &f.err), 0);
+    assert_int_equal(store_tx_set_status(tx, f.issuer, CERT_GOOD, &record, &f.err), 0);
     assert_int_equal(record.version, 1);
     assert_int_equal(store_tx_certificate(tx, f.issuer, &record.serial, &read, &f.err), FOUND);
     assert_int_equal(read.status, CERT_HOLD); /* seen within, */
@@ -609,12 +610,25 @@ static void a_damaged_head_stops_changes(void **state)
     assert_string_equal(audit_fault(), "the head was changed: it is not the hash of row 2");
 }
 
-static void undo_migration_004(void)
+/* The same database as it was before db/003, opened anew. */
+static void age(void)
 {
-    ask(f.path, "ALTER TABLE token DROP COLUMN role");
-    ask(f.path, "ALTER TABLE token DROP COLUMN issuers");
-    ask(f.path, "ALTER TABLE token DROP COLUMN expires_at");
-    ask(f.path, "ALTER TABLE token DROP COLUMN last_used_at");
+    static const char *const undo[] = {"ALTER TABLE issuer DROP COLUMN registered",
+                                       "ALTER TABLE issuer DROP COLUMN revoked",
+                                       "ALTER TABLE issuer DROP COLUMN held",
+                                       "ALTER TABLE token DROP COLUMN role",
+                                       "ALTER TABLE token DROP COLUMN issuers",
+                                       "ALTER TABLE token DROP COLUMN expires_at",
+                                       "ALTER TABLE token DROP COLUMN last_used_at",
+                                       "DROP TABLE audit_head",
+                                       "DROP INDEX audit_by_serial",
+                                       "ALTER TABLE audit DROP COLUMN hash",
+                                       "PRAGMA user_version = 2"};
+    store_close(f.store);
+    for (size_t i = 0; i < sizeof undo / sizeof *undo; i++)
+        ask(f.path, undo[i]);
+    f.store = store_open(f.path, &f.err);
+    assert_non_null(f.store);
 }
 
 /* Rows of a database from before the chain are in it from then on. */
@@ -622,20 +636,97 @@ static void old_rows_are_chained(void **state)
 {
     (void)state;
     audit_twice();
-    store_close(f.store);
-    ask(f.path, "DROP TABLE audit_head");
-    ask(f.path, "DROP INDEX audit_by_serial");
-    ask(f.path, "ALTER TABLE audit DROP COLUMN hash");
-    undo_migration_004();
-    ask(f.path, "PRAGMA user_version = 2");
-    f.store = store_open(f.path, &f.err);
-    assert_non_null(f.store);
+    age();
     assert_string_equal(audit_fault(), "");
     audit_twice();
     assert_string_equal(audit_fault(), "");
     assert_int_equal(ask(f.path, "SELECT id FROM audit_head"), 4);
     ask(f.path, "UPDATE audit SET detail = 'x' WHERE id = 1");
     assert_string_equal(audit_fault(), "row 1 was changed, or is not the first");
+}
+
+/* --- counts -------------------------------------------------------------------------------------------- */
+
+static void check_counts(int64_t good, int64_t revoked, int64_t held)
+{
+    struct store_issuer_counts counts;
+    assert_int_equal(store_issuer_counts(f.store, f.issuer, &counts, &f.err), 0);
+    assert_int_equal(counts.good, good);
+    assert_int_equal(counts.revoked, revoked);
+    assert_int_equal(counts.held, held);
+}
+
+static void certificates_are_counted(void **state)
+{
+    (void)state;
+    check_counts(0, 0, 0);
+    register_text("1a");
+    register_text("2a");
+    register_text("3a");
+    check_counts(3, 0, 0);
+    set("1a", CERT_REVOKED, REASON_KEY_COMPROMISE);
+    set("2a", CERT_HOLD, REASON_CERTIFICATE_HOLD);
+    check_counts(1, 1, 1);
+    struct store_tx *tx = begin();
+    struct cert_record record = plain("4a");
+    register_in(tx, &record, ABSENT);
+    assert_int_equal(set_in(tx, "4a", CERT_REVOKED, REASON_KEY_COMPROMISE), 0);
+    store_rollback(tx); /* it counts nothing */
+    check_counts(1, 1, 1);
+    age(); /* a database from before is counted when it is opened */
+    check_counts(1, 1, 1);
+}
+
+/* One transaction about several issuers. */
+static void counts_are_those_of_the_issuer(void **state)
+{
+    (void)state;
+    int64_t other;
+    struct store_issuer_counts counts;
+    struct cert_record one = plain("1a"), two = plain("2a"), three = plain("3a");
+    assert_int_equal(store_issuer(f.store, "two", fingerprint, &other, &f.err), 0);
+    struct store_tx *tx = begin();
+    register_in(tx, &one, ABSENT);
+    assert_int_equal(store_tx_register(tx, other, &two, &f.err), ABSENT);
+    register_in(tx, &three, ABSENT);
+    commit(tx);
+    check_counts(2, 0, 0);
+    assert_int_equal(store_issuer_counts(f.store, other, &counts, &f.err), 0);
+    assert_int_equal(counts.good, 1);
+    assert_int_equal(store_issuer_counts(f.store, 77, &counts, &f.err), -1);
+}
+
+/* --- listening ----------------------------------------------------------------------------------------- */
+
+static void hear(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void audit_action(const char *action)
+{
+    struct store_tx *tx = begin();
+    assert_int_equal(store_tx_audit(tx, action, "one", NULL, "", &f.err), 0);
+    commit(tx);
+}
+
+static void a_listener_hears_what_was_not_refused(void **state)
+{
+    (void)state;
+    int heard = 0;
+    store_listen(f.store, hear, &heard);
+    audit_action("revoke");
+    assert_int_equal(heard, 1);
+    audit_action("refused revoke");
+    register_text("1a"); /* without an entry */
+    assert_int_equal(heard, 1);
+    struct store_tx *tx = begin();
+    assert_int_equal(store_tx_audit(tx, "revoke", "one", NULL, "", &f.err), 0);
+    store_rollback(tx);
+    assert_int_equal(heard, 1);
+    store_listen(f.store, NULL, NULL);
+    audit_action("revoke");
+    assert_int_equal(heard, 1);
 }
 
 /* --- listing ------------------------------------------------------------------------------------------- */
@@ -671,7 +762,7 @@ static void fill(void)
         record.status = n % 10 == 0 ? CERT_REVOKED : n % 10 == 1 ? CERT_HOLD : CERT_GOOD;
         record.reason = record.status == CERT_HOLD ? REASON_CERTIFICATE_HOLD : REASON_SUPERSEDED;
         if (record.status != CERT_GOOD || n % 10 == 2) /* some were released */
-            assert_int_equal(store_tx_set_status(tx, f.issuer, &record, &f.err), 0);
+            assert_int_equal(store_tx_set_status(tx, f.issuer, CERT_GOOD, &record, &f.err), 0);
     }
     commit(tx);
 }
@@ -1038,11 +1129,7 @@ static void old_tokens_are_administrators(void **state)
     int64_t id;
     struct tokens tokens = {0};
     assert_int_equal(token_add("old", 1, &id), FOUND);
-    store_close(f.store);
-    undo_migration_004();
-    ask(f.path, "PRAGMA user_version = 3");
-    f.store = store_open(f.path, &f.err);
-    assert_non_null(f.store);
+    age();
     assert_int_equal(store_token_list(f.store, see_token, &tokens, &f.err), 0);
     assert_int_equal(tokens.count, 1);
     assert_int_equal(tokens.list[0].role, ROLE_ADMINISTRATOR);
@@ -1358,7 +1445,7 @@ static int revoke_one(struct cert_record *record)
     struct store_tx *tx = store_begin(f.store, &actor, &err);
     if (!tx)
         return -1;
-    if (store_tx_set_status(tx, f.issuer, record, &err) < 0) {
+    if (store_tx_set_status(tx, f.issuer, CERT_GOOD, record, &err) < 0) {
         store_rollback(tx);
         return -1;
     }
@@ -1492,6 +1579,9 @@ int main(void)
         with_store(a_stranger_in_the_way_is_passed),
         with_store(a_damaged_head_stops_changes),
         with_store(old_rows_are_chained),
+        with_store(certificates_are_counted),
+        with_store(counts_are_those_of_the_issuer),
+        with_store(a_listener_hears_what_was_not_refused),
         with_store(pages_follow_in_numeric_order),
         with_store(filters_choose),
         with_store(the_cursor_works_with_a_status),

@@ -75,7 +75,7 @@ static int revoke_in(struct store_tx *tx, struct member *member)
 {
     struct cert_record record = record_of(member->number);
     if (store_tx_register(tx, f.issuer, &record, &member->err) == FAILED ||
-        store_tx_set_status(tx, f.issuer, &record, &member->err) < 0)
+        store_tx_set_status(tx, f.issuer, CERT_GOOD, &record, &member->err) < 0)
         return -1;
     member->version = record.version;
     return store_tx_audit(tx, "revoke", "one", &record.serial, "", &member->err);
@@ -384,7 +384,7 @@ static void *revoke_and_read(void *arg)
             i % 11 == 3 ? store_begin_alone(f.store, &actor, &err) : store_begin(f.store, &actor, &err);
         record.serial.octets[0] = (uint8_t)(0x60 + thread);
         if (!tx || store_tx_register(tx, f.issuer, &record, &err) == FAILED ||
-            store_tx_set_status(tx, f.issuer, &record, &err) < 0)
+            store_tx_set_status(tx, f.issuer, CERT_GOOD, &record, &err) < 0)
             return "write";
         if (undo)
             store_rollback(tx);

@@ -1,0 +1,215 @@
+"""The admin API: api.py ADDRESS:PORT TOKEN PART
+
+Prints a line a check; its exit status is the number of those that failed.
+"""
+import http.client
+import json
+import os
+import re
+import signal
+import sys
+import time
+
+from rawhttp import Link, check, finish, get, host, port
+
+token, part = sys.argv[2], sys.argv[3]
+BEARER = "Authorization: Bearer " + token
+CLIENT = "/api/v1/issuers/issuing-client"
+
+
+class Answer:
+    def __init__(self, reply):
+        self.status, self.headers = reply.status, {name.lower(): value for name, value in reply.getheaders()}
+        self.text = reply.read().decode()
+
+    def __getitem__(self, name):
+        return json.loads(self.text)[name]
+
+    def __repr__(self):
+        return "%d %s" % (self.status, self.text)
+
+
+def api(method, path, body=None, **headers):
+    link = http.client.HTTPConnection(host, int(port), timeout=60)
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body)
+    link.request(method, path, body, {"Authorization": "Bearer " + token, **fields})
+    answer = Answer(link.getresponse())
+    link.close()
+    return answer
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def register(*rows, issuer="issuing-client"):
+    """Each a serial, or one and its subject."""
+    lines = []
+    for row in rows:
+        serial, subject = row if isinstance(row, tuple) else (row, None)
+        lines.append(json.dumps({"serial": serial, "status": "good", "subject": subject}))
+    answer = api("POST", "/api/v1/issuers/%s/import" % issuer, "\n".join(lines))
+    assert answer.status == 200, answer
+
+
+def change(serial, what="revoke", reason="keyCompromise", issuer="issuing-client"):
+    body = {"reason": reason} if what == "revoke" else None
+    answer = api("POST", "/api/v1/issuers/%s/certificates/%s/%s" % (issuer, serial, what), body)
+    assert answer.status == 200, answer
+
+
+# --- counts and status
+
+
+def counts():
+    def now():
+        one = api("GET", CLIENT)["certificates"]
+        listed = [issuer["certificates"] for issuer in api("GET", "/api/v1/issuers")["issuers"]]
+        check("the list says the same", listed[0] == one, listed)
+        return one
+
+    check("nothing is there yet", now() == {"good": 0, "revoked": 0, "hold": 0}, now())
+    register("c1", "c2", "c3", "c4")
+    register("c4", "c5")
+    check("those that are registered are good", now() == {"good": 5, "revoked": 0, "hold": 0}, now())
+    change("c1")
+    change("c1")
+    change("c2", reason="certificateHold")
+    change("c3", reason="certificateHold")
+    check("revoked, and on hold", now() == {"good": 2, "revoked": 1, "hold": 2}, now())
+    change("c2", "release")
+    change("c3")
+    check("released, and from hold to revoked", now() == {"good": 3, "revoked": 2, "hold": 0}, now())
+    api("POST", CLIENT + "/revoke-batch?reason=superseded", "c2\nc4\nnothing\nc2\n")
+    check("a batch", now() == {"good": 1, "revoked": 4, "hold": 0}, now())
+    api("POST", CLIENT + "/revoke-batch?atomic=true", "c5\n77777777\n")
+    check("one that is undone counts nothing", now() == {"good": 1, "revoked": 4, "hold": 0}, now())
+    others = [issuer["certificates"]["good"] for issuer in api("GET", "/api/v1/issuers")["issuers"]]
+    check("the others have none", others[1:] == [0, 0, 0], others)
+
+
+def glance():
+    status = api("GET", "/api/v1/status")
+    check("the version", re.fullmatch(r"\d+\.\d+\.\d+", status["version"]), status)
+    check("since when", status["started_at"] <= status["now"], status)
+    check("ready", status["ready"] is True and status["signer"] is True, status)
+    kinds = {warning["kind"] for warning in status["warnings"]}
+    check("warnings, by issuer", kinds == {"chain"} and all(w["issuer"] for w in status["warnings"]), status)
+    mine = [w["text"] for w in status["warnings"] if w["issuer"] == "issuing-client"]
+    check("the issuer says its own", [w["text"] for w in api("GET", CLIENT)["warnings"]] == mine, mine)
+    calls = status["requests"]["api"]
+    check("requests", calls["count"] > 0 and 0 < calls["p50_ms"] <= calls["p99_ms"], calls)
+    check("and their seconds", 0 < calls["seconds"] < 60, calls)
+    check("none waits", status["waiters"] == 0 and status["queue"] >= 0, status)
+    check("an issuer that is none", api("GET", "/api/v1/issuers/nobody").status == 404)
+
+    crls = api("GET", "/api/v1/issuers/parts/crls")["crls"]
+    paths = [(crl["crl"], crl["path"]) for crl in crls]
+    check("every CRL", paths == [("whole", "/crl/parts.crl"), ("delta", "/crl/parts-delta.crl"), ("0", "/crl/parts/0.crl"),
+                                 ("1", "/crl/parts/1.crl")], paths)
+    check("with its hash", all(re.fullmatch("[0-9a-f]{64}", crl["etag"]) for crl in crls), crls)
+    check("of no issuer", api("GET", "/api/v1/issuers/nobody/crls").status == 404)
+
+
+# --- the change feed
+
+
+def changes(arguments="", **headers):
+    return api("GET", "/api/v1/changes" + arguments, **headers)
+
+
+def feed():
+    start = changes()
+    check("at first nothing, and where to begin", start["changes"] == [] and start["next"] > 0, start)
+    since = start["next"]
+    check("nothing since", changes("?since=%d" % since)["changes"] == [])
+    register("f1", "f2")
+    change("f1")
+    api("POST", CLIENT + "/certificates/ffff/revoke")
+    change("f2", reason="certificateHold")
+    news = changes("?since=%d" % since)
+    check("what happened, in order", [row["action"] for row in news["changes"]] == ["import", "revoke", "revoke"], news)
+    row = news["changes"][1]
+    check("with all that is known of it", (row["issuer"], row["serial"], row["actor"]) == ("issuing-client", "f1", "token:api")
+          and "keyCompromise" in row["detail"] and row["at"].endswith("Z"), row)
+    check("ids rise", since < news["changes"][0]["id"] < row["id"] < news["changes"][2]["id"] == news["next"], news)
+    check("then nothing more", changes("?since=%d" % news["next"])["changes"] == [])
+    first = changes("?since=%d&limit=1" % since)
+    check("page by page", len(first["changes"]) == 1 and first["next"] == first["changes"][0]["id"], first)
+    rest = changes("?since=%d&limit=5" % first["next"])
+    check("the rest", first["changes"] + rest["changes"] == news["changes"], rest)
+    api("POST", CLIENT + "/certificates/ffff/revoke")
+    skipped = changes("?since=%d" % news["next"])
+    check("what was refused is passed over", skipped["changes"] == [] and skipped["next"] > news["next"], skipped)
+    register("f3", issuer="issuing-server")
+    of_one = changes("?since=%d&issuer=issuing-client" % since)
+    check("of one issuer", {row["issuer"] for row in of_one["changes"]} == {"issuing-client"}, of_one)
+    check("the other is passed over", of_one["next"] > news["next"], of_one)
+    for arguments in "?since=x", "?since=-1", "?since=1&limit=0", "?since=1&limit=1001", "?since=99999999999999999999":
+        check("refused: " + arguments, changes(arguments).status == 400, changes(arguments))
+    check("of another database", changes("?since=%d" % (of_one["next"] + 1000)).status == 409)
+
+
+def wait_for(since, seconds=30, arguments=""):
+    return Link(get("/api/v1/changes?since=%d%s" % (since, arguments), BEARER, "Prefer: wait=%d" % seconds))
+
+
+def asleep():
+    return int(re.search(r"^annul_http_asleep (\d+)$", api("GET", "/metrics").text, re.M).group(1))
+
+
+def waiters():
+    register("a1", "a2", "a3")
+    check("nobody sleeps", until(lambda: asleep() == 0), asleep())
+    since = changes()["next"]
+    links = [wait_for(since) for _ in range(5)]
+    other = wait_for(since, arguments="&issuer=parts")
+    check("they wait", until(lambda: asleep() == 6), asleep())
+    api("POST", CLIENT + "/certificates/ffff/revoke")
+    check("what is refused wakes nobody", asleep() == 6, asleep())
+    change("a1")
+    replies = [link.reply() for link in links]
+    seen = {json.loads(reply.body)["changes"][0]["serial"] for reply in replies}
+    check("all hear of the change", seen == {"a1"}, replies)
+    check("and that they have waited", {reply["preference-applied"] for reply in replies} == {"wait=30"}, replies)
+    check("but who waits for another issuer's", until(lambda: asleep() == 1), asleep())
+    other.socket.close()
+    check("who goes away is gone", until(lambda: asleep() == 0), asleep())
+
+    since = changes()["next"]
+    start = time.monotonic()
+    empty = changes("?since=%d" % since, Prefer="wait=1")
+    took = time.monotonic() - start
+    check("none comes: an empty answer, in time", empty["changes"] == [] and 0.9 < took < 20, (took, empty))
+    start = time.monotonic()
+    check("what is there comes at once", changes("?since=%d" % (since - 1), Prefer="wait=30")["changes"] != []
+          and time.monotonic() - start < 20)
+    links = [wait_for(since, 60) for _ in range(32)]
+    check("as many as may", until(lambda: asleep() == 32), asleep())
+    full = changes("?since=%d" % since, Prefer="wait=30")
+    check("one more is told so", full.status == 503 and full.headers["retry-after"], full)
+    check("and may look without waiting", changes("?since=%d" % since).status == 200)
+    check("nor is anybody hindered", api("GET", CLIENT).status == 200)
+    change("a2")
+    check("all have it", all(json.loads(link.reply().body)["changes"] for link in links))
+    waited = re.search(r'^annul_http_requests_total{kind="api_waited",code="200"} (\d+)$', api("GET", "/metrics").text, re.M)
+    check("waiting is counted by itself", int(waited.group(1)) >= 38, waited)
+
+
+def stopped():
+    link = wait_for(changes()["next"], 600)
+    until(lambda: asleep() == 1)
+    os.kill(int(os.environ["DAEMON"]), signal.SIGTERM)
+    reply = link.reply()
+    check("who waits has an answer at the end", reply and reply.status == 200, reply)
+
+
+globals()[part]()
+finish()

@@ -1,0 +1,27 @@
+#!/bin/bash
+# The admin API beyond single calls: the change feed, counts and status, pages of a search, conditions, repeats.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+issuer_section parts <<CONF >"$dir/parts.conf"
+  distribution_point = "http://crl.example.test/crl/parts.crl"
+  shards = 2 shard_distribution_point = "http://crl.example.test/crl/parts/{}.crl"
+  delta_distribution_point = "http://crl.example.test/crl/parts-delta.crl"
+CONF
+sed -i 's#/parts\.\(crt\|key\)"#/intermediate-server.\1"#g' "$dir/parts.conf"
+write_config <"$dir/parts.conf"
+start_daemon
+make_token api
+run() { # PART
+    DAEMON=$daemon     python3 "$top/tests/system/api.py" "$admin" "$token" "$1"
+    failures=$((failures + $?))
+}
+run counts
+run glance
+run feed
+run waiters
+run stopped
+ended() { ! kill -0 "$daemon" 2>/dev/null; }
+check "and annuld ends" until_true 10 ended
+stop_daemon
+finish
