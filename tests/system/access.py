@@ -31,12 +31,19 @@ certificates = {name: open("%s/%s.crt" % (pki, file), "rb").read() for name, fil
                 (("issuing-client", "client-0"), ("issuing-server", "server"))}
 # (method, route): (least role, how it heeds the scope, body)
 table = {
+    ("GET", "/"): (0, OPEN, None),
+    ("GET", "/console/{}"): (0, OPEN, None),
+    ("GET", "/assets/{}"): (0, OPEN, None),
     ("GET", "/healthz"): (0, OPEN, None),
     ("GET", "/readyz"): (0, OPEN, None),
     ("GET", "/metrics"): (0, OPEN, None),
     ("GET", "/api/v1/me"): (VIEWER, ANY, None),
     ("GET", "/api/v1/issuers"): (VIEWER, ANY, None),
+    ("GET", "/api/v1/issuers/{}"): (VIEWER, ISSUER, None),
+    ("GET", "/api/v1/issuers/{}/crls"): (VIEWER, ISSUER, None),
     ("GET", "/api/v1/audit"): (VIEWER, ANY, None),
+    ("GET", "/api/v1/changes"): (VIEWER, ANY, None),
+    ("GET", "/api/v1/status"): (VIEWER, ANY, None),
     ("GET", "/api/v1/issuers/{}/certificates"): (VIEWER, ISSUER, None),
     ("GET", "/api/v1/issuers/{}/certificates/{}"): (VIEWER, ISSUER, None),
     ("POST", "/api/v1/issuers/{}/certificates/{}/revoke"): (OPERATOR, ISSUER, b""),
@@ -166,8 +173,8 @@ def check_view():
 
 source = open(routes).read().split("admin_routes[]")[1].split("{0}")[0]
 there = set()
-for methods, path in re.findall(r'\{(\w+), ((?:ISSUER )?"[^"]*")', source):
-    path = path.replace("ISSUER ", "").replace('"', "") if "ISSUER" not in path else "/api/v1/issuers/{}" + path[8:].strip('"')
+for methods, issuer, path in re.findall(r'\{(\w+), (ISSUER)?,? ?(?:"([^"]*)")?', source):
+    path = ("/api/v1/issuers/{}" if issuer else "") + path
     there.add(("GET" if methods == "READ" else methods, path))
 check("the routes are those of this table", there == set(table), there ^ set(table))
 listed = subprocess.run([annulctl, "--help"], stdout=subprocess.PIPE, text=True).stdout
