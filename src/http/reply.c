@@ -77,9 +77,6 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
         request->over = true;
         return MHD_NO;
     }
-    if (request->method & (POST | DELETE) && request->actor_name[0])
-        log_change(request->actor_name, request->actor_origin, status, "%s %s", request->method_name,
-                   request->url);
     if (request->id[0])
         MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");

@@ -264,6 +264,17 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
     return request;
 }
 
+/* A line a change, whatever came of it. After the answer, which need not wait for the log. */
+static void log_end(const struct request *request)
+{
+    if (!request->status || !request->actor_name[0] || request->method & READ)
+        return;
+    log_set_request(request->id);
+    log_change(request->actor_name, request->actor_origin, request->status, "%s %s", request->method_name,
+               request->url);
+    log_set_request(NULL);
+}
+
 static void end(void *arg, struct MHD_Connection *connection, void **state,
                 enum MHD_RequestTerminationCode code)
 {
@@ -273,6 +284,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
         return;
     waiters_end(request);
     meters_note(request);
+    log_end(request);
     buffer_free(&request->body);
     if (request->spool >= 0)
         close(request->spool);
