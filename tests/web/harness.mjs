@@ -50,9 +50,9 @@ export const done = () => browser.close();
 export const screenshot = (page, name) =>
   page.screenshot({ path: `${env.WEB}/screenshots/${name.replace(/[^\w]+/g, '-')}.png`, fullPage: true });
 
-// axe-core finds nothing.
-export async function assertAccessible(page) {
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
+// axe-core finds nothing, in a part of the page or in all of it.
+export async function assertAccessible(page, selector = 'html') {
+  const { violations } = await page.evaluate((part) => globalThis.axe.run(part, { resultTypes: ['violations'] }), selector);
   assert.deepEqual(violations.map(({ id, impact, help, nodes }) =>
     `${id} (${impact}): ${help}: ${nodes.map((node) => node.html).join(' ')}`), []);
 }
