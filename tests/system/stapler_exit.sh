@@ -46,7 +46,7 @@ two="responder = {\"$url\"}  certificate = {\"$pki/server.crt\", \"$pki/client-0
 write_stapler_config <<<"staple \"one\" { $two  deliver { path = \"$dir/one.der\" } }"
 refuse "one path for two certificates: -t" stapler -t
 check "names it" grep -q "$dir/one.der is written twice; give each its own path" "$dir/refused"
-write_stapler_config <<<"staple \"one\" { $two  deliver { path = \"$dir/{name}.der\" } deliver { kind = \"hitch\"  path = \"$dir/hitch\" } }"
+write_stapler_config <<<"staple \"one\" { $two  deliver { path = \"$dir/{name}.der\" } deliver { kind = \"hitch\"  path = \"$dir/hitch\"  pid_file = \"$dir/hitch.pid\" } }"
 check "but one folder of hitch" stapler -t
 write_stapler_config <<CONF
 staple "one" { $two  deliver { path = "$dir/{name}.der" } }
