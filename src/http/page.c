@@ -114,24 +114,36 @@ static int64_t left_s(const struct view *view)
     return end == TIME_NONE || end <= view->now ? 0 : end - view->now;
 }
 
+static enum state state_of_list(const struct list *list, int64_t now)
+{
+    int64_t end = list->next_update;
+    if (end == TIME_NONE)
+        return STATE_MISSING;
+    if (end <= now)
+        return STATE_ENDED;
+    return end - now < life_s(list) / 4 ? STATE_ENDS : STATE_CURRENT;
+}
+
 static enum state state_of(const struct view *view)
 {
     enum state worst = view->count ? STATE_CURRENT : STATE_OCSP;
-    for (const struct list *list = view->lists; list < view->lists + view->count; list++) {
-        int64_t end = list->next_update;
-        enum state state = end == TIME_NONE                     ? STATE_MISSING
-                           : end <= view->now                   ? STATE_ENDED
-                           : end - view->now < life_s(list) / 4 ? STATE_ENDS
-                                                                : STATE_CURRENT;
+    for (size_t i = 0; i < view->count; i++) {
+        enum state state = state_of_list(&view->lists[i], view->now);
         worst = state > worst ? state : worst;
     }
     return worst;
 }
 
+static const char *const state_names[] = {"current", "ends", "ended", "missing", "ocsp"};
+
 static bool add_state(struct buffer *out, const struct view *view)
 {
-    static const char *const names[] = {"current", "ends", "ended", "missing", "ocsp"};
-    return buffer_add_text(out, names[state_of(view)]);
+    return buffer_add_text(out, state_names[state_of(view)]);
+}
+
+static bool add_list_state(struct buffer *out, const struct view *view)
+{
+    return buffer_add_text(out, state_names[state_of_list(view->list, view->now)]);
 }
 
 static bool add_state_text(struct buffer *out, const struct view *view)
@@ -162,6 +174,8 @@ static bool add_links(struct buffer *out, const struct view *view)
     const char *behind = view->list->kind == LIST_DELTA ? "-delta" : "";
     if (view->list->kind == LIST_SHARDS)
         return add_shard_links(out, view);
+    if (view->list->next_update == TIME_NONE)
+        return true;
     return buffer_printf(out,
                          "<a href=\"/crl/%s%s.crl\" aria-label=\"%s%s.crl, DER\">DER</a> "
                          "<a href=\"/crl/%s%s.pem\" aria-label=\"%s%s.pem, PEM\">PEM</a>",
@@ -202,16 +216,6 @@ static bool add_left_s(struct buffer *out, const struct view *view)
 static bool add_life_s(struct buffer *out, const struct view *view)
 {
     return buffer_printf(out, "%" PRId64, life_s(view->list));
-}
-
-static bool add_low_s(struct buffer *out, const struct view *view)
-{
-    return buffer_printf(out, "%" PRId64, life_s(view->list) / 10);
-}
-
-static bool add_high_s(struct buffer *out, const struct view *view)
-{
-    return buffer_printf(out, "%" PRId64, life_s(view->list) / 4);
 }
 
 static bool add_lists(struct buffer *out, const struct view *view)
@@ -264,7 +268,7 @@ static bool add_above(struct buffer *out, const struct view *view)
 
 static bool add_above_lists(struct buffer *out, const struct view *view)
 {
-    return !publishes(view->issuer) || add_above(out, view);
+    return !view->count || view->lists[0].next_update == TIME_NONE || add_above(out, view);
 }
 
 static bool add_aliases(struct buffer *out, const struct view *view)
@@ -403,7 +407,6 @@ static const struct {
     {"deltas", add_deltas},
     {"entries", add_entries},
     {"fingerprint", add_fingerprint},
-    {"high_s", add_high_s},
     {"host", add_host},
     {"incomplete", add_incomplete},
     {"index", add_index},
@@ -412,8 +415,8 @@ static const struct {
     {"left_s", add_left_s},
     {"life_s", add_life_s},
     {"links", add_links},
+    {"list_state", add_list_state},
     {"lists", add_lists},
-    {"low_s", add_low_s},
     {"name", add_name},
     {"no_pem_alias", add_no_pem_alias},
     {"now", add_now},

@@ -4,7 +4,11 @@
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin # not in every user's
 
-write_config < <(issuer_section root </dev/null)
+write_config < <(
+    issuer_section root <<<'shards = 16 shard_distribution_point = "http://crl.example/crl/root/{}.crl"
+        delta_distribution_point = "http://crl.example/crl/root-delta.crl"'
+    printf 'issuer "intermediate-server" { certificate = "%s"  crl_upload = true }\n' "$pki/intermediate-server.crt"
+)
 start_daemon
 register_usual
 check "client-2 is on the CRL" until_true 10 crl_lists "$(serial_of client-2)"
@@ -12,6 +16,31 @@ check "and client-3" until_true 10 crl_lists "$(serial_of client-3)"
 export SNIPPETS=$dir/snippets FINGERPRINT
 FINGERPRINT=$(openssl x509 -in "$pki/issuing-client.crt" -noout -fingerprint -sha256 | cut -d= -f2)
 mkdir "$SNIPPETS"
+
+# --- what does not need a browser
+page() { curl -s "http://$public/" "$@"; }
+expect "a list that did not come yet" '<span class="state missing">Not there yet</span>' page
+write_ca_config
+: >"$dir/index.txt"
+openssl ca -config "$dir/ca.cnf" -gencrl -cert "$pki/intermediate-server.crt" -keyfile "$pki/intermediate-server.key" \
+    -crl_lastupdate "$(date -u -d '-20 days' +%Y%m%d%H%M%SZ)" -crl_nextupdate "$(date -u -d '+3 days' +%Y%m%d%H%M%SZ)" \
+    -out "$dir/ends.crl" 2>/dev/null
+check "it comes" curl -sf --unix-socket "$dir/admin.sock" -T "$dir/ends.crl" \
+    "http://localhost/api/v1/issuers/intermediate-server/crl"
+expect "and ends soon" '<span class="state ends">Ends soon</span>' page
+expect "as who asks calls us" 'http://status.example:8080/ocsp' page -H 'Host: status.example:8080'
+refuse "but for what is no name" grep -q '<b>' <(page -H 'Host: <b>')
+expect "then it is our address" "http://$public/ocsp" page -H 'Host: <b>'
+expect "nothing inline, nothing from elsewhere" "default-src 'none'; script-src 'self'; style-src 'self'" page -D -
+asset=http://$public/assets/page.js
+expect "a script" "Content-Type: text/javascript" curl -s -D - "$asset"
+etag=$(sed -n 's/^ETag: //p' "$dir/out" | tr -d '\r')
+check "304 where the client has it" test "$(http_status -H "If-None-Match: $etag" "$asset")" = 304
+check "404 where there is none" test "$(http_status "http://$public/assets/page.html")" = 404
+check "nor are templates there" test "$(http_status --path-as-is "http://$public/assets/../index.html")" = 404
+check "the admin's listener has them, too" test "$(http_status "http://$admin/assets/page.js")" = 200
+
+# --- in a browser
 browse page.mjs
 
 # --- the files, with all of /etc and /run under $dir
