@@ -88,16 +88,17 @@ struct request {
     struct waiting waiting;
     size_t body_max;
     struct buffer body;
-    int spool;                             /* the body's scratch file, where the route has one; else -1 */
-    size_t spooled;                        /* octets in it */
-    size_t discarded;                      /* octets of the body beyond body_max */
-    char actor_name[80], actor_origin[64]; /* of an authenticated request … */
-    enum role role;                        /* … and what it may … */
-    char *scope;                           /* … for which issuers (annul/access.h) … */
-    int64_t expires_at;                    /* … and until when; or TIME_NONE */
-    bool is_ambient;                       /* known by where it comes from: a browser may be sent by others */
-    int64_t retry_s;                       /* with status 429 */
-    char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
+    int spool;                              /* the body's scratch file, where the route has one; else -1 */
+    size_t spooled;                         /* octets in it */
+    size_t discarded;                       /* octets of the body beyond body_max */
+    char actor_name[256], actor_origin[64]; /* of an authenticated request … */
+    enum role role;                         /* … and what it may … */
+    const char *scope;                      /* … for which issuers (annul/access.h) … */
+    char *scope_of_token;                   /* where that is, unless it is in the configuration */
+    int64_t expires_at;                     /* … and until when; or TIME_NONE */
+    bool is_ambient;             /* known by where it comes from: a browser may be sent by others */
+    int64_t retry_s;             /* with status 429 */
+    char id[REQUEST_ID_MAX + 1]; /* admin only: for log and client */
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
     char *failure; /* malloc'ed; NULL: none */

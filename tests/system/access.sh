@@ -94,7 +94,7 @@ expect "one for some issuers cannot check the whole" "does not see all of it" as
 wrong() { # [CURL OPTIONS]: the status
     http_status -D "$dir/head" -H "Authorization: Bearer $(cat "$dir/tokens/unknown")" "$@" "http://$admin/api/v1/me"
 }
-for i in {1..8}; do
+for _ in {1..8}; do
     wrong --interface 127.0.3.1 >/dev/null
 done
 check "after a few an address has to wait" test "$(wrong --interface 127.0.3.1)" = 429
