@@ -125,7 +125,7 @@ handler api_certificate_get, api_certificates_get, api_certificates_post, api_re
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_audit_get;
 handler api_tokens_get, api_tokens_post, api_token_delete;
-handler api_me_get;
+handler api_me_get, api_config_get;
 
 /* --- CRLs (crl.c, crl_paths.c) ------------------------------------------------------------------------- */
 

@@ -27,6 +27,7 @@ const struct route admin_routes[] = {
     {READ, "/readyz", ready_get, 0, OPEN, NULL},
     {READ, "/metrics", metrics_get, 0, OPEN, NULL},
     {READ, "/api/v1/me", api_me_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
+    {READ, "/api/v1/config", api_config_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL},
     {READ, "/api/v1/issuers", api_issuers_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
     {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, ROLE_ADMINISTRATOR, SCOPE_PATH, "publish"},
     {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, ROLE_ADMINISTRATOR, SCOPE_PATH, "upload"},

@@ -143,6 +143,21 @@ check "a look is not refused" test "$(http_status --unix-socket "$dir/admin.sock
 
 before=$(ctl token list --json)
 stop_daemon
+
+# --- the configuration in force ------------------------------------------------------------------------
+
+echo "issuer \"elsewhere\" { certificate = \"$pki/root.crt\" crl_url = \"http://me:secret@127.0.0.1:9/a@b.crl?key=secret\" }" >>"$dir/annuld.conf"
+is_ready() { # the CRL from elsewhere never comes
+    curl -sf "http://$admin/healthz"
+}
 start_daemon
 check "all of it outlives the daemon" test "$(ctl token list --json)" = "$before"
+curl -s --unix-socket "$dir/admin.sock" http://annul/api/v1/config >"$dir/config.json"
+refuse "the configuration has no secret" grep secret "$dir/config.json"
+expect "but what is around it" '"http://…@127.0.0.1:9/a@b.crl?…"' cat "$dir/config.json"
+for key in $(grep -ohP 'CFG_\w+\("\K\w+' "$top"/src/base/config{,_admin,_issuer}.c | sort -u); do
+    case $key in lifetime | chain | format | role | issuers) continue ;; esac # of sections that are not here
+    check "it has the key $key" jq -e "[.. | objects | has(\"$key\")] | any" "$dir/config.json"
+done
+expect "durations as the file would have them" '"crl_lifetime": "604800s"' cat "$dir/config.json"
 finish
