@@ -94,16 +94,17 @@ struct request {
     struct waiting waiting;
     size_t body_max;
     struct buffer body;
-    int spool;                             /* the body's scratch file, where the route has one; else -1 */
-    size_t spooled;                        /* octets in it */
-    size_t discarded;                      /* octets of the body beyond body_max */
-    char actor_name[80], actor_origin[64]; /* of an authenticated request … */
-    enum role role;                        /* … and what it may … */
-    char *scope;                           /* … for which issuers (annul/access.h) … */
-    int64_t expires_at;                    /* … and until when; or TIME_NONE */
-    bool is_ambient;                       /* known by where it comes from: a browser may be sent by others */
-    int64_t retry_s;                       /* with status 429 */
-    char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
+    int spool;                              /* the body's scratch file, where the route has one; else -1 */
+    size_t spooled;                         /* octets in it */
+    size_t discarded;                       /* octets of the body beyond body_max */
+    char actor_name[256], actor_origin[64]; /* of an authenticated request … */
+    enum role role;                         /* … and what it may … */
+    const char *scope;                      /* … for which issuers (annul/access.h) … */
+    char *scope_of_token;                   /* where that is, unless it is in the configuration */
+    int64_t expires_at;                     /* … and until when; or TIME_NONE */
+    bool is_ambient;             /* known by where it comes from: a browser may be sent by others */
+    int64_t retry_s;             /* with status 429 */
+    char id[REQUEST_ID_MAX + 1]; /* admin only: for log and client */
     struct reply_header headers[HEADERS_MAX];
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
@@ -132,7 +133,7 @@ handler api_certificate_get, api_certificates_get, api_certificates_post, api_re
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_audit_get;
 handler api_tokens_get, api_tokens_post, api_token_delete;
-handler api_me_get;
+handler api_me_get, api_config_get;
 
 /* --- CRLs (crl.c, crl_paths.c) ------------------------------------------------------------------------- */
 

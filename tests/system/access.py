@@ -54,6 +54,7 @@ table = {
     ("POST", "/api/v1/issuers/{}/crl"): (ADMINISTRATOR, ISSUER, b""),
     ("PUT", "/api/v1/issuers/{}/crl"): (ADMINISTRATOR, ISSUER, b"no CRL"),
     ("POST", "/api/v1/issuers/{}/import"): (ADMINISTRATOR, ISSUER, b""),
+    ("GET", "/api/v1/config"): (ADMINISTRATOR, ALL, None),
     ("GET", "/api/v1/tokens"): (ADMINISTRATOR, ALL, None),
     ("POST", "/api/v1/tokens"): (ADMINISTRATOR, ALL, b"{}"),
     ("DELETE", "/api/v1/tokens/{}"): (ADMINISTRATOR, ALL, None),

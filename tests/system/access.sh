@@ -94,7 +94,7 @@ expect "one for some issuers cannot check the whole" "does not see all of it" as
 wrong() { # [CURL OPTIONS]: the status
     http_status -D "$dir/head" -H "Authorization: Bearer $(cat "$dir/tokens/unknown")" "$@" "http://$admin/api/v1/me"
 }
-for i in {1..8}; do
+for _ in {1..8}; do
     wrong --interface 127.0.3.1 >/dev/null
 done
 check "after a few an address has to wait" test "$(wrong --interface 127.0.3.1)" = 429
@@ -143,6 +143,21 @@ check "a look is not refused" test "$(http_status --unix-socket "$dir/admin.sock
 
 before=$(ctl token list --json)
 stop_daemon
+
+# --- the configuration in force ------------------------------------------------------------------------
+
+echo "issuer \"elsewhere\" { certificate = \"$pki/root.crt\" crl_url = \"http://me:secret@127.0.0.1:9/a@b.crl?key=secret\" }" >>"$dir/annuld.conf"
+is_ready() { # the CRL from elsewhere never comes
+    curl -sf "http://$admin/healthz"
+}
 start_daemon
 check "all of it outlives the daemon" test "$(ctl token list --json)" = "$before"
+curl -s --unix-socket "$dir/admin.sock" http://annul/api/v1/config >"$dir/config.json"
+refuse "the configuration has no secret" grep secret "$dir/config.json"
+expect "but what is around it" '"http://…@127.0.0.1:9/a@b.crl?…"' cat "$dir/config.json"
+for key in $(grep -ohP 'CFG_\w+\("\K\w+' "$top"/src/base/config{,_admin,_issuer}.c | sort -u); do
+    case $key in lifetime | chain | format | role | issuers) continue ;; esac # of sections that are not here
+    check "it has the key $key" jq -e "[.. | objects | has(\"$key\")] | any" "$dir/config.json"
+done
+expect "durations as the file would have them" '"crl_lifetime": "604800s"' cat "$dir/config.json"
 finish
