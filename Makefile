@@ -8,7 +8,7 @@ BUILD       ?= build
 VERSION     := 0.1.0
 
 CC     ?= cc
-PKGS   := libcrypto sqlite3 libmicrohttpd libconfuse jansson libcurl libsystemd
+PKGS   := libcrypto sqlite3 libmicrohttpd gnutls libconfuse jansson libcurl libsystemd
 TESTPKGS := cmocka
 
 CFLAGS   ?= -O2 -g

@@ -11,8 +11,12 @@ static const struct row {
     const char *help;
 } rows[CTL_OPTIONS] = {
     [CTL_SOCKET] = {"socket", 's', "PATH", "admin socket of annuld (default /run/annul/admin.sock)"},
-    [CTL_URL] = {"url", 'u', "URL", "admin listener over TCP instead, http://host:port"},
+    [CTL_URL] = {"url", 'u', "URL", "admin listener over TCP instead, https://host:port"},
     [CTL_TOKEN_FILE] = {"token-file", 0, "FILE", "file that holds the bearer token"},
+    [CTL_CA] = {"ca", 0, "FILE", "the CAs that the daemon's certificate is of"},
+    [CTL_CLIENT_CERT] = {"client-cert", 0, "FILE",
+                         "our certificate, where the daemon knows clients by theirs"},
+    [CTL_CLIENT_KEY] = {"client-key", 0, "FILE", "its key, where it is not in the same file"},
     [CTL_JSON] = {"json", 0, NULL, "print the daemon's JSON"},
     [CTL_QUIET] = {"quiet", 'q', NULL, "print nothing about what worked"},
     [CTL_HELP] = {"help", 'h', NULL, "show this help, or the command's"},

@@ -263,7 +263,6 @@ static enum MHD_Result reply_stream(struct request *request, struct batch *batch
         return MHD_NO;
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     return reply_queue(request, 200, response);
 }
 

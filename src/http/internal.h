@@ -94,14 +94,17 @@ struct request {
     struct waiting waiting;
     size_t body_max;
     struct buffer body;
-    int spool;                             /* the body's scratch file, where the route has one; else -1 */
-    size_t spooled;                        /* octets in it */
-    size_t discarded;                      /* octets of the body beyond body_max */
-    char actor_name[80], actor_origin[64]; /* of an authenticated request … */
-    enum role role;                        /* … and what it may … */
-    char *scope;                           /* … for which issuers (annul/access.h) … */
-    int64_t expires_at;                    /* … and until when; or TIME_NONE */
-    char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
+    int spool;                              /* the body's scratch file, where the route has one; else -1 */
+    size_t spooled;                         /* octets in it */
+    size_t discarded;                       /* octets of the body beyond body_max */
+    char actor_name[256], actor_origin[64]; /* of an authenticated request … */
+    enum role role;                         /* … and what it may … */
+    const char *scope;                      /* … for which issuers (annul/access.h) … */
+    char *scope_of_token;                   /* where that is, unless it is in the configuration */
+    int64_t expires_at;                     /* … and until when; or TIME_NONE */
+    bool is_ambient;             /* known by where it comes from: a browser may be sent by others */
+    int64_t retry_s;             /* with status 429 */
+    char id[REQUEST_ID_MAX + 1]; /* admin only: for log and client */
     struct reply_header headers[HEADERS_MAX];
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
@@ -131,7 +134,7 @@ handler api_certificate_get, api_certificates_get, api_certificates_post, api_re
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_audit_get;
 handler api_tokens_get, api_tokens_post, api_token_delete;
-handler api_me_get;
+handler api_me_get, api_config_get;
 
 /* --- CRLs (crl.c, crl_paths.c) ------------------------------------------------------------------------- */
 
@@ -184,8 +187,9 @@ void last_use_note(struct last_use *last_use, const struct admin_holder *holder,
 /* A call that would have changed something, or was not allowed, of an authenticated actor. */
 void refused_call(struct request *request, unsigned status, const char *why);
 
-/* A failed authentication. Entries about one address get rarer, and tell how many there were. */
-void refused_stranger(struct request *request, const char *why);
+/* A failed authentication. Entries about one address get rarer, and tell how many there were. Returns for how many seconds
+ * attempts from there are not looked at, where they were many; 0: it is answered. */
+int64_t refused_stranger(struct request *request, const char *why);
 void refused_stop(struct admin *admin); /* what was not told yet; nothing else runs any more */
 
 /* --- replies (reply.c) --------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ static const char *title_of(unsigned status)
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
         {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
     };
@@ -46,6 +47,21 @@ enum MHD_Result reply_send(struct request *request, unsigned status, struct MHD_
     return MHD_queue_response(request->connection, status, response);
 }
 
+/* What a browser needs to know of an answer to an administrator. A page says itself what it may load. */
+static void add_admin_headers(struct MHD_Response *response)
+{
+    static const char *const headers[][2] = {
+        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Referrer-Policy", "no-referrer"},
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (!MHD_get_response_header(response, headers[i][0]))
+            MHD_add_response_header(response, headers[i][0], headers[i][1]);
+}
+
 void request_add_header(struct request *request, const char *name, const char *value)
 {
     struct reply_header *header = request->headers;
@@ -61,14 +77,13 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
         request->over = true;
         return MHD_NO;
     }
-    if (request->method & (POST | DELETE) && request->actor_name[0])
-        log_change(request->actor_name, request->actor_origin, status, "%s %s", request->method_name,
-                   request->url);
     if (request->id[0])
         MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     for (size_t i = 0; i < HEADERS_MAX && request->headers[i].name; i++)
         MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
+    if (request->is_admin)
+        add_admin_headers(response);
     enum MHD_Result result = reply_send(request, status, response);
     MHD_destroy_response(response);
     return result;
@@ -101,6 +116,7 @@ static void add_allow(struct MHD_Response *response, unsigned allowed)
 static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type,
                                       json_t *json)
 {
+    char retry[24];
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     json_decref(json);
     if (!text)
@@ -117,6 +133,10 @@ static enum MHD_Result reply_document(struct request *request, unsigned status, 
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"annul\"");
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (status == MHD_HTTP_TOO_MANY_REQUESTS) {
+        snprintf(retry, sizeof retry, "%" PRId64, request->retry_s);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry);
+    }
     return reply_queue(request, status, response);
 }
 

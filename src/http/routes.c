@@ -31,6 +31,7 @@ const struct route admin_routes[] = {
     {READ, "/readyz", ready_get, 0, OPEN, NULL},
     {READ, "/metrics", metrics_get, 0, OPEN, NULL},
     {READ, "/api/v1/me", api_me_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
+    {READ, "/api/v1/config", api_config_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL},
     {READ, "/api/v1/issuers", api_issuers_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
     {READ, ISSUER, api_issuer_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
     {READ, ISSUER "/crls", api_crls_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},

@@ -89,8 +89,75 @@ expect "and for which issuers it is" "token:two is for these issuers alone: issu
 expect "that is in the audit trail, too" '"action":"refused read","issuer":"intermediate-client"' ctl audit show --json --limit 1
 expect "one for some issuers cannot check the whole" "does not see all of it" as two audit verify
 
+# --- wrong tokens, again and again ---------------------------------------------------------------------
+
+wrong() { # [CURL OPTIONS]: the status
+    http_status -D "$dir/head" -H "Authorization: Bearer $(cat "$dir/tokens/unknown")" "$@" "http://$admin/api/v1/me"
+}
+for _ in {1..8}; do
+    wrong --interface 127.0.3.1 >/dev/null
+done
+check "after a few an address has to wait" test "$(wrong --interface 127.0.3.1)" = 429
+check "and is told how long" grep -qiE '^Retry-After: [12].$' "$dir/head"
+expect "without a token, too" 429 http_status --interface 127.0.3.1 "http://$admin/api/v1/me"
+check "another does not" test "$(wrong --interface 127.0.3.2)" = 401
+check "nor does a right token" test \
+    "$(http_status --interface 127.0.3.1 -H "Authorization: Bearer $(cat "$dir/tokens/viewer")" "http://$admin/api/v1/me")" = 200
+expect "nor do open routes" 200 http_status --interface 127.0.3.1 "http://$admin/healthz"
+waited_for() {
+    [ "$(wrong --interface 127.0.3.1)" = 401 ]
+}
+check "later it is answered again" until_true 20 waited_for
+check "once" test "$(wrong --interface 127.0.3.1)" = 429
+
+# --- browsers ------------------------------------------------------------------------------------------
+
+for path in healthz metrics api/v1/me api/v1/nothing; do
+    curl -s -D "$dir/head" -o /dev/null -H "Authorization: Bearer $(cat "$dir/tokens/viewer")" "http://$admin/$path"
+    for header in "X-Content-Type-Options: nosniff" "Cache-Control: no-store" "Referrer-Policy: no-referrer" \
+        "Cross-Origin-Opener-Policy: same-origin" "Cross-Origin-Resource-Policy: same-origin" \
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'"; do
+        check "/$path: $header" test "$(tr -d '\r' <"$dir/head" | grep -icxF "$header")" = 1
+    done
+done
+from_page() { # STATUS CURL OPTIONS...: what a change on the socket gets
+    local status=$1
+    shift
+    check "from a page: $* $status" test "$(http_status --unix-socket "$dir/admin.sock" -X POST "$@" \
+        http://annul.example.test:8081/api/v1/issuers/issuing-client/revoke-batch)" = "$status"
+}
+from_page 200 -H 'Accept: */*'
+from_page 200 -H 'Origin: http://annul.example.test:8081'
+from_page 200 -H 'Origin: http://annul.example.test:8081' -H 'Sec-Fetch-Site: same-origin'
+from_page 200 -H 'Sec-Fetch-Site: none'
+from_page 403 -H 'Origin: http://annul.example.test'
+from_page 403 -H 'Origin: http://annul.example.test:80811'
+from_page 403 -H 'Origin: null'
+from_page 403 -H 'Origin: https://elsewhere.example.test'
+from_page 403 -H 'Origin;'
+from_page 403 -H 'Sec-Fetch-Site: cross-site'
+from_page 403 -H 'Sec-Fetch-Site: same-site'
+from_page 403 -H 'Sec-Fetch-Site: same-origin' -H 'Sec-Fetch-Site: cross-site'
+from_page 200 -H 'Origin: https://elsewhere.example.test' -H "Authorization: Bearer $(cat "$dir/tokens/operator")"
+check "a look is not refused" test "$(http_status --unix-socket "$dir/admin.sock" -H 'Origin: null' http://annul/api/v1/issuers)" = 200
+
 before=$(ctl token list --json)
 stop_daemon
+
+# --- the configuration in force ------------------------------------------------------------------------
+
+echo "issuer \"elsewhere\" { certificate = \"$pki/root.crt\" crl_url = \"http://me:secret@127.0.0.1:9/a@b.crl?key=secret\" }" >>"$dir/annuld.conf"
+is_ready() { # the CRL from elsewhere never comes
+    curl -sf "http://$admin/healthz"
+}
 start_daemon
 check "all of it outlives the daemon" test "$(ctl token list --json)" = "$before"
+curl -s --unix-socket "$dir/admin.sock" http://annul/api/v1/config >"$dir/config.json"
+refuse "the configuration has no secret" grep secret "$dir/config.json"
+expect "but what is around it" '"http://…@127.0.0.1:9/a@b.crl?…"' cat "$dir/config.json"
+for key in $(grep -ohP 'CFG_\w+\("\K\w+' "$top"/src/base/config{,_admin,_issuer}.c | sort -u); do
+    case $key in lifetime | chain | format | role | issuers) continue ;; esac # of sections that are not here
+    check "it has the key $key" jq -e "[.. | objects | has(\"$key\")] | any" "$dir/config.json"
+done
+expect "durations as the file would have them" '"crl_lifetime": "604800s"' cat "$dir/config.json"
 finish
