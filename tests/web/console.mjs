@@ -169,7 +169,9 @@ await scenario('a thousand at once, with progress, and what could not be done', 
     }).observe(document.body, { childList: true, subtree: true });
   });
   await goto(page, 'batch');
-  await page.getByLabel('Serials').fill([...serials, 'ffffff', 'not a serial'].join('\n'));
+  await page.locator('input[type=file]').setInputFiles({
+    name: 'leaked.txt', mimeType: 'text/plain', buffer: Buffer.from([...serials, 'ffffff', 'not a serial'].join('\n')),
+  });
   await page.getByLabel('Reason').selectOption('superseded');
   await page.getByRole('button', { name: 'Revoke 1,002…' }).click();
   await confirm(page, 'Revoke 1,002');
