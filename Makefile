@@ -126,12 +126,14 @@ bench: ## all benchmarks, one after the other
 	$(Q)$(MAKE) --no-print-directory bench-ocsp
 	$(Q)$(MAKE) --no-print-directory bench-crl
 	$(Q)$(MAKE) --no-print-directory bench-revoke
+	$(Q)$(MAKE) --no-print-directory bench-search
 
 # Tables with peers in the same run, for the README; bench/ocsp.sh says what ROUNDS, SECONDS_EACH and CERTIFICATES are.
 bench-ocsp: bench-deps ## OCSP beside nginx and openssl, up to ten million certificates: seven minutes
 bench-crl: bench-deps ## import, and CRLs beside openssl
 bench-revoke: bench-deps ## revocations a second, durable, and one alone beside two syncs
-bench-ocsp bench-crl bench-revoke:
+bench-search: bench-deps ## pages of a search among a million certificates
+bench-ocsp bench-crl bench-revoke bench-search:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) bench/$(@:bench-%=%).sh
 
@@ -187,4 +189,4 @@ clean: ## remove everything that was built (not the demo's data in var/)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all run test test-consumers test-web check asan tsan fuzz bench bench-ocsp bench-crl bench-revoke lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE
+.PHONY: all run test test-consumers test-web check asan tsan fuzz bench bench-ocsp bench-crl bench-revoke bench-search lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE

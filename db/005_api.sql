@@ -6,3 +6,13 @@ ALTER TABLE issuer ADD COLUMN held INTEGER NOT NULL DEFAULT 0;       -- … and 
 UPDATE issuer SET registered = (SELECT count(*) FROM certificate c WHERE c.issuer = issuer.id),
     revoked = (SELECT count(*) FROM revocation r WHERE r.issuer = issuer.id AND r.status = 1),
     held = (SELECT count(*) FROM revocation r WHERE r.issuer = issuer.id AND r.status = 2);
+
+-- Search. What a subject calls the certificate, its first CN up to the next comma; store/search.c has the same words.
+CREATE INDEX certificate_by_name ON certificate (issuer, lower(substr(
+    substr(subject, instr(',' || subject, ',CN=') + 3), 1,
+    instr(substr(subject, instr(',' || subject, ',CN=') + 3) || ',', ',') - 1)))
+    WHERE instr(',' || subject, ',CN=') > 0;
+-- Those few whose subject does not begin with it.
+CREATE INDEX certificate_by_subject ON certificate (issuer, lower(subject)) WHERE substr(subject, 1, 3) <> 'CN=';
+-- What is on hold, among however many that are revoked.
+CREATE INDEX revocation_on_hold ON revocation (issuer, serial) WHERE status = 2;

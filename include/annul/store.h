@@ -67,17 +67,31 @@ enum outcome store_certificate(struct store *store, int64_t issuer, const struct
                                struct cert_record *record, struct error *err);
 
 struct store_filter {
-    int status;                 /* enum cert_status, or -1: any */
-    const char *text;           /* part of the subject (ASCII case ignored), or NULL */
-    const char *serial_prefix;  /* lower-case hex, or NULL; with `text` either one suffices */
+    int status;         /* enum cert_status, or -1: any */
+    const char *serial; /* what it begins with, lower-case hex; or NULL */
+    const char *
+        subject; /* what it, or the CN in it, begins with (ASCII case ignored); or NULL. With `serial` either one
+                            suffices */
     const struct serial *after; /* begin behind it, or NULL */
+    int after_way;              /* that store_search gave with it, else 0 */
     size_t limit;
+    size_t look; /* at about so many at most, whether they match or not; 0: as many as it takes */
 };
 
-/* Gives records in serial order; `each` must not keep them. Other than 0 stops. 0 or -1. */
+/* Gives records in the order of serials; `each` must not keep them. Other than 0 stops. 0 or -1. */
 typedef int store_each(void *arg, const struct cert_record *record);
 int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each,
                void *arg, struct error *err);
+
+/* The same for pages. What is found by its subject comes behind what is found by its serial, and in the order of names,
+ * unless few have the status that is sought. FOUND: there are more, or there may be, behind `next`. ABSENT: that was all. No
+ * cost with the number of certificates, but for what is looked at in vain: see `look`. */
+struct store_next {
+    struct serial after;
+    int way; /* below 10 */
+};
+enum outcome store_search(struct store *store, int64_t issuer, const struct store_filter *filter,
+                          store_each *each, void *arg, struct store_next *next, struct error *err);
 
 /* The number of the last committed change. No database access; any thread. */
 int64_t store_change(const struct store *store);

@@ -42,6 +42,7 @@ enum ctl_option {
     CTL_FROM,
     CTL_STATUS,
     CTL_QUERY,
+    CTL_SUBJECT,
     CTL_LIMIT,
     CTL_FORMAT,
     CTL_SKIP_BAD,

@@ -44,8 +44,11 @@ int ctl_list(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc;
     struct listing listing = {.ctl = ctl};
-    struct ctl_filter filter = {
-        .issuer = argv[0], .status = ctl->option[CTL_STATUS], .query = ctl->option[CTL_QUERY]};
+    struct ctl_filter filter = {.issuer = argv[0],
+                                .status = ctl->option[CTL_STATUS],
+                                .query = ctl->option[CTL_QUERY],
+                                .serial = ctl->option[CTL_SERIAL],
+                                .subject = ctl->option[CTL_SUBJECT]};
     int code = read_limit(ctl, &filter.limit);
     return code == CTL_OK ? ctl_pages_walk(ctl, &filter, print_page, &listing) : code;
 }

@@ -13,7 +13,9 @@ static char *page_path(const struct ctl_filter *filter, const char *after, long 
 {
     struct buffer path = {0};
     const char *const parameters[][2] = {
-        {"&status=", filter->status}, {"&q=", filter->query}, {"&after=", after}};
+        {"&status=", filter->status},   {"&q=", filter->query}, {"&serial=", filter->serial},
+        {"&subject=", filter->subject}, {"&after=", after},
+    };
     bool good = buffer_add_text(&path, "/api/v1/issuers/") && fetch_url_escape(&path, filter->issuer) &&
                 buffer_printf(&path, "/certificates?limit=%ld", limit);
     for (size_t i = 0; good && i < sizeof parameters / sizeof *parameters; i++)
@@ -39,8 +41,7 @@ static int walk_page(struct ctl *ctl, const struct ctl_filter *filter, char **af
     const char *next = ctl_json_text(answer, "next", NULL);
     if (code == CTL_OK && !json_is_array(certificates))
         code = ctl_fail(CTL_UNREACHABLE, "%s: the answer has no certificates", (const char *)about.at);
-    if (code == CTL_OK && next &&
-        (json_array_size(certificates) == 0 || (*after && strcmp(next, *after) == 0)))
+    if (code == CTL_OK && next && *after && strcmp(next, *after) == 0)
         code = ctl_fail(CTL_UNREACHABLE, "%s: the daemon gives the same page again", (const char *)about.at);
     if (code == CTL_OK)
         code = page(arg, certificates);

@@ -10,8 +10,8 @@
 struct ctl_filter {
     const char *issuer;
     const char *status;
-    const char *query;
-    long limit; /* at most so many certificates */
+    const char *query, *serial, *subject; /* at most one of them */
+    long limit;                           /* at most so many certificates */
 };
 
 /* Takes an array of certificate objects; other than CTL_OK ends the walk. */

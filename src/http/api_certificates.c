@@ -175,8 +175,10 @@ enum MHD_Result api_certificates_post(struct request *request)
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
 
+#define LOOK_MAX 10000 /* certificates that a page looks at: some hundredths of a second */
+
 struct query {
-    char *status, *q, *after, *limit;
+    char *status, *q, *serial, *subject, *after, *limit;
     struct serial after_serial;
     char prefix[SERIAL_TEXT];
     struct store_filter filter;
@@ -210,53 +212,81 @@ static const char *serial_prefix(const char *q, char prefix[SERIAL_TEXT])
     return len ? prefix : NULL;
 }
 
+/* One of them, or none. */
+static bool parse_text(struct query *query, struct error *err)
+{
+    struct store_filter *filter = &query->filter;
+    const char *serial = query->serial ? query->serial : query->q;
+    if (!!query->q + !!query->serial + !!query->subject > 1)
+        return error_set(err, "one of q, serial and subject can be given at a time") == 0;
+    filter->serial = serial ? serial_prefix(serial, query->prefix) : NULL;
+    filter->subject = query->subject ? query->subject : query->q;
+    return !query->serial || filter->serial ||
+           error_set(err, "serial must be what a serial number begins with, in hex") == 0;
+}
+
+/* The serial that a page ended with, behind the way in which that was found. */
+static bool read_cursor(const char *text, int *way, struct serial *serial)
+{
+    bool has_way = *text >= '1' && *text <= '9' && text[1] == '-';
+    *way = has_way ? *text - '0' : 0;
+    return serial_from_text(has_way ? text + 2 : text, serial);
+}
+
 static bool parse_query(struct query *query, struct error *err)
 {
     char *end = NULL;
     long limit = query->limit ? strtol(query->limit, &end, 10) : LIMIT_DEFAULT;
     if (!parse_status(query->status, &query->filter.status))
         return error_set(err, "status must be good, revoked or hold") == 0;
-    if (query->after && !serial_from_text(query->after, &query->after_serial))
-        return error_set(err, "after must be a serial number in hex, as \"next\" gave it") == 0;
+    if (query->after && !read_cursor(query->after, &query->filter.after_way, &query->after_serial))
+        return error_set(err, "after must be what \"next\" was, or a serial number in hex") == 0;
     if (limit < 1 || limit > LIMIT_MAX || (end && (*end || end == query->limit)))
         return error_set(err, "limit must be from 1 to %d", LIMIT_MAX) == 0;
     query->filter.after = query->after ? &query->after_serial : NULL;
-    query->filter.limit = (size_t)limit + 1; /* one more tells whether there are more */
-    if (query->q && *query->q) {
-        query->filter.text = query->q;
-        query->filter.serial_prefix = serial_prefix(query->q, query->prefix);
-    }
-    return true;
+    query->filter.limit = (size_t)limit;
+    query->filter.look = LOOK_MAX;
+    return parse_text(query, err);
 }
 
 struct page {
     const struct issuer *issuer;
     json_t *list;
-    size_t limit;
-    bool more;
 };
 
 static int add_to_page(void *arg, const struct cert_record *record)
 {
     struct page *page = arg;
-    if (json_array_size(page->list) == page->limit) {
-        page->more = true;
-        return 1;
-    }
     return json_array_append_new(page->list, json_certificate(page->issuer, record));
+}
+
+static void write_cursor(const struct store_next *next, char text[SERIAL_TEXT + 2])
+{
+    char *at = text;
+    if (next->way) {
+        *at++ = (char)('0' + next->way);
+        *at++ = '-';
+    }
+    serial_to_text(&next->after, at);
 }
 
 static enum MHD_Result reply_page(struct request *request, struct query *query, const struct issuer *issuer)
 {
     struct error err;
-    struct page page = {issuer, json_array(), query->filter.limit - 1, false};
-    if (store_list(request->services->store, issuer->id, &query->filter, add_to_page, &page, &err) < 0) {
+    struct store_next next;
+    char text[SERIAL_TEXT + 2];
+    struct page page = {issuer, json_array()};
+    enum outcome more =
+        store_search(request->services->store, issuer->id, &query->filter, add_to_page, &page, &next, &err);
+    if (more == FAILED) {
         json_decref(page.list);
         return reply_problem(request, 503, "%s", err.text);
     }
-    json_t *last = page.more ? json_array_get(page.list, json_array_size(page.list) - 1) : NULL;
-    json_t *next = last ? json_incref(json_object_get(last, "serial")) : json_null();
-    return reply_json(request, 200, json_pack("{s:o, s:o}", "certificates", page.list, "next", next));
+    if (more == FOUND)
+        write_cursor(&next, text);
+    return reply_json(
+        request, 200,
+        json_pack("{s:o, s:s?}", "certificates", page.list, "next", more == FOUND ? text : NULL));
 }
 
 enum MHD_Result api_certificates_get(struct request *request)
@@ -268,12 +298,16 @@ enum MHD_Result api_certificates_get(struct request *request)
         return result;
     struct query query = {.status = request_argument(request, "status"),
                           .q = request_argument(request, "q"),
+                          .serial = request_argument(request, "serial"),
+                          .subject = request_argument(request, "subject"),
                           .after = request_argument(request, "after"),
                           .limit = request_argument(request, "limit")};
     result = parse_query(&query, &err) ? reply_page(request, &query, issuer)
                                        : reply_problem(request, 400, "%s", err.text);
     free(query.status);
     free(query.q);
+    free(query.serial);
+    free(query.subject);
     free(query.after);
     free(query.limit);
     return result;

@@ -66,13 +66,7 @@ enum outcome store_status(struct store *store, int64_t issuer, const struct seri
     return outcome;
 }
 
-#define RECORD_COLUMNS                                                                                       \
-    "c.serial, c.not_before, c.not_after, c.subject, COALESCE(c.shard + 1, 0), r.version, r.status, "        \
-    "r.reason, r.revoked_at, "                                                                               \
-    "r.invalid_at"
-#define RECORD_TABLES "certificate c LEFT JOIN revocation r ON r.issuer = c.issuer AND r.serial = c.serial"
-
-static int read_record(struct db_statement *s, struct cert_record *record, struct error *err)
+int record_read(struct db_statement *s, struct cert_record *record, struct error *err)
 {
     *record = (struct cert_record){
         .not_before = db_time(s, 1), .not_after = db_time(s, 2), .shard = (unsigned)db_int(s, 4)};
@@ -86,8 +80,8 @@ static int read_record(struct db_statement *s, struct cert_record *record, struc
     return 0;
 }
 
-static enum outcome certificate_by(struct db *db, int64_t issuer, const struct serial *serial,
-                                   struct cert_record *record, struct error *err)
+enum outcome certificate_by(struct db *db, int64_t issuer, const struct serial *serial,
+                            struct cert_record *record, struct error *err)
 {
     struct serial_key key = serial_key(serial);
     struct db_statement *s = db_prepare(
@@ -99,7 +93,7 @@ static enum outcome certificate_by(struct db *db, int64_t issuer, const struct s
     db_bind_blob(s, 2, key.octets, serial_key_len(key));
     enum outcome outcome = db_step(s, err);
     if (outcome == FOUND) {
-        if (read_record(s, record, err) < 0)
+        if (record_read(s, record, err) < 0)
             outcome = FAILED;
         db_reset(s);
     }
@@ -121,65 +115,6 @@ enum outcome store_tx_certificate(struct store_tx *tx, int64_t issuer, const str
                                   struct cert_record *record, struct error *err)
 {
     return certificate_by(tx->db, issuer, serial, record, err);
-}
-
-static bool record_matches(const struct cert_record *record, const struct store_filter *filter)
-{
-    if (filter->status >= 0 && (int)record->status != filter->status)
-        return false;
-    if (!filter->text && !filter->serial_prefix)
-        return true;
-    char hex[SERIAL_TEXT];
-    serial_to_text(&record->serial, hex);
-    return (filter->serial_prefix &&
-            strncmp(hex, filter->serial_prefix, strlen(filter->serial_prefix)) == 0) ||
-           (filter->text && record->subject && strcasestr(record->subject, filter->text));
-}
-
-/* Revoked ones are looked for from their own table, which is short; the rest from the long one. */
-static struct db_statement *list_statement(struct db *db, int64_t issuer, const struct store_filter *filter,
-                                           const struct serial_key *after, struct error *err)
-{
-    struct db_statement *s =
-        filter->status == CERT_REVOKED || filter->status == CERT_HOLD
-            ? db_prepare(db, Q_LIST_STATUS,
-                         "SELECT " RECORD_COLUMNS " FROM revocation r CROSS JOIN certificate c "
-                         "WHERE r.issuer = $1 AND r.serial > $2 AND r.status <> 0 "
-                         "AND c.issuer = r.issuer AND c.serial = r.serial ORDER BY r.serial",
-                         err)
-            : db_prepare(db, Q_LIST_ALL,
-                         "SELECT " RECORD_COLUMNS " FROM " RECORD_TABLES
-                         " WHERE c.issuer = $1 AND c.serial > $2 ORDER BY c.serial",
-                         err);
-    if (s) {
-        db_bind_int(s, 1, issuer);
-        db_bind_blob(s, 2, after->octets, filter->after ? serial_key_len(*after) : 0);
-    }
-    return s;
-}
-
-int store_list(struct store *store, int64_t issuer, const struct store_filter *filter, store_each *each,
-               void *arg, struct error *err)
-{
-    struct reader *reader = readers_take(&store->readers, err);
-    struct serial_key after = filter->after ? serial_key(filter->after) : (struct serial_key){0};
-    struct db_statement *s = reader ? list_statement(reader->db, issuer, filter, &after, err) : NULL;
-    enum outcome outcome = s ? FOUND : FAILED;
-    for (size_t given = 0; s && given < filter->limit && (outcome = db_step(s, err)) == FOUND;) {
-        struct cert_record record;
-        if (read_record(s, &record, err) < 0) {
-            outcome = FAILED;
-            break;
-        }
-        bool stop = record_matches(&record, filter) && (given++, each(arg, &record) != 0);
-        cert_record_free(&record);
-        if (stop)
-            break;
-    }
-    if (s)
-        db_reset(s);
-    readers_give(&store->readers, reader);
-    return outcome == FAILED ? -1 : 0;
 }
 
 /* All changes of a transaction carry one number. */
@@ -241,26 +176,29 @@ static void count_status(struct tally *tally, enum cert_status status, int more)
     tally->held += status == CERT_HOLD ? more : 0;
 }
 
+int counts_by(struct db *db, int64_t issuer, struct store_issuer_counts *counts, struct error *err)
+{
+    struct db_statement *s =
+        db_prepare(db, Q_COUNTS, "SELECT registered, revoked, held FROM issuer WHERE id = $1", err);
+    if (!s)
+        return -1;
+    db_bind_int(s, 1, issuer);
+    enum outcome outcome = db_step(s, err);
+    if (outcome != FOUND)
+        return outcome == ABSENT ? error_set(err, "database: the issuer is gone") : -1;
+    *counts = (struct store_issuer_counts){.revoked = db_int(s, 1), .held = db_int(s, 2)};
+    counts->good = db_int(s, 0) - counts->revoked - counts->held;
+    db_reset(s);
+    return 0;
+}
+
 int store_issuer_counts(struct store *store, int64_t issuer, struct store_issuer_counts *counts,
                         struct error *err)
 {
     struct reader *reader = readers_take(&store->readers, err);
-    struct db_statement *s =
-        reader ? db_prepare(reader->db, Q_COUNTS,
-                            "SELECT registered, revoked, held FROM issuer WHERE id = $1", err)
-               : NULL;
-    enum outcome outcome = FAILED;
-    if (s) {
-        db_bind_int(s, 1, issuer);
-        outcome = db_step(s, err);
-    }
-    if (outcome == FOUND) {
-        *counts = (struct store_issuer_counts){.revoked = db_int(s, 1), .held = db_int(s, 2)};
-        counts->good = db_int(s, 0) - counts->revoked - counts->held;
-        db_reset(s);
-    }
+    int result = reader ? counts_by(reader->db, issuer, counts, err) : -1;
     readers_give(&store->readers, reader);
-    return outcome == FOUND ? 0 : outcome == ABSENT ? error_set(err, "database: the issuer is gone") : -1;
+    return result;
 }
 
 static int mark_shard(struct store_tx *tx, int64_t issuer, unsigned shard, struct error *err)

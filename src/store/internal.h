@@ -136,6 +136,22 @@ static inline bool serial_from_key(struct bytes key, struct serial *serial)
     return key.len > 1 && serial_from_octets((struct bytes){key.at + 1, key.len - 1}, serial);
 }
 
+/* A whole record. */
+#define RECORD_COLUMNS                                                                                       \
+    "c.serial, c.not_before, c.not_after, c.subject, COALESCE(c.shard + 1, 0), r.version, r.status, "        \
+    "r.reason, r.revoked_at, "                                                                               \
+    "r.invalid_at"
+#define RECORD_TABLES RECORD_TABLES_BY("")
+#define RECORD_TABLES_BY(index)                                                                              \
+    "certificate c " index " LEFT JOIN revocation r ON r.issuer = c.issuer AND r.serial = c.serial"
+
+int record_read(struct db_statement *s, struct cert_record *record, struct error *err);
+
+enum outcome certificate_by(struct db *db, int64_t issuer, const struct serial *serial,
+                            struct cert_record *record, struct error *err);
+
+int counts_by(struct db *db, int64_t issuer, struct store_issuer_counts *counts, struct error *err);
+
 /* Every statement, so that each connection keeps one of each. The text stands where it is used. */
 enum statement {
     Q_ISSUER_FIND,
@@ -144,7 +160,12 @@ enum statement {
     Q_LISTED,
     Q_CERTIFICATE,
     Q_LIST_ALL,
-    Q_LIST_STATUS,
+    Q_LIST_REVOKED,
+    Q_LIST_HELD,
+    Q_LIST_SAME_NAME,
+    Q_LIST_NAMES,
+    Q_LIST_SAME_SUBJECT,
+    Q_LIST_SUBJECTS,
     Q_REGISTER,
     Q_FILL_IN,
     Q_SET_STATUS,

@@ -118,6 +118,45 @@ def glance():
     check("of no issuer", api("GET", "/api/v1/issuers/nobody/crls").status == 404)
 
 
+# --- search
+
+
+def walk(arguments):
+    """All pages: the serials in order, and how many pages."""
+    serials, pages, after = [], 0, ""
+    while after is not None:
+        page = api("GET", CLIENT + "/certificates?" + arguments + (after and "&after=" + after))
+        serials += [certificate["serial"] for certificate in page["certificates"]]
+        pages, after = pages + 1, page["next"]
+    return serials, pages
+
+
+def search():
+    rows = [("5e%04x" % i, "CN=Pump-%04d,O=Works" % (999 - i)) for i in range(1000)]
+    register(*rows, ("5f01", "O=Works,CN=pump-0042"))
+    change("5e0010")
+    change("5e0020", reason="certificateHold")
+    found, pages = walk("subject=pump-00&limit=30")
+    wanted = ["5e%04x" % (999 - n) for n in range(100)]
+    wanted.insert(wanted.index("5e%04x" % (999 - 42)), "5f01")
+    check("by CN, in the order of names, page by page", found == wanted and pages == 4, (pages, found))
+    check("by subject", walk("subject=cn%3DPUMP-0042%2Co%3D")[0] == ["5e%04x" % (999 - 42)])
+    check("by one that does not begin with CN", walk("subject=o%3Dworks")[0] == ["5f01"])
+    check("by serial", walk("serial=5E00:2")[0] == ["5e%04x" % i for i in range(0x20, 0x30)])
+    check("by either", walk("q=5f")[0] == ["5f01"] and walk("q=pump-099")[0][0] == "5e0009")
+    check("and a status", walk("subject=pump&status=revoked")[0] == ["5e0010"], walk("subject=pump&status=revoked"))
+    check("on hold", walk("subject=pump&status=hold")[0] == ["5e0020"])
+    check("good", len(walk("subject=pump&status=good&limit=1000")[0]) == 999)
+    for arguments in "serial=x", "serial=5e&subject=p", "q=5&serial=5", "after=9-", "after=z", "limit=0", "status=bad":
+        check("refused: " + arguments, api("GET", CLIENT + "/certificates?" + arguments).status == 400)
+    # more are looked at in vain than a page looks at
+    for part in range(2):
+        register(*["7e%04x" % (part * 6000 + i) for i in range(6000)])
+    api("POST", CLIENT + "/revoke-batch", "\n".join("7e%04x" % i for i in range(12000) if i != 11990))
+    found, pages = walk("status=good&serial=7e")
+    check("few that are good among those revoked", found == ["7e%04x" % 11990] and pages > 1, (found, pages))
+
+
 # --- the change feed
 
 

@@ -140,7 +140,7 @@ ctl register "$pki/server.crt" >/dev/null
 api POST "issuers/issuing-server/certificates/$(serial_of server)/revoke" -d '{"reason":"superseded","invalidity_at":"2026-01-01T00:00:00Z"}' >/dev/null
 expect "a reason that changes keeps the invalidity date" "2026-01-01T00:00:00Z" api POST "issuers/issuing-server/certificates/$(serial_of server)/revoke" -d '{"reason":"keyCompromise"}'
 also "and is the new one" keyCompromise
-expect "search by subject" "${serial,,}" api GET "issuers/issuing-client/certificates?q=client-1"
+expect "search by subject" "${serial,,}" api GET "issuers/issuing-client/certificates?subject=client-1"
 expect "empty arguments are none" "${serial,,}" api GET "issuers/issuing-client/certificates?status=&q=&after=&limit="
 expect "search by status" "${serial,,}" api GET "issuers/issuing-client/certificates?status=revoked"
 check "a token that was revoked: 401" bash -c "'$BUILD/annulctl' -s '$dir/admin.sock' token revoke main && [ \$(curl -s -o /dev/null -w '%{http_code}' -H '$auth' http://$admin/api/v1/issuers) = 401 ]"
