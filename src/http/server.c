@@ -220,7 +220,9 @@ static enum MHD_Result go_on(struct request *request, const char *data, size_t *
     if (request->discarded)
         return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
     enum MHD_Result result = request->route ? MHD_YES : begin(request);
-    return result == MHD_YES && !request->over ? request->route->handle(request) : result;
+    if (result == MHD_YES && !request->over && repeat_check(request, &result))
+        result = request->route->handle(request);
+    return result;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -282,6 +284,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     if (!request)
         return;
     waiters_end(request);
+    repeat_end(request);
     meters_note(request);
     log_end(request);
     buffer_free(&request->body);
