@@ -16,3 +16,16 @@ CREATE INDEX certificate_by_name ON certificate (issuer, lower(substr(
 CREATE INDEX certificate_by_subject ON certificate (issuer, lower(subject)) WHERE substr(subject, 1, 3) <> 'CN=';
 -- What is on hold, among however many that are revoked.
 CREATE INDEX revocation_on_hold ON revocation (issuer, serial) WHERE status = 2;
+
+-- What calls with an Idempotency-Key were answered, for when they are repeated.
+CREATE TABLE answer (
+    id          INTEGER PRIMARY KEY,        -- rises: the oldest go first
+    actor       TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    request     BLOB    NOT NULL,           -- SHA-256 of the call
+    at          INTEGER NOT NULL,
+    status      INTEGER NOT NULL,
+    type        TEXT    NOT NULL,           -- of the body; '': there is none
+    body        TEXT    NOT NULL,
+    UNIQUE (actor, key)
+);

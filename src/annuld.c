@@ -144,7 +144,7 @@ static int serve(struct config *config, const sigset_t *stop, struct error *err)
         !(responder = responder_new(issuers, store, signer, config->ocsp_cache_octets, clock_now)) ||
         responder_presign(responder, config, err) < 0)
         goto out;
-    struct admin admin = {issuers, store, publisher};
+    struct admin admin = {.issuers = issuers, .store = store, .publisher = publisher};
     if (fetch_start(err) < 0 || !(intake = intake_start(&admin, err)))
         goto out;
     struct http_services services = {config, issuers, store, signer, responder, publisher, &admin, intake};

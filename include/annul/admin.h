@@ -16,12 +16,20 @@ struct admin {
     struct issuers *issuers;
     struct store *store;
     struct publisher *publisher;
+
+    /* Of one call, in a copy; NULL: none. What is to be on disk together with a change of one transaction: it is called
+     * when all results are there, and -1 undoes the change. And whether a certificate may be changed as it is now. */
+    int (*seal)(void *arg, struct store_tx *tx, struct error *err);
+    void *seal_arg;
+    bool (*may_change)(void *arg, const struct cert_record *record);
+    void *may_change_arg;
 };
 
 enum admin_result {
     ADMIN_DONE,
     ADMIN_NOT_FOUND, /* no such serial or token */
     ADMIN_CONFLICT,  /* the state does not allow it */
+    ADMIN_STALE,     /* struct admin's may_change does not */
     ADMIN_INVALID,   /* the input cannot be what it should */
     ADMIN_FORBIDDEN, /* it is about an issuer that is not within the scope */
     ADMIN_FAILED,    /* the store did: nothing has changed */
@@ -57,7 +65,7 @@ enum admin_result admin_release(struct admin *admin, const struct store_actor *a
                                 struct cert_record *record, bool *changed, struct error *err);
 
 /* Registers every certificate of a PEM text, or one in DER; all or none. Their issuers are found by
- * signature. `each` is called for each after the commit, with its record. ADMIN_INVALID: one of them is no
+ * signature. `each` is called for each before the commit, with its record. ADMIN_INVALID: one of them is no
  * certificate, or of none of our CAs. ADMIN_FORBIDDEN: of one that is not within `scope` (annul/access.h). */
 typedef int admin_each(void *arg, const struct issuer *issuer, const struct cert_record *record);
 enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, const char *scope,

@@ -171,6 +171,24 @@ int store_audit_head(struct store *store, struct audit_head *head, struct error 
 typedef void store_hear(void *arg);
 void store_listen(struct store *store, store_hear *hear, void *arg);
 
+/* --- answers to calls that may be repeated -------------------------------------------------------------- */
+
+#define STORE_ANSWERS 4096         /* that are kept, the newest of them … */
+#define STORE_ANSWER_S (24 * 3600) /* … for so long */
+
+struct store_answer {
+    uint8_t request[32]; /* SHA-256 of the call */
+    unsigned status;
+    char *type, *body; /* of store_answer_find: store_answer_free */
+};
+
+/* Keeps what the actor's call with this key is answered. */
+int store_tx_answer(struct store_tx *tx, const char *key, const struct store_answer *answer,
+                    struct error *err);
+enum outcome store_answer_find(struct store *store, const struct store_actor *actor, const char *key,
+                               struct store_answer *answer, struct error *err);
+void store_answer_free(struct store_answer *answer);
+
 /* --- CRLs ---------------------------------------------------------------------------------------------- */
 
 /* A CRL that was published. */

@@ -109,6 +109,18 @@ static int register_one(struct store_tx *tx, const struct intake_row *row, size_
                           row->record.subject ? row->record.subject : "", err);
 }
 
+static enum admin_result give(struct store_tx *tx, const struct intake_row *row, admin_each *each, void *arg,
+                              struct error *err)
+{
+    struct cert_record record;
+    enum admin_result result = admin_find(tx, row->issuer, &row->record.serial, &record, err);
+    if (result != ADMIN_DONE)
+        return result;
+    each(arg, row->issuer, &record);
+    cert_record_free(&record);
+    return ADMIN_DONE;
+}
+
 static enum admin_result read_certificates(struct intake *intake, struct bytes text, struct error *err)
 {
     if (certificates_from_text(text, take_in, intake, err) >= 0)
@@ -130,18 +142,13 @@ enum admin_result admin_register(struct admin *admin, const struct store_actor *
     for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
         if (register_one(tx, &intake.rows[i], added, known, err) < 0)
             result = ADMIN_FAILED;
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
+        result = give(tx, &intake.rows[i], each, arg, err);
     if (tx)
         result = admin_finish(admin, tx, result, NULL, err);
-    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++) {
-        struct cert_record record;
-        if (*known) /* one that is revoked may have turned out to be another shard's */
-            publisher_changed(admin->publisher, intake.rows[i].issuer);
-        if (store_certificate(admin->store, intake.rows[i].issuer->id, &intake.rows[i].record.serial, &record,
-                              err) != FOUND)
-            continue;
-        each(arg, intake.rows[i].issuer, &record);
-        cert_record_free(&record);
-    }
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE && *known; i++)
+        publisher_changed(admin->publisher,
+                          intake.rows[i].issuer); /* it may have turned out to be another shard's */
 out:
     intake_free(&intake);
     return result;

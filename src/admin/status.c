@@ -1,6 +1,8 @@
 /* Revoke and release. */
 #include "internal.h"
 
+#include <annul/fault.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -58,12 +60,16 @@ bool admin_apply_revocation(struct cert_record *record, int reason, int64_t revo
 enum admin_result admin_finish(struct admin *admin, struct store_tx *tx, enum admin_result result,
                                const struct issuer *changed, struct error *err)
 {
+    if (result == ADMIN_DONE && admin->seal && admin->seal(admin->seal_arg, tx, err) < 0)
+        result = ADMIN_FAILED;
     if (result != ADMIN_DONE) {
         store_rollback(tx);
         return result;
     }
     if (store_commit(tx, err) < 0)
         return ADMIN_FAILED;
+    if (admin->seal)
+        fault_point("sealed");
     if (changed)
         publisher_changed(admin->publisher, changed);
     return ADMIN_DONE;
@@ -83,6 +89,21 @@ enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, c
               "issuer %s has no certificate %s; register it first, or revoke with the certificate itself",
               issuer->config->name.text, text);
     return ADMIN_NOT_FOUND;
+}
+
+static enum admin_result check_change(struct admin *admin, struct store_tx *tx, const struct issuer *issuer,
+                                      const struct serial *serial, struct error *err)
+{
+    struct cert_record record;
+    enum admin_result result = admin->may_change ? admin_find(tx, issuer, serial, &record, err) : ADMIN_DONE;
+    if (!admin->may_change || result != ADMIN_DONE)
+        return result;
+    if (!admin->may_change(admin->may_change_arg, &record)) {
+        error_set(err, "the certificate has changed since it was read; read it again");
+        result = ADMIN_STALE;
+    }
+    cert_record_free(&record);
+    return result;
 }
 
 enum admin_result admin_revoke_in(struct store_tx *tx, int64_t now, const struct issuer *issuer,
@@ -110,8 +131,10 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
     struct store_tx *tx = store_begin(admin->store, actor, err);
     if (!tx)
         return ADMIN_FAILED;
-    enum admin_result result =
-        admin_revoke_in(tx, actor->at, issuer, serial, reason, invalidity_at, record, changed, err);
+    *changed = false;
+    enum admin_result result = check_change(admin, tx, issuer, serial, err);
+    if (result == ADMIN_DONE)
+        result = admin_revoke_in(tx, actor->at, issuer, serial, reason, invalidity_at, record, changed, err);
     enum admin_result ended = admin_finish(admin, tx, result, *changed ? issuer : NULL, err);
     if (ended != ADMIN_DONE && result == ADMIN_DONE)
         cert_record_free(record);
@@ -199,7 +222,9 @@ enum admin_result admin_release(struct admin *admin, const struct store_actor *a
     *changed = false;
     if (!tx)
         return ADMIN_FAILED;
-    enum admin_result result = release_in(tx, issuer, serial, record, changed, err);
+    enum admin_result result = check_change(admin, tx, issuer, serial, err);
+    if (result == ADMIN_DONE)
+        result = release_in(tx, issuer, serial, record, changed, err);
     enum admin_result ended = admin_finish(admin, tx, result, *changed ? issuer : NULL, err);
     if (ended != ADMIN_DONE && result == ADMIN_DONE)
         cert_record_free(record);

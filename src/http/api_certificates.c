@@ -3,9 +3,15 @@
 
 #include <annul/hex.h>
 
+#include <openssl/evp.h>
+
 #include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ETAG_TEXT 40
 
 const struct issuer *api_issuer(struct request *request, enum MHD_Result *result)
 {
@@ -32,14 +38,76 @@ static const struct issuer *path_certificate(struct request *request, struct ser
     return NULL;
 }
 
-static enum MHD_Result reply_record(struct request *request, const struct issuer *issuer,
-                                    struct cert_record *record, const bool *changed)
+/* Of all that can change. */
+static bool write_etag(const struct cert_record *record, char etag[ETAG_TEXT])
 {
-    json_t *object = json_certificate(issuer, record);
-    cert_record_free(record);
-    if (object && changed)
-        json_object_set_new(object, "changed", json_boolean(*changed));
+    uint8_t digest[32];
+    size_t len;
+    struct buffer facts = {0};
+    bool good = buffer_printf(&facts, "%" PRId64 " %" PRId64 " %s", record->not_before, record->not_after,
+                              record->subject ? record->subject : "") &&
+                EVP_Q_digest(NULL, "SHA256", NULL, facts.at, facts.len, digest, &len) == 1;
+    buffer_free(&facts);
+    snprintf(etag, ETAG_TEXT, "%" PRId64 "-", record->version);
+    if (good)
+        hex_encode(digest, 8, etag + strlen(etag));
+    return good;
+}
+
+/* What a call has made of a certificate. */
+struct outcome_of {
+    const struct issuer *issuer;
+    struct cert_record record;
+    bool changed;
+};
+
+static json_t *compose_outcome(void *arg, unsigned *status)
+{
+    const struct outcome_of *is = arg;
+    json_t *object = json_certificate(is->issuer, &is->record);
+    (void)status;
+    if (object)
+        json_object_set_new(object, "changed", json_boolean(is->changed));
+    return object;
+}
+
+static void add_etag(struct request *request, const struct cert_record *record)
+{
+    char etag[ETAG_TEXT], quoted[ETAG_TEXT + 2];
+    if (!write_etag(record, etag))
+        return;
+    snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    request_add_header(request, MHD_HTTP_HEADER_ETAG, quoted);
+}
+
+static enum MHD_Result reply_outcome(struct request *request, enum admin_result done, struct outcome_of *is,
+                                     const struct error *err)
+{
+    unsigned status;
+    if (done != ADMIN_DONE)
+        return reply_result(request, done, err);
+    json_t *object = compose_outcome(is, &status);
+    add_etag(request, &is->record);
+    cert_record_free(&is->record);
     return reply_json(request, 200, object);
+}
+
+static bool may_change(void *arg, const struct cert_record *record)
+{
+    char etag[ETAG_TEXT];
+    return write_etag(record, etag) && request_may_change(arg, etag);
+}
+
+/* For a call whose answer is `is`. */
+static struct admin admin_for(struct request *request, struct repeat_answer *answer, struct outcome_of *is)
+{
+    *answer = (struct repeat_answer){.compose = compose_outcome, .arg = is};
+    struct admin admin = repeat_admin(request, answer);
+    if (request_header(request, MHD_HTTP_HEADER_IF_MATCH)) {
+        admin.may_change = may_change;
+        admin.may_change_arg = request;
+    }
+    return admin;
 }
 
 const struct issuer *api_certificate(struct request *request, struct cert_record *record,
@@ -69,7 +137,12 @@ enum MHD_Result api_certificate_get(struct request *request)
     enum MHD_Result result;
     struct cert_record record;
     const struct issuer *issuer = api_certificate(request, &record, &result);
-    return issuer ? reply_record(request, issuer, &record, NULL) : result;
+    if (!issuer)
+        return result;
+    add_etag(request, &record);
+    json_t *object = json_certificate(issuer, &record);
+    cert_record_free(&record);
+    return reply_json(request, 200, object);
 }
 
 /* --- revoke and release -------------------------------------------------------------------------------- */
@@ -98,11 +171,11 @@ enum MHD_Result api_revoke_post(struct request *request)
 {
     enum MHD_Result result;
     struct serial serial;
-    struct cert_record record;
+    struct outcome_of is;
+    struct repeat_answer answer;
     struct error err;
     int reason;
     int64_t invalidity_at;
-    bool changed;
     const struct issuer *issuer = path_certificate(request, &serial, &result);
     json_t *body = issuer ? json_body(request, &result) : NULL;
     if (!body)
@@ -112,71 +185,86 @@ enum MHD_Result api_revoke_post(struct request *request)
     if (!good)
         return reply_problem(request, 422, "%s", err.text);
     struct store_actor actor = auth_actor(request);
-    enum admin_result done = admin_revoke(request->services->admin, &actor, issuer, &serial, reason,
-                                          invalidity_at, &record, &changed, &err);
-    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed)
-                              : reply_result(request, done, &err);
+    struct admin admin = admin_for(request, &answer, &is);
+    is.issuer = issuer;
+    return reply_outcome(
+        request,
+        admin_revoke(&admin, &actor, issuer, &serial, reason, invalidity_at, &is.record, &is.changed, &err),
+        &is, &err);
 }
 
 enum MHD_Result api_release_post(struct request *request)
 {
     enum MHD_Result result;
     struct serial serial;
-    struct cert_record record;
+    struct outcome_of is;
+    struct repeat_answer answer;
     struct error err;
-    bool changed;
     const struct issuer *issuer = path_certificate(request, &serial, &result);
     if (!issuer)
         return result;
     struct store_actor actor = auth_actor(request);
-    enum admin_result done =
-        admin_release(request->services->admin, &actor, issuer, &serial, &record, &changed, &err);
-    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed)
-                              : reply_result(request, done, &err);
+    struct admin admin = admin_for(request, &answer, &is);
+    is.issuer = issuer;
+    return reply_outcome(
+        request, admin_release(&admin, &actor, issuer, &serial, &is.record, &is.changed, &err), &is, &err);
 }
 
 enum MHD_Result api_revoke_certificate_post(struct request *request)
 {
     struct error err;
-    struct cert_record record;
-    const struct issuer *issuer = NULL;
+    struct outcome_of is;
+    struct repeat_answer answer;
     int reason;
-    bool changed;
     char *text = request_argument(request, "reason");
     bool good = api_reason(text, &reason, &err);
     free(text);
     if (!good)
         return reply_problem(request, 422, "%s", err.text);
     struct store_actor actor = auth_actor(request);
-    enum admin_result done = admin_revoke_certificate(request->services->admin, &actor, request->scope,
-                                                      (struct bytes){request->body.at, request->body.len},
-                                                      reason, &issuer, &record, &changed, &err);
-    return done == ADMIN_DONE ? reply_record(request, issuer, &record, &changed)
-                              : reply_result(request, done, &err);
+    struct admin admin = admin_for(request, &answer, &is);
+    struct bytes body = {request->body.at, request->body.len};
+    return reply_outcome(request,
+                         admin_revoke_certificate(&admin, &actor, request->scope, body, reason, &is.issuer,
+                                                  &is.record, &is.changed, &err),
+                         &is, &err);
 }
 
 /* --- register ------------------------------------------------------------------------------------------ */
 
-static int add_to_array(void *arg, const struct issuer *issuer, const struct cert_record *record)
+struct registered {
+    size_t added, known;
+    json_t *list;
+};
+
+static int add_registered(void *arg, const struct issuer *issuer, const struct cert_record *record)
 {
-    return json_array_append_new(arg, json_certificate(issuer, record));
+    return json_array_append_new(((struct registered *)arg)->list, json_certificate(issuer, record));
+}
+
+static json_t *compose_registered(void *arg, unsigned *status)
+{
+    const struct registered *all = arg;
+    (void)status;
+    return json_pack("{s:I, s:I, s:O}", "registered", (json_int_t)all->added, "known", (json_int_t)all->known,
+                     "certificates", all->list);
 }
 
 enum MHD_Result api_certificates_post(struct request *request)
 {
     struct error err;
-    size_t added, known;
-    json_t *list = json_array();
+    unsigned status;
+    struct registered all = {.list = json_array()};
+    struct repeat_answer answer = {.compose = compose_registered, .arg = &all};
+    struct admin admin = repeat_admin(request, &answer);
     struct store_actor actor = auth_actor(request);
-    enum admin_result done = admin_register(request->services->admin, &actor, request->scope,
-                                            (struct bytes){request->body.at, request->body.len}, add_to_array,
-                                            list, &added, &known, &err);
-    if (done == ADMIN_DONE)
-        return reply_json(request, 200,
-                          json_pack("{s:I, s:I, s:o}", "registered", (json_int_t)added, "known",
-                                    (json_int_t)known, "certificates", list));
-    json_decref(list);
-    return reply_result(request, done, &err);
+    enum admin_result done =
+        admin_register(&admin, &actor, request->scope, (struct bytes){request->body.at, request->body.len},
+                       add_registered, &all, &all.added, &all.known, &err);
+    enum MHD_Result result = done == ADMIN_DONE ? reply_json(request, 200, compose_registered(&all, &status))
+                                                : reply_result(request, done, &err);
+    json_decref(all.list);
+    return result;
 }
 
 /* --- list ---------------------------------------------------------------------------------------------- */
@@ -404,11 +492,22 @@ static long parse_rows(struct bytes body, struct cert_record *rows, struct error
     return count;
 }
 
+static json_t *compose_import(void *arg, unsigned *status)
+{
+    const struct admin_import_count *counts = arg;
+    (void)status;
+    return json_pack("{s:I, s:I, s:I}", "registered", (json_int_t)counts->added, "changed",
+                     (json_int_t)counts->changed, "known", (json_int_t)counts->known);
+}
+
 enum MHD_Result api_import_post(struct request *request)
 {
     struct error err;
     enum MHD_Result result;
+    unsigned status;
     struct admin_import_count counts;
+    struct repeat_answer answer = {.compose = compose_import, .arg = &counts};
+    struct admin admin = repeat_admin(request, &answer);
     const struct issuer *issuer = api_issuer(request, &result);
     if (!issuer)
         return result;
@@ -421,14 +520,11 @@ enum MHD_Result api_import_post(struct request *request)
         return reply_problem(request, 422, "%s", err.text);
     }
     struct store_actor actor = auth_actor(request);
-    enum admin_result done =
-        admin_import(request->services->admin, &actor, issuer, rows, (size_t)count, &counts, &err);
+    enum admin_result done = admin_import(&admin, &actor, issuer, rows, (size_t)count, &counts, &err);
     for (long i = 0; i < count; i++)
         cert_record_free(&rows[i]);
     free(rows);
     if (done != ADMIN_DONE)
         return reply_result(request, done, &err);
-    return reply_json(request, 200,
-                      json_pack("{s:I, s:I, s:I}", "registered", (json_int_t)counts.added, "changed",
-                                (json_int_t)counts.changed, "known", (json_int_t)counts.known));
+    return reply_json(request, 200, compose_import(&counts, &status));
 }

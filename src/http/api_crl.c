@@ -19,7 +19,7 @@ static enum MHD_Result resume(struct request *request)
         json_object_set_new(object, "delta", json_boolean(request->taken.part.delta));
         json_object_set_new(object, "changed", json_boolean(request->taken.changed));
     }
-    return reply_json(request, 200, object);
+    return reply_and_keep(request, object);
 }
 
 /* In a thread of the intake. */
@@ -59,6 +59,8 @@ enum MHD_Result api_crl_put(struct request *request)
     if (!issuer->config->crl_upload)
         return reply_problem(request, 409, "issuer %s: no CRL is taken by upload; set crl_upload = true",
                              issuer->config->name.text);
+    if (!crl_may_change(request, issuer, &result))
+        return result;
     if (request->failure || scratch_rewind(request->spool, &err) < 0)
         return reply_problem(request, 503, "%s", request->failure ? request->failure : err.text);
     if (!request_sleep(request, resume))

@@ -149,6 +149,26 @@ enum MHD_Result api_crls_get(struct request *request)
     return reply_json(request, 200, json_pack("{s:o}", "crls", list));
 }
 
+static bool names(struct request *request, const struct issuer *issuer, bool delta)
+{
+    struct publication *p =
+        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, delta});
+    bool named = p && request_may_change(request, p->etag);
+    publication_release(p);
+    return named;
+}
+
+bool crl_may_change(struct request *request, const struct issuer *issuer, enum MHD_Result *result)
+{
+    if (!request_header(request, MHD_HTTP_HEADER_IF_MATCH) || names(request, issuer, false) ||
+        names(request, issuer, true))
+        return true;
+    *result =
+        reply_problem(request, 412, "the CRL of issuer %s is another one since it was read; read it again",
+                      issuer->config->name.text);
+    return false;
+}
+
 /* In the publisher's thread. */
 static void published(void *arg, const char *failure)
 {
@@ -163,18 +183,21 @@ static enum MHD_Result resume(struct request *request)
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (request->failure)
         return reply_problem(request, 503, "%s", request->failure);
-    return reply_json(request, 200, json_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}));
+    return reply_and_keep(request, json_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}));
 }
 
 enum MHD_Result api_crl_post(struct request *request)
 {
     struct error err;
-    const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
+    enum MHD_Result result;
+    const struct issuer *issuer = api_issuer(request, &result);
     if (!issuer)
-        return reply_problem(request, 404, "no issuer is named \"%s\"", request->part[0]);
+        return result;
     if (!issuer->crl_sigalg)
         return reply_problem(request, 409, "issuer %s: no CA key is configured, so no CRL is made here",
                              issuer->config->name.text);
+    if (!crl_may_change(request, issuer, &result))
+        return result;
     struct store_actor actor = auth_actor(request);
     enum admin_result noted =
         admin_note(request->services->admin, &actor, request->route->action, issuer, NULL, "", &err);

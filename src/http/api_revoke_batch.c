@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char type_lines[] = "application/x-ndjson";
+
 #define LINES_MAX 100000
 #define BLOCK 16384     /* octets given to libmicrohttpd at a time */
 #define STEP_LINES 1000 /* a transaction: others that write wait for so many, some hundredths of a second */
@@ -18,7 +20,8 @@ struct batch {
     bool atomic;
     size_t read, line; /* octets and lines of the body behind us */
     struct buffer results;
-    size_t given; /* of them */
+    struct buffer kept; /* all of them, for a repeat */
+    size_t given;       /* of them */
     size_t revoked, already, failed;
     bool over;
 };
@@ -27,6 +30,7 @@ static void batch_free(void *arg)
 {
     struct batch *batch = arg;
     buffer_free(&batch->results);
+    buffer_free(&batch->kept);
     free(batch);
 }
 
@@ -214,6 +218,15 @@ static enum admin_result revoke_lines(struct batch *batch, struct step *step, st
     return result;
 }
 
+/* What is long gone when the end comes. */
+static bool keep_results(struct batch *batch)
+{
+    bool good = buffer_add(&batch->kept, batch->results.at, batch->results.len);
+    if (good && batch->over && (good = buffer_add(&batch->kept, "", 1)))
+        repeat_keep(batch->request, type_lines, (const char *)batch->kept.at);
+    return good;
+}
+
 /* The next lines, or at the end the summary. False: out of memory; the lines may be done. */
 static bool advance(struct batch *batch, enum admin_result *result, struct error *err)
 {
@@ -227,6 +240,8 @@ static bool advance(struct batch *batch, enum admin_result *result, struct error
         *result = revoke_lines(batch, &step, err);
     for (size_t i = 0; i < step.count && good && *result != ADMIN_CONFLICT; i++)
         good = put_result(batch, &step, i, err);
+    if (good && batch->request->repeat.runs)
+        good = keep_results(batch);
     step_free(&step);
     return good;
 }
@@ -262,7 +277,7 @@ static enum MHD_Result reply_stream(struct request *request, struct batch *batch
         batch_free(batch);
         return MHD_NO;
     }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type_lines);
     return reply_queue(request, 200, response);
 }
 

@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,25 @@ static bool name_is_legal(const char *name)
         if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
             return false;
     return len >= 1 && len <= 63;
+}
+
+struct made {
+    const struct request *request;
+    int64_t id;
+};
+
+/* The secret is kept nowhere: a repeat hears which token the first call has made. */
+static json_t *compose_made(void *arg, unsigned *status)
+{
+    const struct made *made = arg;
+    char detail[160];
+    *status = 409;
+    snprintf(
+        detail, sizeof detail,
+        "the first call with this Idempotency-Key has made the token with the id %lld, and its secret was "
+        "shown but then; revoke it and make another",
+        (long long)made->id);
+    return json_problem(made->request, *status, detail);
 }
 
 /* A list of issuers that there are, or null, as a scope. */
@@ -77,16 +97,18 @@ static enum MHD_Result create(struct request *request, const struct store_token 
 {
     struct error err;
     char token[ADMIN_TOKEN];
-    int64_t id;
+    struct made made = {.request = request};
     struct store_actor actor = auth_actor(request);
-    enum admin_result done = admin_token_create(request->services->admin, &actor, wanted, token, &id, &err);
+    struct repeat_answer answer = {.compose = compose_made, .arg = &made};
+    struct admin admin = repeat_admin(request, &answer);
+    enum admin_result done = admin_token_create(&admin, &actor, wanted, token, &made.id, &err);
     if (done != ADMIN_DONE)
         return reply_result(request, done, &err);
-    enum MHD_Result result =
-        reply_json(request, 201,
-                   json_pack("{s:I, s:s, s:s, s:o, s:o, s:s}", "id", (json_int_t)id, "name", wanted->name,
-                             "role", role_name(wanted->role), "issuers", json_scope(wanted->scope),
-                             "expires_at", json_time(wanted->expires_at), "token", token));
+    enum MHD_Result result = reply_json(request, 201,
+                                        json_pack("{s:I, s:s, s:s, s:o, s:o, s:s}", "id", (json_int_t)made.id,
+                                                  "name", wanted->name, "role", role_name(wanted->role),
+                                                  "issuers", json_scope(wanted->scope), "expires_at",
+                                                  json_time(wanted->expires_at), "token", token));
     OPENSSL_cleanse(token, sizeof token);
     return result;
 }
@@ -107,6 +129,13 @@ enum MHD_Result api_tokens_post(struct request *request)
     return result;
 }
 
+static json_t *compose_nothing(void *arg, unsigned *status)
+{
+    (void)arg;
+    *status = 204;
+    return NULL;
+}
+
 enum MHD_Result api_token_delete(struct request *request)
 {
     struct error err;
@@ -115,9 +144,10 @@ enum MHD_Result api_token_delete(struct request *request)
     if (*end || id < 1)
         return reply_problem(request, 404, "no token has the id %s", request->part[0]);
     struct store_actor actor = auth_actor(request);
-    enum admin_result done = admin_token_revoke(request->services->admin, &actor, id, &err);
+    struct repeat_answer answer = {.compose = compose_nothing};
+    struct admin admin = repeat_admin(request, &answer);
+    enum admin_result done = admin_token_revoke(&admin, &actor, id, &err);
     if (done != ADMIN_DONE)
         return reply_result(request, done, &err);
-    return reply_queue(request, MHD_HTTP_NO_CONTENT,
-                       MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT));
+    return reply_text(request, MHD_HTTP_NO_CONTENT, "", "");
 }

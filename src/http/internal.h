@@ -70,6 +70,15 @@ struct waiting {
     struct request *next;
 };
 
+/* Of a change with an Idempotency-Key (repeat.c). */
+#define REPEAT_KEY_MAX 128
+struct repeat {
+    bool runs; /* there is a key, and this is the first call with it */
+    char key[REPEAT_KEY_MAX + 1];
+    uint8_t hash[32];
+    struct request *next;
+};
+
 #define HEADERS_MAX 4
 struct reply_header {
     const char *name; /* NULL: none */
@@ -106,6 +115,7 @@ struct request {
     int64_t retry_s;             /* with status 429 */
     char id[REQUEST_ID_MAX + 1]; /* admin only: for log and client */
     struct reply_header headers[HEADERS_MAX];
+    struct repeat repeat;
     /* what came while the connection slept, and who goes on with it */
     struct ocsp_answer *answer;
     char *failure; /* malloc'ed; NULL: none */
@@ -192,16 +202,40 @@ void refused_call(struct request *request, unsigned status, const char *why);
 int64_t refused_stranger(struct request *request, const char *why);
 void refused_stop(struct admin *admin); /* what was not told yet; nothing else runs any more */
 
+/* --- calls that are repeated (repeat.c) ----------------------------------------------------------------- */
+
+/* False: a reply was queued, the one of the first call or a refusal. */
+bool repeat_check(struct request *request, enum MHD_Result *result);
+void repeat_end(struct request *request);
+
+/* For calls of admin.h that are one transaction: with what to make them, so that their answer is written with it. */
+struct repeat_answer {
+    json_t *(*compose)(void *arg,
+                       unsigned *status); /* NULL: an empty body; the status is 200 unless it is set */
+    void *arg;
+    struct request *request; /* set by repeat_admin */
+};
+struct admin repeat_admin(struct request *request, struct repeat_answer *answer);
+
+/* For all others: when it is done, before it is answered so. `body` may be NULL for want of memory. */
+void repeat_keep(struct request *request, const char *type, const char *body);
+enum MHD_Result reply_and_keep(struct request *request, json_t *json); /* with 200 */
+
 /* --- replies (reply.c) --------------------------------------------------------------------------------- */
 
 /* Errors by RFC 9457. `detail` is for a person. */
 enum MHD_Result reply_problem(struct request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+json_t *json_problem(const struct request *request, unsigned status, const char *detail);
 unsigned reply_status(enum admin_result result);
 enum MHD_Result reply_result(struct request *request, enum admin_result result, const struct error *err);
 
 /* `json` becomes ours. */
 enum MHD_Result reply_json(struct request *request, unsigned status, json_t *json);
+
+/* A text with its type; "": none, and no body. */
+extern const char type_json[], type_problem[];
+enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, const char *text);
 
 /* Octets, copied. */
 enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body);
@@ -240,6 +274,9 @@ bool request_any_header(struct request *request, const char *name, request_value
 /* A query argument, percent-decoded, malloc'ed; NULL: absent or empty. */
 char *request_argument(struct request *request, const char *name);
 
+/* Whether what has this entity tag (without quotes) may be changed: If-Match names it, or there is none. */
+bool request_may_change(struct request *request, const char *etag);
+
 /* --- what calls have in common (api_certificates.c) ---------------------------------------------------- */
 
 /* The issuer that the path names, or NULL and a reply. */
@@ -265,6 +302,10 @@ bool parse_number(const char *text, long long *number);
 
 /* What an operator should see to: of this issuer, or (NULL) of all in the actor's scope. (api_status.c) */
 json_t *json_warnings(struct request *request, const struct issuer *issuer);
+
+/* If-Match of a call that publishes: it names a complete CRL or delta that is there now, or there is none. Else 412 was
+ * queued. (api_issuers.c) */
+bool crl_may_change(struct request *request, const struct issuer *issuer, enum MHD_Result *result);
 
 /* The present CRL, or null. (api_issuers.c) */
 json_t *json_crl(const struct request *request, const struct issuer *issuer, struct crl_part part);

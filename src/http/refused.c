@@ -4,6 +4,7 @@
 
 #include <annul/clock.h>
 #include <annul/log.h>
+#include <annul/utf8.h>
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -49,16 +50,28 @@ static void network_of(const char *origin, char network[INET6_ADDRSTRLEN + 4])
     strcat(network, "/64");
 }
 
+/* What was cut off in the middle of a character, or never was UTF-8, would pass for damage. */
+static void keep_utf8(char *text)
+{
+    uint32_t c;
+    struct bytes rest = {(uint8_t *)text, strlen(text)};
+    for (size_t len; rest.len && (len = utf8_take(rest, &c)); rest.len -= len)
+        rest.at += len;
+    text[(const char *)rest.at - text] = 0;
+}
+
 int64_t refused_stranger(struct request *request, const char *why)
 {
-    char detail[240], network[INET6_ADDRSTRLEN + 4];
+    char detail[400], known[300], network[INET6_ADDRSTRLEN + 4];
     network_of(request->actor_origin, network);
     struct stranger stranger = strangers_failed(network, clock_monotonic_ms());
     struct store_actor actor = {"unknown", stranger.other ? "others" : request->actor_origin, clock_now()};
+    snprintf(known, sizeof known, "%s", why);
+    keep_utf8(known);
     if (stranger.left_out)
-        snprintf(detail, sizeof detail, "%s; %u attempts before it had no entry", why, stranger.left_out);
+        snprintf(detail, sizeof detail, "%s; %u attempts before it had no entry", known, stranger.left_out);
     else
-        snprintf(detail, sizeof detail, "%s", why);
+        snprintf(detail, sizeof detail, "%s", known);
     if (stranger.due)
         note(request->services->admin, &actor, ACTION, NULL, NULL, detail);
     if (strcmp(request->actor_origin, "unix") == 0) /* whoever may connect there is one of us */

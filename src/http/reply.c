@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+const char type_json[] = "application/json", type_problem[] = "application/problem+json";
+
 static const char *title_of(unsigned status)
 {
     static const struct {
@@ -25,6 +27,7 @@ static const char *title_of(unsigned status)
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {409, "Conflict"},
+        {412, "Precondition Failed"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
@@ -93,7 +96,7 @@ struct MHD_Response *reply_from_bytes(const char *type, struct bytes body)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
-    if (response)
+    if (response && *type)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     return response;
 }
@@ -113,17 +116,11 @@ static void add_allow(struct MHD_Response *response, unsigned allowed)
     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, list);
 }
 
-static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type,
-                                      json_t *json)
+enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, const char *text)
 {
     char retry[24];
-    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-    json_decref(json);
-    if (!text)
-        return MHD_NO;
     struct MHD_Response *response =
         reply_from_bytes(type, (struct bytes){(const uint8_t *)text, strlen(text)});
-    free(text);
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -140,9 +137,29 @@ static enum MHD_Result reply_document(struct request *request, unsigned status, 
     return reply_queue(request, status, response);
 }
 
+static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type,
+                                      json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    json_decref(json);
+    if (!text)
+        return MHD_NO;
+    enum MHD_Result result = reply_text(request, status, type, text);
+    free(text);
+    return result;
+}
+
 enum MHD_Result reply_json(struct request *request, unsigned status, json_t *json)
 {
-    return reply_document(request, status, "application/json", json);
+    return reply_document(request, status, type_json, json);
+}
+
+json_t *json_problem(const struct request *request, unsigned status, const char *detail)
+{
+    json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
+    return json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title", title_of(status), "status",
+                     (int)status, "detail", text ? text : json_string("not UTF-8"), "request_id",
+                     request->id[0] ? request->id : NULL);
 }
 
 enum MHD_Result reply_problem(struct request *request, unsigned status, const char *format, ...)
@@ -152,22 +169,19 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     va_start(args, format);
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
-    json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
-    if (!text)
-        text = json_string("not UTF-8");
+    json_t *problem = json_problem(request, status, detail);
     if (status < 500 && request->route && *request->actor_name &&
         (request->route->action || status == MHD_HTTP_FORBIDDEN))
-        refused_call(request, status, json_string_value(text));
-    return reply_document(request, status, "application/problem+json",
-                          json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title",
-                                    title_of(status), "status", (int)status, "detail", text, "request_id",
-                                    request->id[0] ? request->id : NULL));
+        refused_call(request, status, json_string_value(json_object_get(problem, "detail")));
+    return reply_document(request, status, type_problem, problem);
 }
 
 unsigned reply_status(enum admin_result result)
 {
-    static const unsigned status[] = {[ADMIN_DONE] = 200,    [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409,
-                                      [ADMIN_INVALID] = 422, [ADMIN_FORBIDDEN] = 403, [ADMIN_FAILED] = 503};
+    static const unsigned status[] = {
+        [ADMIN_DONE] = 200,    [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409, [ADMIN_STALE] = 412,
+        [ADMIN_INVALID] = 422, [ADMIN_FORBIDDEN] = 403, [ADMIN_FAILED] = 503,
+    };
     return status[result];
 }
 
@@ -231,6 +245,12 @@ bool request_has_it(struct request *request, const struct representation *r)
                                   (void *)(uintptr_t)r->etag);
     const char *modified = r->coarse ? NULL : request_header(request, MHD_HTTP_HEADER_IF_MODIFIED_SINCE);
     return modified && time_from_http(modified, &since) && r->modified_at <= since;
+}
+
+bool request_may_change(struct request *request, const char *etag)
+{
+    return !request_header(request, MHD_HTTP_HEADER_IF_MATCH) ||
+           request_any_header(request, MHD_HTTP_HEADER_IF_MATCH, lists_etag, (void *)(uintptr_t)etag);
 }
 
 int64_t reply_fresh_s(int64_t expires_at, int64_t now)

@@ -29,6 +29,7 @@
 #define ADMIN_CONNECTIONS 64
 #define ADMIN_WORKERS ADMIN_CONNECTIONS
 #define ADMIN_WAITERS (ADMIN_CONNECTIONS / 2) /* the others are for those who ask */
+#define ADMIN_CONNECTIONS_PER_ADDRESS 16      /* with TLS, where anybody may come from */
 /* Of a connection. Beside HEAD_MAX: libmicrohttpd's records, and the header of the reply. libmicrohttpd clears all
  * of it after each request, so a public one has no more than it needs. */
 #define PUBLIC_MEMORY (HEAD_MAX + 2048)
@@ -219,7 +220,9 @@ static enum MHD_Result go_on(struct request *request, const char *data, size_t *
     if (request->discarded)
         return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
     enum MHD_Result result = request->route ? MHD_YES : begin(request);
-    return result == MHD_YES && !request->over ? request->route->handle(request) : result;
+    if (result == MHD_YES && !request->over && repeat_check(request, &result))
+        result = request->route->handle(request);
+    return result;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -281,6 +284,7 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     if (!request)
         return;
     waiters_end(request);
+    repeat_end(request);
     meters_note(request);
     log_end(request);
     buffer_free(&request->body);
@@ -395,9 +399,11 @@ static int serve(struct http *http, int fd, bool is_admin, bool with_tls, struct
         fd, MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)(is_admin ? ADMIN_MEMORY : PUBLIC_MEMORY), MHD_OPTION_CONNECTION_LIMIT,
         is_admin ? ADMIN_CONNECTIONS : config->public.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        is_admin ? 0 : config->public.connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-        config->public.timeout_s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
+        with_tls   ? ADMIN_CONNECTIONS_PER_ADDRESS
+        : is_admin ? 0
+                   : config->public.connections_per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, config->public.timeout_s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
+        NULL, MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
         MHD_OPTION_ARRAY, with_tls ? tls_options() : &none, MHD_OPTION_END);
     if (!listener->daemon) {
         close(fd);

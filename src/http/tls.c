@@ -63,6 +63,9 @@ static int read_pair(const struct config *config, struct pair *pair, struct erro
     if (read_file(config, certificate, &pair->certificate, err) < 0 ||
         read_file(config, key, &pair->key, err) < 0)
         return -1;
+    if (pair->was[1].st_mode & S_IROTH)
+        return config_error(config, key->line, err,
+                            "admin: tls_key %s: everyone on this machine can read it; chmod 600", key->text);
     if (gnutls_certificate_allocate_credentials(&credentials) < 0)
         return error_set(err, "out of memory");
     gnutls_datum_t chain = datum_of(&pair->certificate), secret = datum_of(&pair->key);

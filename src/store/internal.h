@@ -205,6 +205,9 @@ enum statement {
     Q_TOKEN_USED,
     Q_TOKEN_FIND,
     Q_TOKEN_LIST,
+    Q_ANSWER_ADD,
+    Q_ANSWER_FIND,
+    Q_ANSWER_FORGET,
     Q_COUNT
 };
 _Static_assert(Q_COUNT <= DB_STATEMENTS, "more statements than a connection keeps");

@@ -7,7 +7,7 @@ export ANNUL_CLOCK_OFFSET_FILE=$dir/clock
 move_clock 0
 conf=$dir/annuld.conf
 leaf() { # NAME SUBJECT CA DAYS EXTENSIONS: a certificate that the usual PKI has not
-    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/$1.key" -subj "$2" -out "$dir/$1.csr" 2>/dev/null
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -utf8 -keyout "$dir/$1.key" -subj "$2" -out "$dir/$1.csr" 2>/dev/null
     openssl x509 -req -in "$dir/$1.csr" -CA "$pki/$3.crt" -CAkey "$pki/$3.key" -days "$4" -out "$dir/$1.crt" \
         -set_serial "0x$(openssl rand -hex 8)" -extfile <(printf '%b' "$5") 2>/dev/null
 }
@@ -19,6 +19,7 @@ cat "$pki/issuing-server.crt" "$pki/intermediate-server.crt" >"$dir/above.pem"
 leaf alice "/O=Annul Demo/CN=alice" issuing-client 30 "$for_client"
 leaf bob "/O=Annul Demo/CN=bob" issuing-client 30 "$for_client"
 leaf carol "/O=Annul Demo/CN=carol" issuing-client 30 "$for_client"
+leaf long "/O=Annul Demo/CN=$(printf 'ä%.0s' {1..64})/OU=$(printf 'ö%.0s' {1..64})/OU=x$(printf 'ü%.0s' {1..62})" issuing-client 30 "$for_client"
 leaf short "/O=Annul Demo/CN=alice" issuing-client 1 "$for_client"
 leaf wrong-use "/O=Annul Demo/CN=alice" issuing-client 30 "$for_server"
 leaf wrong-ca "/O=Annul Demo/CN=alice" issuing-server 30 "$for_client"
@@ -51,6 +52,9 @@ wrong "no key" tls_certificate "tls_key is missing" "  tls_certificate = \"$dir/
 wrong "no certificate" tls_key "tls_certificate is missing" "  tls_key = \"$dir/admin.key\"\n"
 wrong "another's key" tls_certificate "belong to each other" "${files/admin.key/tls-two.key}"
 wrong "no such file" tls_key "No such file" "${files/admin.key/none.key}"
+cp "$dir/admin.key" "$dir/open.key"
+chmod 644 "$dir/open.key"
+wrong "a key for everyone" tls_key "chmod 600" "${files/admin.key/open.key}"
 wrong "CAs of clients without TLS" client_ca "is of no use without tls_certificate" "$ca$alice"
 wrong "a client without CAs" 'client "CN' "add client_ca" "$files$alice"
 wrong "CAs without a client" client_ca "lets nobody in" "$files$ca"
@@ -124,6 +128,8 @@ code=0
 remote "$dir/carol" whoami >/dev/null 2>&1 || code=$?
 check "annulctl says that it is not let in" test $code = 4
 not_in "nobody of ours" "$dir/carol" "no client section is for the certificate of CN=carol"
+not_in "of a long name that is cut" "$dir/long" 'OU=xüüüü'
+refuse "which is no damage" grep -q '"damaged"' <(ctl audit show --json)
 not_in "of another use" "$dir/wrong-use" "does not match the intended purpose"
 not_in "of another CA" "$dir/wrong-ca" "The certificate issuer is unknown"
 expect "one that is good still" operator remote "$dir/short" whoami
@@ -155,7 +161,7 @@ check "a long answer" test "$(curl -s --cacert "$pki/root.crt" -H "Authorization
     --data-binary @"$dir/serials" "https://$admin/api/v1/issuers/issuing-client/revoke-batch" | wc -l)" = 2001
 pids=()
 for i in {1..40}; do
-    curl -sf --cacert "$pki/root.crt" "https://$admin/healthz" -o "$dir/many.$i" &
+    curl -sf --interface "127.0.5.$((i % 4 + 1))" --cacert "$pki/root.crt" "https://$admin/healthz" -o "$dir/many.$i" &
     pids+=($!)
 done
 good=0
@@ -163,4 +169,16 @@ for pid in "${pids[@]}"; do
     wait "$pid" && good=$((good + 1))
 done
 check "forty at a time" test $good = 40
+held() { # holds two hundred connections from one address, and asks from another
+    python3 - "$admin" "$pki/root.crt" <<'PY'
+import socket, ssl, sys
+host, port = sys.argv[1].split(":")
+held = [socket.create_connection((host, int(port)), source_address=("127.0.6.1", 0)) for _ in range(200)]
+context = ssl.create_default_context(cafile=sys.argv[2])
+with context.wrap_socket(socket.create_connection((host, int(port)), 10), server_hostname=host) as link:
+    link.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+    sys.exit(b" 200 " not in link.recv(100))
+PY
+}
+check "one address cannot have all connections" held
 finish

@@ -250,5 +250,124 @@ def stopped():
     check("who waits has an answer at the end", reply and reply.status == 200, reply)
 
 
+# --- two operators, and calls that are repeated
+
+
+def conditions():
+    register("b1", "b2")
+    path = CLIENT + "/certificates/b1"
+    etag = api("GET", path).headers["etag"]
+    check("it has an entity tag", re.fullmatch(r'"0-[0-9a-f]{16}"', etag), etag)
+    check("the same again", api("GET", path).headers["etag"] == etag)
+    check("another certificate has the like", api("GET", CLIENT + "/certificates/b2").headers["etag"] == etag)
+    stale = api("POST", path + "/revoke", {"reason": "certificateHold"}, If_Match='"1-x"')
+    check("one that is not current", stale.status == 412 and api("GET", path)["status"] == "good", stale)
+    held = api("POST", path + "/revoke", {"reason": "certificateHold"}, If_Match='"x", ' + etag)
+    check("the current one", held.status == 200 and held["status"] == "hold", held)
+    check("the answer has the new one", held.headers["etag"] == api("GET", path).headers["etag"] != etag, held.headers)
+    check("the other operator comes second", api("POST", path + "/release", If_Match=etag).status == 412)
+    check("and looks again", api("POST", path + "/release", If_Match=held.headers["etag"]).status == 200)
+    check("any is one", api("POST", path + "/revoke", If_Match="*").status == 200)
+    check("of none there is none", api("POST", CLIENT + "/certificates/ffff/revoke", If_Match="*").status == 404)
+    crl = api("GET", CLIENT)["crl"]["etag"]
+    check("a CRL that has changed", api("POST", CLIENT + "/crl", If_Match='"%s"' % (64 * "0")).status == 412)
+    check("one that has not", api("POST", CLIENT + "/crl", If_Match='"%s"' % api("GET", CLIENT)["crl"]["etag"]).status == 200)
+    check("and is another one now", api("GET", CLIENT)["crl"]["etag"] != crl)
+    refusals = api("GET", "/api/v1/audit?action=refused%20publish")["audit"]
+    check("such a refusal is in the audit trail", "412" in refusals[0]["detail"], refusals)
+
+
+def count_of(action):
+    return len(api("GET", "/api/v1/audit?limit=1000&action=" + action.replace(" ", "%20"))["audit"])
+
+
+def repeats():
+    certificate = open(os.environ["CERTIFICATE"]).read()
+    register("e1", "e2", "e3", "e4")
+    revoke = CLIENT + "/certificates/e1/revoke"
+    calls = [
+        ("revoke", revoke, {"reason": "certificateHold"}, "revoke"),
+        ("release", CLIENT + "/certificates/e1/release", None, "release"),
+        ("register", "/api/v1/certificates", certificate, "register"),
+        ("revoke a certificate", "/api/v1/revoke?reason=superseded", certificate, "revoke"),
+        ("import", CLIENT + "/import", '{"serial":"e5","status":"good"}', "import"),
+        ("a batch", CLIENT + "/revoke-batch", "e2\ne3\nffff\n", "revoke"),
+        ("an atomic batch", CLIENT + "/revoke-batch?atomic=true", "e4\n", "revoke"),
+        ("publish", CLIENT + "/crl", None, "publish"),
+    ]
+    for n, (what, path, body, action) in enumerate(calls):
+        first = api("POST", path, body, Idempotency_Key="key-%d" % n)
+        check(what, first.status == 200 and "idempotency-replayed" not in first.headers, first)
+        before = count_of(action)
+        again = api("POST", path, body, Idempotency_Key="key-%d" % n)
+        check("  again: the same answer", (again.status, again.text) == (200, first.text), again)
+        check("  and it says so", again.headers.get("idempotency-replayed") == "true"
+              and again.headers["content-type"] == first.headers["content-type"], again.headers)
+        check("  nothing was done", count_of(action) == before, (before, count_of(action)))
+    other = api("POST", revoke, {"reason": "keyCompromise"}, Idempotency_Key="key-0")
+    check("another body with that key", other.status == 422, other)
+    check("another path", api("POST", CLIENT + "/certificates/e2/revoke", {"reason": "certificateHold"},
+                              Idempotency_Key="key-0").status == 422)
+    check("other arguments", api("POST", "/api/v1/revoke?reason=keyCompromise", certificate,
+                                 Idempotency_Key="key-3").status == 422)
+    made = api("POST", "/api/v1/tokens", {"name": "again"}, Idempotency_Key="token")
+    again = api("POST", "/api/v1/tokens", {"name": "again"}, Idempotency_Key="token")
+    check("a token is shown once", made.status == 201 and again.status == 409 and "id %d," % made["id"] in again["detail"]
+          and made["token"] not in again.text, again)
+    gone = "/api/v1/tokens/%d" % made["id"]
+    both = [api("DELETE", gone, Idempotency_Key="gone") for _ in range(2)]
+    check("it is revoked once", [answer.status for answer in both] == [204, 204]
+          and both[1].headers.get("idempotency-replayed") == "true", both)
+    for key in "", "x" * 129, "a b", "\xe4":
+        check("no key: %r" % key[:5], api("POST", revoke, None, Idempotency_Key=key).status == 400)
+    missing = CLIENT + "/certificates/e9/revoke"
+    check("what was refused", api("POST", missing, Idempotency_Key="later").status == 404)
+    register("e9")
+    check("is tried anew", api("POST", missing, Idempotency_Key="later").status == 200)
+    check("another actor has keys of its own", actor_two("POST", missing, "key-0") == 200)
+
+
+def actor_two(method, path, key):
+    global token
+    mine, token = token, api("POST", "/api/v1/tokens", {"name": "two"})["token"]
+    answer = api(method, path, Idempotency_Key=key)
+    token = mine
+    return answer.status
+
+
+def crashed():
+    """The daemon dies when the change is on disk, and before its answer leaves."""
+    try:
+        answer = api("POST", CLIENT + "/certificates/e7/revoke", {"reason": "keyCompromise"}, Idempotency_Key="crash")
+    except (http.client.HTTPException, ConnectionError):
+        answer = None
+    check("nobody heard of it", answer is None, answer)
+
+
+def restarted():
+    again = api("POST", CLIENT + "/certificates/e7/revoke", {"reason": "keyCompromise"}, Idempotency_Key="crash")
+    check("the first answer", again.status == 200 and again["changed"] is True, again)
+    check("which was kept", again.headers.get("idempotency-replayed") == "true", again.headers)
+
+
+def expired():
+    again = api("POST", CLIENT + "/certificates/e7/revoke", {"reason": "keyCompromise"}, Idempotency_Key="crash")
+    check("after a day it is a new call", again["changed"] is False and "idempotency-replayed" not in again.headers, again)
+
+
+def under_way():
+    """One call sleeps in the daemon meanwhile: nobody signs its CRL."""
+    signer = int(os.environ["SIGNER"])
+    os.kill(signer, signal.SIGSTOP)
+    slow = Link(("POST %s/crl HTTP/1.1\r\nHost: x\r\n%s\r\nIdempotency-Key: slow\r\nContent-Length: 0\r\n\r\n" % (CLIENT, BEARER)).encode())
+    until(lambda: asleep() == 1)
+    both = api("POST", CLIENT + "/crl", Idempotency_Key="slow")
+    check("the same is under way", both.status == 409, both)
+    os.kill(signer, signal.SIGCONT)
+    first = slow.reply()
+    again = api("POST", CLIENT + "/crl", Idempotency_Key="slow")
+    check("then it is answered the same", first.status == 200 and first.body.decode() == again.text, again)
+
+
 globals()[part]()
 finish()

@@ -24,6 +24,21 @@ expect "by serial" 5e0001 ctl list issuing-client --serial 5e0001
 check "through pages that are empty" test "$(ctl list issuing-client --status good --serial 7e | wc -l)" = 1
 run feed
 run waiters
+run conditions
+CERTIFICATE=$pki/client-1.crt run repeats
+SIGNER=$(pgrep -P "$daemon" -x annul-signer) run under_way
+ctl import issuing-client - --format index -q <<<'V	351231235959Z		E7	unknown	/CN=e7'
+stop_daemon
+
+export ANNUL_FAULT=sealed ANNUL_CLOCK_OFFSET_FILE=$dir/clock
+start_daemon
+run crashed
+wait "$daemon" 2>/dev/null
+unset ANNUL_FAULT
+start_daemon
+run restarted
+move_clock 90000
+run expired
 run stopped
 ended() { ! kill -0 "$daemon" 2>/dev/null; }
 check "and annuld ends" until_true 10 ended

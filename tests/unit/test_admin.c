@@ -62,7 +62,7 @@ static int fixture_make(void **state)
         fail_msg("%s", f.err.text);
     f.client = issuers_by_name(f.issuers, "client");
     f.server = issuers_by_name(f.issuers, "server");
-    f.admin = (struct admin){f.issuers, f.store, f.publisher};
+    f.admin = (struct admin){.issuers = f.issuers, .store = f.store, .publisher = f.publisher};
     return 0;
 }
 

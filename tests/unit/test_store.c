@@ -616,6 +616,7 @@ static void age(void)
     static const char *const undo[] = {"DROP INDEX certificate_by_name",
                                        "DROP INDEX certificate_by_subject",
                                        "DROP INDEX revocation_on_hold",
+                                       "DROP TABLE answer",
                                        "ALTER TABLE issuer DROP COLUMN registered",
                                        "ALTER TABLE issuer DROP COLUMN revoked",
                                        "ALTER TABLE issuer DROP COLUMN held",
