@@ -102,6 +102,24 @@ await scenario('hold and release', async (page) => {
   assert.equal(ocsp('client-1'), 'good');
 });
 
+await scenario('a revocation whose answer is lost on the way is done once, and shown', async (page) => {
+  await signIn(page);
+  await goto(page, client('client-1'));
+  let lost = 0;
+  await page.route('**/revoke', async (route) => {
+    if (lost++) return route.continue();
+    assert.equal((await route.fetch()).status(), 200);
+    return route.abort();
+  });
+  await page.getByRole('button', { name: 'Put on hold…' }).click();
+  await confirm(page, 'Put client-1 on hold');
+  await page.getByText('client-1 is on hold.').waitFor(); // not: was so already
+  assert.equal(lost, 2);
+  const trail = annulctl('audit', 'show', '--json', '--serial', serialOf('client-1'));
+  assert.equal(trail.match(/"good -> on hold/g).length, 2); // with that of the scenario before
+  annulctl('release', 'issuing-client', serialOf('client-1'));
+}, { tolerated: /ERR_FAILED/ });
+
 await scenario('a dialog that is closed changes nothing', async (page) => {
   await signIn(page);
   await goto(page, client('client-1'));

@@ -23,14 +23,28 @@ async function problemOf(response) {
     body.request_id);
 }
 
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((octet) => octet.toString(16).padStart(2, '0')).join('');
+
+// A change whose answer was lost is asked for once more: by its key the server does it once.
+async function send(url, options, isChange) {
+  if (isChange) options.headers['Idempotency-Key'] = newKey();
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    if (!isChange || error.name === 'AbortError') throw error;
+    return fetch(url, options);
+  }
+}
+
 // A response that is good, or a Problem. Of a 401 everybody hears: the token does not count any more.
-async function call(method, path, { query, headers, body, signal } = {}) {
+async function call(method, path, { query, headers, body, signal, streams } = {}) {
   const search = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value));
   const url = `/api/v1/${path}${search.size ? `?${search}` : ''}`;
   const authorization = token.get() && { Authorization: `Bearer ${token.get()}` }; // none: by a client certificate
   let response;
   try {
-    response = await fetch(url, { method, body, signal, cache: 'no-store', headers: { ...headers, ...authorization } });
+    response = await send(url, { method, body, signal, cache: 'no-store', headers: { ...headers, ...authorization } },
+      method !== 'GET' && !streams);
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new Problem(0, 'The server cannot be reached', 'Nothing is known of what was asked for; look before you repeat it.');
@@ -77,7 +91,7 @@ export const register = (body) => json('POST', 'certificates', { body });
 
 // Gives each line of the answer, parsed, as it comes.
 export async function revokeBatch(issuer, reason, body, each, signal) {
-  const response = await call('POST', at('issuers', issuer, 'revoke-batch'), { query: { reason }, body, signal });
+  const response = await call('POST', at('issuers', issuer, 'revoke-batch'), { query: { reason }, body, signal, streams: true });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ''; ;) {
     const { value, done } = await reader.read();
@@ -89,8 +103,8 @@ export async function revokeBatch(issuer, reason, body, each, signal) {
 }
 
 export const audit = (query, signal) => json('GET', 'audit', { query, signal });
-export const changes = (since, wait, signal) =>
-  json('GET', 'changes', { query: { since }, headers: wait ? { Prefer: `wait=${wait}` } : {}, signal });
+export const changes = (since, wait, limit, signal) =>
+  json('GET', 'changes', { query: { since, limit }, headers: wait ? { Prefer: `wait=${wait}` } : {}, signal });
 
 export const tokens = async (signal) => (await json('GET', 'tokens', { signal })).tokens;
 export const createToken = (body) => json('POST', 'tokens', { body: JSON.stringify(body) });

@@ -2,6 +2,8 @@
 import * as api from './api.js';
 
 const WAIT_S = 50;
+const PACE_MS = 300; // between two that had something
+const MANY = 1000; // more are not told one by one: { } then stands for whatever it was
 const listeners = new Set();
 
 // `listener` gets the changes, until the signal says stop.
@@ -21,11 +23,14 @@ export async function follow(connected, signal) {
   let since, failures = 0;
   while (!signal.aborted) {
     try {
-      const answer = await api.changes(since, since === undefined ? 0 : WAIT_S, signal);
-      since = answer.next;
+      const answer = await api.changes(since, since === undefined ? 0 : WAIT_S, MANY, signal);
+      const isMuch = answer.changes.length === MANY;
+      since = isMuch ? undefined : answer.next;
       failures = 0;
       connected(true);
-      if (answer.changes.length) for (const listener of [...listeners]) listener(answer.changes);
+      if (!answer.changes.length) continue;
+      for (const listener of [...listeners]) listener(isMuch ? [{}] : answer.changes);
+      await pause(PACE_MS, signal);
     } catch (error) {
       if (signal.aborted) return;
       connected(false);
