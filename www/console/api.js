@@ -38,7 +38,7 @@ async function send(url, options, isChange) {
 
 // A response that is good, or a Problem. Of a 401 everybody hears: the token does not count any more.
 async function call(method, path, { query, headers, body, signal, streams } = {}) {
-  const search = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value));
+  const search = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value || value === 0));
   const url = `/api/v1/${path}${search.size ? `?${search}` : ''}`;
   const authorization = token.get() && { Authorization: `Bearer ${token.get()}` }; // none: by a client certificate
   let response;
