@@ -8,7 +8,7 @@ BUILD       ?= build
 VERSION     := 0.1.0
 
 CC     ?= cc
-PKGS   := libcrypto sqlite3 libmicrohttpd libconfuse jansson libcurl libsystemd
+PKGS   := libcrypto sqlite3 libmicrohttpd gnutls libconfuse jansson libcurl libsystemd
 TESTPKGS := cmocka
 
 CFLAGS   ?= -O2 -g
@@ -64,13 +64,14 @@ $(BUILD)/flags: FORCE
 	$(Q)echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(ALL_CFLAGS))' > $@
 FORCE:
 
-# db/*.sql and www/* are compiled in.
+# db/*.sql and the files of www/ are compiled in.
+WWW := $(sort $(wildcard $(foreach ending,html css js svg json,www/*.$(ending) www/*/*.$(ending))))
 $(BUILD)/obj/store/migrations.o: $(BUILD)/gen/migrations.inc
 $(BUILD)/gen/migrations.inc: $(sort $(wildcard db/*.sql)) src/embed.sh
 	$(Q)mkdir -p $(@D)
 	$(Q)src/embed.sh $(filter db/%,$^) > $@.tmp && mv $@.tmp $@
-$(BUILD)/obj/http/page.o: $(BUILD)/gen/www.inc
-$(BUILD)/gen/www.inc: $(sort $(wildcard www/*)) src/embed.sh
+$(BUILD)/obj/http/assets.o: $(BUILD)/gen/www.inc
+$(BUILD)/gen/www.inc: $(WWW) src/embed.sh
 	$(Q)mkdir -p $(@D)
 	$(Q)src/embed.sh $(filter www/%,$^) > $@.tmp && mv $@.tmp $@
 
@@ -101,6 +102,10 @@ tsan: ## the threaded parts, built with ThreadSanitizer
 test-consumers: test-deps ## the real brokers and terminators, with what is delivered to them
 	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-check CFLAGS='-O1 -g' programs-and-units
 	$(Q)BUILD=build-check tests/run.sh consumers
+
+test-web: test-deps ## the pages, in Chromium; screenshots are left in build-check/web/screenshots
+	$(Q)$(MAKE) --no-print-directory TESTHOOKS=1 BUILD=build-check CFLAGS='-O1 -g' programs-and-units
+	$(Q)BUILD=build-check tests/run.sh web
 
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
@@ -184,4 +189,4 @@ clean: ## remove everything that was built (not the demo's data in var/)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all run test test-consumers check asan tsan fuzz bench bench-ocsp bench-crl bench-revoke bench-search lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE
+.PHONY: all run test test-consumers test-web check asan tsan fuzz bench bench-ocsp bench-crl bench-revoke bench-search lint format deps test-deps bench-deps install uninstall clean help programs-and-units FORCE

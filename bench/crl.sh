@@ -101,7 +101,7 @@ declare -A latency
 measure_latency() { # NAME [LINES OF THE SECTION]
     begin "$LATENCY_ROWS" "${2:-}"
     make_token bench
-    seq -f 'V	351231235959Z		01%030.0f	unknown	' "$LATENCY_ROUNDS" >"$dir/good.txt"
+    seq -f 'V	351231235959Z		01%030.0f	unknown	' $((LATENCY_ROUNDS + 1)) >"$dir/good.txt"
     ctl -q import issuing-client "$dir/good.txt"
     latency[$1]=$(python3 "$top/bench/crl_latency.py" "$public" "$admin" "$token" "$1" "$LATENCY_ROUNDS") || die "latency of $1"
 }

@@ -44,8 +44,12 @@ static const struct command {
     {"export", "ISSUER [FILE]", 1, 2, 0, ctl_export, "write an index.txt for openssl ca", ""},
     {"issuers", "", 0, 0, 0, ctl_issuers, "list the issuers and their CRLs", ""},
     {"crl publish", "ISSUER", 1, 1, 0, ctl_crl_publish, "publish a new CRL now", ""},
-    {"token create", "NAME", 1, 1, 0, ctl_token_create, "make a token and print it",
-     "The token is shown this once: `annulctl token create ops > FILE`.\n"},
+    {"whoami", "", 0, 0, 0, ctl_whoami, "show who the daemon takes you for, and what you may", ""},
+    {"token create", "NAME [--role R] [--issuer I]... [--expires WHEN]", 1, 1,
+     BIT(CTL_ROLE) | BIT(CTL_ISSUER) | BIT(CTL_EXPIRES), ctl_token_create, "make a token and print it",
+     "The token is shown this once: `annulctl token create ops > FILE`.\n"
+     "A viewer may look; an operator may register, revoke and release too; an administrator may do\n"
+     "everything. With --issuer it is for these issuers alone.\n"},
     {"token list", "", 0, 0, 0, ctl_token_list, "list the tokens", ""},
     {"token revoke", "ID|NAME", 1, 1, 0, ctl_token_revoke, "end a token", ""},
     {"audit show", "[--issuer I] [--serial S] [--limit N]", 0, 0,
@@ -170,6 +174,7 @@ int main(int argc, char **argv)
     struct ctl ctl = {0};
     int code = ctl_options_parse(argc, argv, &ctl) < 0 ? CTL_USAGE : dispatch(&ctl);
     free(ctl.word);
+    free(ctl.issuer);
     if (fflush(stdout) != 0 || ferror(stdout))
         code = ctl_worse(code, ctl_fail(CTL_USAGE, "cannot write to standard output"));
     return code;

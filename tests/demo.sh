@@ -180,7 +180,7 @@ is_seeded() {
 create_token() {
     local name answer
     for name in demo demo-{2..9}; do
-        if answer=$(annulctl --json token create "$name" 2>&1); then
+        if answer=$(annulctl --json token create --role administrator "$name" 2>&1); then
             sed -n 's/.*"token": *"\([^"]*\)".*/\1/p' <<<"$answer" | (umask 077 && write_file "$dir/admin.token")
             [ -s "$dir/admin.token" ] || die "no token in the answer of annulctl token create"
             return

@@ -3,12 +3,12 @@
 # With apt-get as root or through sudo; elsewhere it prints what is needed and stops.
 set -eu
 
-build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libconfuse-dev libjansson-dev
+build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libconfuse-dev libjansson-dev
        libcurl4-openssl-dev libsystemd-dev openssl curl"
 test="libcmocka-dev jq sqlite3 xxd procps gdb clang-format cppcheck shellcheck clang libclang-rt-dev python3
       python3-cryptography gnutls-bin default-jre-headless nodejs npm nginx haproxy softhsm2 prometheus
       libengine-pkcs11-openssl swtpm tpm2-openssl tpm2-tools hitch stunnel4 mosquitto rabbitmq-server
-      libfaketime"
+      libfaketime chromium fonts-dejavu-core"
 bench="wrk nginx sqlite3 procps python3"
 
 wanted=
@@ -34,7 +34,7 @@ done
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    if pkg-config --exists libcrypto sqlite3 libmicrohttpd libconfuse jansson libcurl libsystemd 2>/dev/null; then
+    if pkg-config --exists libcrypto sqlite3 libmicrohttpd gnutls libconfuse jansson libcurl libsystemd 2>/dev/null; then
         exit 0 # another system, and the libraries are there
     fi
     echo "Annul needs these packages (Debian's names); install them with your package manager:" >&2

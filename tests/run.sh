@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the tests of $BUILD: `run.sh` everything, `run.sh quick` the units and the main system test,
-# `run.sh threads` what exercises threads, `run.sh consumers` the real brokers and terminators. The last line counts
-# test programs.
+# `run.sh threads` what exercises threads, `run.sh consumers` the real brokers and terminators, `run.sh web` the pages in
+# a browser. The last line counts test programs.
 cd "$(dirname "$0")/.." || exit
 export BUILD=${BUILD:-build}
 what=${1:-all}
@@ -14,8 +14,9 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:exitcode=66}
 
 case $what in
-all) tests=("$BUILD"/tests/test_* tests/system/*.sh tests/consumers/*.sh) ;;
+all) tests=("$BUILD"/tests/test_* tests/system/*.sh tests/consumers/*.sh tests/web/*.sh) ;;
 consumers) tests=(tests/consumers/*.sh) ;;
+web) tests=(tests/web/*.sh) ;;
 quick) tests=("$BUILD"/tests/test_* tests/system/main.sh) ;;
 threads) tests=("$BUILD"/tests/test_{store,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group,stapler,stapler_mirror,foreign,index_watch}.sh) ;;
 *) tests=("$@") ;;

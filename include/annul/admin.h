@@ -31,6 +31,7 @@ enum admin_result {
     ADMIN_CONFLICT,  /* the state does not allow it */
     ADMIN_STALE,     /* struct admin's may_change does not */
     ADMIN_INVALID,   /* the input cannot be what it should */
+    ADMIN_FORBIDDEN, /* it is about an issuer that is not within the scope */
     ADMIN_FAILED,    /* the store did: nothing has changed */
 };
 
@@ -65,16 +66,17 @@ enum admin_result admin_release(struct admin *admin, const struct store_actor *a
 
 /* Registers every certificate of a PEM text, or one in DER; all or none. Their issuers are found by
  * signature. `each` is called for each before the commit, with its record. ADMIN_INVALID: one of them is no
- * certificate, or of none of our CAs. */
+ * certificate, or of none of our CAs. ADMIN_FORBIDDEN: of one that is not within `scope` (annul/access.h). */
 typedef int admin_each(void *arg, const struct issuer *issuer, const struct cert_record *record);
-enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, struct bytes text,
-                                 admin_each *each, void *arg, size_t *added, size_t *known,
+enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, const char *scope,
+                                 struct bytes text, admin_each *each, void *arg, size_t *added, size_t *known,
                                  struct error *err);
 
 /* Registers one certificate if it is not, and revokes it, in one transaction. */
 enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor,
-                                           struct bytes text, int reason, const struct issuer **issuer,
-                                           struct cert_record *record, bool *changed, struct error *err);
+                                           const char *scope, struct bytes text, int reason,
+                                           const struct issuer **issuer, struct cert_record *record,
+                                           bool *changed, struct error *err);
 
 /* Takes over rows from elsewhere (an index.txt, a CRL), all or none. A row that says good never un-revokes;
  * one that says revoked carries its own date. */
@@ -119,14 +121,30 @@ enum admin_result admin_note(struct admin *admin, const struct store_actor *acto
                              const struct issuer *issuer, const struct serial *serial, const char *detail,
                              struct error *err);
 
-/* A token is "annul_" and 64 hex digits; only its SHA-256 is kept. */
+/* A token is "annul_" and 64 hex digits; only its SHA-256 is kept. Of `wanted`: name, role, scope and expires_at, which must
+ * be in the future. */
 #define ADMIN_TOKEN 71
-enum admin_result admin_token_create(struct admin *admin, const struct store_actor *actor, const char *name,
-                                     char token[ADMIN_TOKEN], int64_t *id, struct error *err);
+enum admin_result admin_token_create(struct admin *admin, const struct store_actor *actor,
+                                     const struct store_token *wanted, char token[ADMIN_TOKEN], int64_t *id,
+                                     struct error *err);
 enum admin_result admin_token_revoke(struct admin *admin, const struct store_actor *actor, int64_t id,
                                      struct error *err);
 
-/* Whose token it is; ABSENT: nobody's. */
-enum outcome admin_token_check(struct admin *admin, const char *token, char name[64], struct error *err);
+/* Who has a token. */
+struct admin_holder {
+    int64_t id;
+    char name[64];
+    enum role role;
+    char *scope; /* as in annul/access.h; malloc'ed */
+    int64_t expires_at, last_used_at;
+};
+
+/* Whose token it is. ABSENT: nobody's, or it is good no more; `err` says which, for the log and not for who asks. */
+enum outcome admin_token_check(struct admin *admin, const char *token, int64_t now,
+                               struct admin_holder *holder, struct error *err);
+
+/* That a token was used, by its actor's clock: on disk when it returns. */
+enum admin_result admin_token_used(struct admin *admin, const struct store_actor *actor, int64_t id,
+                                   struct error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef ANNUL_CONFIG_H
 #define ANNUL_CONFIG_H
 
+#include <annul/access.h>
 #include <annul/config_value.h>
 #include <annul/error.h>
 #include <annul/log.h>
@@ -77,6 +78,13 @@ struct config_issuer {
     size_t alias_count;
 };
 
+/* A client that is known by its certificate. */
+struct config_client {
+    struct config_value subject; /* as certificate_subject_text has it */
+    enum role role;
+    char *scope; /* as in annul/access.h */
+};
+
 struct config {
     char *path; /* of the file, as given */
     struct {
@@ -89,6 +97,11 @@ struct config {
         struct config_value *listen;
         size_t listen_count;
         struct config_value socket;
+        struct config_value tls_certificate, tls_key; /* of `listen`; both or none */
+        struct config_value *client_ca;               /* files */
+        size_t client_ca_count;
+        struct config_client *clients;
+        size_t client_count;
     } admin;
     size_t ocsp_cache_octets;      /* bound of the signed answers that are kept */
     int64_t ocsp_max_age_s;        /* how long an HTTP cache may keep one */

@@ -28,6 +28,9 @@ struct fetch_options {
     int64_t connect_ms;      /* for the connection alone; 0: 5 seconds */
     bool use_proxy;          /* obey http_proxy and its like */
     const char *proxy;       /* this one, whatever they say; NULL: none but those */
+    const char *ca; /* file of the CAs that https servers are of; NULL: those that the system trusts */
+    const char *certificate; /* file with our certificate for https, and those above it; NULL: none */
+    const char *key;         /* file with its key; NULL: it is in the same one */
 };
 
 /* Takes the next piece of an answer's body; other than 0 ends the transfer with an error. */

@@ -9,6 +9,7 @@
 #ifndef ANNUL_STORE_H
 #define ANNUL_STORE_H
 
+#include <annul/access.h>
 #include <annul/audit.h>
 #include <annul/bytes.h>
 #include <annul/error.h>
@@ -152,6 +153,7 @@ struct store_audit_filter {
     bool newest;                         /* first; else the oldest first */
     int64_t from;                        /* id to begin with */
     const char *issuer, *actor, *action; /* NULL: any */
+    const char *scope;                   /* only what is about issuers in it; as in annul/access.h */
     const struct serial *serial;         /* the same */
     size_t limit;
 };
@@ -246,20 +248,29 @@ int store_reshard(struct store *store, int64_t issuer, unsigned shards, store_sh
 
 /* --- tokens -------------------------------------------------------------------------------------------- */
 
+#define STORE_TOKEN_HASH 32
 struct store_token {
     int64_t id;
-    const char *name;
-    int64_t created_at, revoked_at; /* TIME_NONE: still good */
+    const char *name;    /* at most 63 octets */
+    const uint8_t *hash; /* SHA-256 of the token */
+    enum role role;
+    const char *scope;                                        /* as in annul/access.h */
+    int64_t created_at, expires_at, last_used_at, revoked_at; /* or TIME_NONE */
 };
 
-/* ABSENT where the name is taken. */
-enum outcome store_tx_token_add(struct store_tx *tx, const char *name, const uint8_t hash[32], int64_t *id,
+/* Of the token: name, hash, role, scope and expires_at. ABSENT where the name is taken. */
+enum outcome store_tx_token_add(struct store_tx *tx, const struct store_token *token, int64_t *id,
                                 struct error *err);
 /* FOUND also where it was revoked before. */
 enum outcome store_tx_token_revoke(struct store_tx *tx, int64_t id, struct error *err);
-/* A token that is not revoked, by its hash; its name (at most 63 octets and a NUL) goes to `name`. */
-enum outcome store_token_find(struct store *store, const uint8_t hash[32], char name[64], struct error *err);
+int store_tx_token_used(struct store_tx *tx, int64_t id, struct error *err);
+
+/* Gives tokens, those too that are no longer good; `each` must not keep them. Other than 0 stops. 0 or -1. */
 typedef int store_each_token(void *arg, const struct store_token *token);
 int store_token_list(struct store *store, store_each_token *each, void *arg, struct error *err);
+
+/* The same, of those whose hash begins like this one: to compare the rest, in constant time, is the caller's affair. */
+int store_token_find(struct store *store, const uint8_t hash[STORE_TOKEN_HASH], store_each_token *each,
+                     void *arg, struct error *err);
 
 #endif

@@ -34,6 +34,8 @@ static int check_scope(const struct issuer *issuer, const struct certificate *ce
 /* What certificates_from_text gave, kept until the transaction. */
 struct intake {
     struct admin *admin;
+    const char *scope;
+    bool forbidden; /* one was of an issuer that is not within it */
     size_t count, room;
     struct intake_row {
         const struct issuer *issuer;
@@ -49,6 +51,13 @@ static int take_in(void *arg, struct certificate *certificate, struct error *err
     if (!issuer || !subject) {
         error_set(err, "certificate %zu (%s) was issued by none of the configured CAs", intake->count + 1,
                   subject ? subject : "?");
+        free(subject);
+        return -1;
+    }
+    intake->forbidden = !scope_has(intake->scope, issuer->config->name.text);
+    if (intake->forbidden) {
+        error_set(err, "certificate %zu (%s) is of issuer %s, which is not within the scope of this access",
+                  intake->count + 1, subject, issuer->config->name.text);
         free(subject);
         return -1;
     }
@@ -112,13 +121,21 @@ static enum admin_result give(struct store_tx *tx, const struct intake_row *row,
     return ADMIN_DONE;
 }
 
-enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, struct bytes text,
-                                 admin_each *each, void *arg, size_t *added, size_t *known, struct error *err)
+static enum admin_result read_certificates(struct intake *intake, struct bytes text, struct error *err)
 {
-    struct intake intake = {.admin = admin};
-    enum admin_result result = ADMIN_INVALID;
+    if (certificates_from_text(text, take_in, intake, err) >= 0)
+        return ADMIN_DONE;
+    return intake->forbidden ? ADMIN_FORBIDDEN : ADMIN_INVALID;
+}
+
+enum admin_result admin_register(struct admin *admin, const struct store_actor *actor, const char *scope,
+                                 struct bytes text, admin_each *each, void *arg, size_t *added, size_t *known,
+                                 struct error *err)
+{
+    struct intake intake = {.admin = admin, .scope = scope};
     *added = *known = 0;
-    if (certificates_from_text(text, take_in, &intake, err) < 0)
+    enum admin_result result = read_certificates(&intake, text, err);
+    if (result != ADMIN_DONE)
         goto out;
     struct store_tx *tx = store_begin(admin->store, actor, err);
     result = tx ? ADMIN_DONE : ADMIN_FAILED;
@@ -138,16 +155,18 @@ out:
 }
 
 enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor,
-                                           struct bytes text, int reason, const struct issuer **issuer,
-                                           struct cert_record *record, bool *changed, struct error *err)
+                                           const char *scope, struct bytes text, int reason,
+                                           const struct issuer **issuer, struct cert_record *record,
+                                           bool *changed, struct error *err)
 {
-    struct intake intake = {.admin = admin};
-    enum admin_result result = ADMIN_INVALID;
+    struct intake intake = {.admin = admin, .scope = scope};
     size_t added = 0, known = 0;
     *changed = false;
-    if (certificates_from_text(text, take_in, &intake, err) < 0)
+    enum admin_result result = read_certificates(&intake, text, err);
+    if (result != ADMIN_DONE)
         goto out;
     if (intake.count != 1) {
+        result = ADMIN_INVALID;
         error_set(err, "%zu certificates, where the one to revoke belongs", intake.count);
         goto out;
     }

@@ -1,3 +1,4 @@
+#include "config_admin.h"
 #include "config_issuer.h"
 
 #include <stdarg.h>
@@ -11,11 +12,6 @@ static cfg_opt_t public_keys[] = {
     CFG_STR_LIST("listen", NULL, CFGF_NONE), CFG_INT("workers", 2, CFGF_NONE),
     CFG_INT("connections", 8192, CFGF_NONE), CFG_INT("connections_per_address", 2048, CFGF_NONE),
     CFG_STR("timeout", "15s", CFGF_NONE),    CFG_END(),
-};
-static cfg_opt_t admin_keys[] = {
-    CFG_STR_LIST("listen", NULL, CFGF_NONE),
-    CFG_STR("socket", NULL, CFGF_NONE),
-    CFG_END(),
 };
 static cfg_opt_t database_keys[] = {
     CFG_STR("path", "/var/lib/annul/annul.db", CFGF_NONE),
@@ -51,7 +47,7 @@ static cfg_opt_t log_keys[] = {
 };
 static cfg_opt_t keys[] = {
     CFG_SEC("public", public_keys, CFGF_NONE),
-    CFG_SEC("admin", admin_keys, CFGF_NONE),
+    CFG_SEC("admin", config_admin_keys, CFGF_NONE),
     CFG_SEC("database", database_keys, CFGF_NONE),
     CFG_SEC("crl", crl_keys, CFGF_NONE),
     CFG_SEC("ocsp", ocsp_keys, CFGF_NONE),
@@ -208,7 +204,8 @@ struct config *config_load(const char *path, struct error *err)
     }
     cfg_t *root = config_file_read(path, keys, "annuld.conf(5)", err);
     bool good = root && read_listeners(config, root, err) == 0 && read_rest(config, root, err) == 0 &&
-                read_issuers(config, root, err) == 0;
+                read_issuers(config, root, err) == 0 &&
+                config_read_access(config, cfg_getsec(root, "admin"), err) == 0;
     config_file_free(root);
     if (good)
         return config;
@@ -226,6 +223,7 @@ void config_free(struct config *config)
     config_free_list(config->public.listen, config->public.listen_count);
     config_free_list(config->admin.listen, config->admin.listen_count);
     free(config->admin.socket.text);
+    config_free_access(config);
     free(config->database.text);
     free(config->presigned.text);
     free(config->crl_directory.text);

@@ -22,6 +22,7 @@ struct walk {
     const char *order;
     const char *issuer, *serial; /* or NULL */
     long left;
+    bool whole;   /* every entry is needed, and the head: the chain ends there */
     json_t *head; /* of the moment of the last page; the caller's to json_decref */
 };
 
@@ -56,6 +57,10 @@ static int walk_page(struct walk *walk, json_t **after, take_row *take, void *ar
     if (code == CTL_OK && (!json_is_array(rows) || (json_is_integer(next) && json_array_size(rows) == 0)))
         code =
             ctl_fail(CTL_UNREACHABLE, "read the audit trail: the answer is not one that this version reads");
+    if (code == CTL_OK && walk->whole && json_is_null(json_object_get(answer, "head")))
+        code = ctl_fail(CTL_UNAUTHORISED,
+                        "read the audit trail: this access is for some issuers alone, and does not "
+                        "see all of it; use one that is for all");
     for (size_t i = 0; i < json_array_size(rows) && code == CTL_OK; i++)
         code = take(arg, json_array_get(rows, i));
     walk->left -= (long)json_array_size(rows);
@@ -144,7 +149,7 @@ static int write_line(void *arg, const json_t *row)
 int ctl_audit_export(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc, (void)argv;
-    struct walk walk = {.ctl = ctl, .order = "oldest", .left = LONG_MAX};
+    struct walk walk = {.ctl = ctl, .order = "oldest", .left = LONG_MAX, .whole = true};
     int code = walk_rows(&walk, write_line, NULL);
     json_t *head = code == CTL_OK ? json_pack("{s:O}", "head", walk.head) : NULL;
     if (head)
@@ -240,7 +245,7 @@ static int verify_file(const char *name, struct audit_check *check, json_t **hea
 int ctl_audit_verify(struct ctl *ctl, int argc, char **argv)
 {
     struct audit_check check = {0};
-    struct walk walk = {.ctl = ctl, .order = "oldest", .left = LONG_MAX};
+    struct walk walk = {.ctl = ctl, .order = "oldest", .left = LONG_MAX, .whole = true};
     int code = argc ? verify_file(argv[0], &check, &walk.head) : walk_rows(&walk, check_row, &check);
     if (code == CTL_OK)
         code = tell(ctl, &check, walk.head);

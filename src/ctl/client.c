@@ -43,7 +43,7 @@ static int choose_route(const struct ctl *ctl, struct ctl_client *client)
         url = "http://localhost";
     }
     if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) || strpbrk(url, "@?# "))
-        return ctl_fail(CTL_USAGE, "--url %s: write it as http://host:port", url);
+        return ctl_fail(CTL_USAGE, "--url %s: write it as https://host:port", url);
     client->base = strdup(url);
     if (!client->base)
         return ctl_no_memory();
@@ -93,6 +93,9 @@ int ctl_client_open(struct ctl *ctl)
     if (code == CTL_OK) {
         struct fetch_options options = {.socket_path = client->socket_path,
                                         .bearer = (const char *)token.at,
+                                        .ca = setting(ctl, CTL_CA, "ANNUL_CA"),
+                                        .certificate = setting(ctl, CTL_CLIENT_CERT, "ANNUL_CLIENT_CERT"),
+                                        .key = setting(ctl, CTL_CLIENT_KEY, "ANNUL_CLIENT_KEY"),
                                         .user_agent = "annulctl/" ANNUL_VERSION};
         client->fetch = fetch_new(&options, &err);
         if (!client->fetch)

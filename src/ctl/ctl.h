@@ -28,6 +28,9 @@ enum ctl_option {
     CTL_SOCKET,
     CTL_URL,
     CTL_TOKEN_FILE,
+    CTL_CA,
+    CTL_CLIENT_CERT,
+    CTL_CLIENT_KEY,
     CTL_JSON,
     CTL_QUIET,
     CTL_HELP,
@@ -45,20 +48,24 @@ enum ctl_option {
     CTL_SKIP_BAD,
     CTL_ISSUER,
     CTL_SERIAL,
+    CTL_ROLE,
+    CTL_EXPIRES,
     CTL_OPTIONS,
 };
 #define CTL_OPTION_BIT(option) (1u << (option))
 
 struct ctl {
-    const char *option[CTL_OPTIONS]; /* the value; "" for a flag that is set; NULL where not given */
-    char **word;                     /* what is no option: first the command's name */
+    const char *option[CTL_OPTIONS]; /* the last value; "" for a flag that is set; NULL where not given */
+    const char **issuer;             /* every value of --issuer */
+    size_t issuers;
+    char **word; /* what is no option: first the command's name */
     int words;
     struct ctl_client *client; /* NULL until ctl_client_open */
     bool in_vain;              /* the daemon is not there, or does not let us in: more calls are no use */
 };
 
-/* Sorts the arguments into `ctl`, wherever options stand. `ctl->word` is malloc'ed. 0, or -1 after a message.
- */
+/* Sorts the arguments into `ctl`, wherever options stand. `ctl->word` and `ctl->issuer` are malloc'ed. 0, or -1 after a
+ * message. */
 int ctl_options_parse(int argc, char **argv, struct ctl *ctl);
 
 /* Prints the help of the options in `mask`. */
@@ -85,6 +92,7 @@ int ctl_import(struct ctl *ctl, int argc, char **argv);
 int ctl_export(struct ctl *ctl, int argc, char **argv);
 int ctl_issuers(struct ctl *ctl, int argc, char **argv);
 int ctl_crl_publish(struct ctl *ctl, int argc, char **argv);
+int ctl_whoami(struct ctl *ctl, int argc, char **argv);
 int ctl_token_create(struct ctl *ctl, int argc, char **argv);
 int ctl_token_list(struct ctl *ctl, int argc, char **argv);
 int ctl_token_revoke(struct ctl *ctl, int argc, char **argv);

@@ -11,8 +11,12 @@ static const struct row {
     const char *help;
 } rows[CTL_OPTIONS] = {
     [CTL_SOCKET] = {"socket", 's', "PATH", "admin socket of annuld (default /run/annul/admin.sock)"},
-    [CTL_URL] = {"url", 'u', "URL", "admin listener over TCP instead, http://host:port"},
+    [CTL_URL] = {"url", 'u', "URL", "admin listener over TCP instead, https://host:port"},
     [CTL_TOKEN_FILE] = {"token-file", 0, "FILE", "file that holds the bearer token"},
+    [CTL_CA] = {"ca", 0, "FILE", "the CAs that the daemon's certificate is of"},
+    [CTL_CLIENT_CERT] = {"client-cert", 0, "FILE",
+                         "our certificate, where the daemon knows clients by theirs"},
+    [CTL_CLIENT_KEY] = {"client-key", 0, "FILE", "its key, where it is not in the same file"},
     [CTL_JSON] = {"json", 0, NULL, "print the daemon's JSON"},
     [CTL_QUIET] = {"quiet", 'q', NULL, "print nothing about what worked"},
     [CTL_HELP] = {"help", 'h', NULL, "show this help, or the command's"},
@@ -27,8 +31,10 @@ static const struct row {
     [CTL_LIMIT] = {"limit", 0, "N", "at most N"},
     [CTL_FORMAT] = {"format", 0, "FORMAT", "index, crl or certs, where the content does not tell"},
     [CTL_SKIP_BAD] = {"skip-bad", 0, NULL, "leave out malformed rows, and say how many"},
-    [CTL_ISSUER] = {"issuer", 0, "ISSUER", "only what is about this issuer"},
+    [CTL_ISSUER] = {"issuer", 0, "ISSUER", "only what is about this issuer, or for it"},
     [CTL_SERIAL] = {"serial", 0, "SERIAL", "only this certificate; list: those that begin so"},
+    [CTL_ROLE] = {"role", 0, "ROLE", "viewer, operator (the default) or administrator"},
+    [CTL_EXPIRES] = {"expires", 0, "WHEN", "a time, or how long from now: 90d, 12h"},
 };
 
 const char *ctl_option_name(enum ctl_option option)
@@ -70,7 +76,8 @@ int ctl_options_parse(int argc, char **argv, struct ctl *ctl)
     int found;
     fill_getopt(longs, shorts);
     ctl->word = calloc((size_t)argc + 1, sizeof *ctl->word);
-    if (!ctl->word) {
+    ctl->issuer = calloc((size_t)argc + 1, sizeof *ctl->issuer);
+    if (!ctl->word || !ctl->issuer) {
         ctl_no_memory();
         return -1;
     }
@@ -83,6 +90,8 @@ int ctl_options_parse(int argc, char **argv, struct ctl *ctl)
         if (found == '?' || option < 0) /* getopt has said which */
             return -1;
         ctl->option[option] = rows[option].value ? optarg : "";
+        if (option == CTL_ISSUER)
+            ctl->issuer[ctl->issuers++] = optarg;
     }
     while (optind < argc) /* behind "--" */
         ctl->word[ctl->words++] = argv[optind++];

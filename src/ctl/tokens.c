@@ -1,16 +1,40 @@
 #include "client.h"
 #include "print.h"
 
+#include <annul/clock.h>
+#include <annul/config.h>
+#include <annul/time.h>
+
 #include <stdlib.h>
 #include <string.h>
+
+/* As the API wants it: of a duration, the time when it is over. */
+static json_t *expiry(const char *text)
+{
+    int64_t seconds;
+    char at[TIME_TEXT];
+    if (!text || !config_duration(text, &seconds))
+        return text ? json_string(text) : json_null();
+    time_to_text(clock_now() + seconds, at);
+    return json_string(at);
+}
+
+static json_t *token_wanted(const struct ctl *ctl, const char *name)
+{
+    json_t *issuers = ctl->issuers ? json_array() : json_null();
+    for (size_t i = 0; i < ctl->issuers; i++)
+        json_array_append_new(issuers, json_string(ctl->issuer[i]));
+    return json_pack("{s:s, s:s*, s:o, s:o}", "name", name, "role", ctl->option[CTL_ROLE], "issuers", issuers,
+                     "expires_at", expiry(ctl->option[CTL_EXPIRES]));
+}
 
 int ctl_token_create(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc;
     json_t *answer = NULL;
-    json_t *body = json_pack("{s:s}", "name", argv[0]);
+    json_t *body = token_wanted(ctl, argv[0]);
     if (!body)
-        return ctl_fail(CTL_USAGE, "the token's name is not UTF-8");
+        return ctl_fail(CTL_USAGE, "the arguments are not UTF-8");
     int code = ctl_client_post(ctl, "/api/v1/tokens", "create a token", body, &answer);
     const char *token = ctl_json_text(answer, "token", NULL);
     if (code == CTL_OK && !token)
@@ -28,25 +52,70 @@ static int get_tokens(struct ctl *ctl, json_t **answer)
     return ctl_client_get(ctl, "/api/v1/tokens", "list the tokens", answer);
 }
 
+static bool add_scope(struct ctl_table *table, const json_t *issuers)
+{
+    struct buffer text = {0};
+    bool good = buffer_add_text(&text, json_is_array(issuers) ? "" : "all");
+    for (size_t i = 0; good && i < json_array_size(issuers); i++)
+        good = buffer_printf(&text, "%s%s", i ? "," : "", json_string_value(json_array_get(issuers, i)));
+    good = good && buffer_add(&text, "", 1) && ctl_table_add(table, "%s", (const char *)text.at);
+    buffer_free(&text);
+    return good;
+}
+
 static bool add_token(struct ctl_table *table, const json_t *token)
 {
     return ctl_table_add(table, "%lld", json_integer_value(json_object_get(token, "id"))) &&
+           ctl_table_add(table, "%s", ctl_json_text(token, "role", "-")) &&
            ctl_table_add(table, "%s", ctl_json_text(token, "created_at", "-")) &&
+           ctl_table_add(table, "%s", ctl_json_text(token, "expires_at", "-")) &&
+           ctl_table_add(table, "%s", ctl_json_text(token, "last_used_at", "-")) &&
            ctl_table_add(table, "%s", ctl_json_text(token, "revoked_at", "-")) &&
+           add_scope(table, json_object_get(token, "issuers")) &&
            ctl_table_add(table, "%s", ctl_json_text(token, "name", "-"));
 }
 
 static int print_tokens(const json_t *tokens)
 {
-    struct ctl_table table = {.columns = 4};
-    bool good = ctl_table_add(&table, "ID") && ctl_table_add(&table, "CREATED") &&
-                ctl_table_add(&table, "REVOKED") && ctl_table_add(&table, "NAME");
+    struct ctl_table table = {.columns = 8};
+    bool good = ctl_table_add(&table, "ID") && ctl_table_add(&table, "ROLE") &&
+                ctl_table_add(&table, "CREATED") && ctl_table_add(&table, "EXPIRES") &&
+                ctl_table_add(&table, "LAST USED") && ctl_table_add(&table, "REVOKED") &&
+                ctl_table_add(&table, "ISSUERS") && ctl_table_add(&table, "NAME");
     for (size_t i = 0; i < json_array_size(tokens); i++)
         good = good && add_token(&table, json_array_get(tokens, i));
     if (good)
         ctl_table_print(&table);
     ctl_table_free(&table);
     return good ? CTL_OK : ctl_no_memory();
+}
+
+static int print_me(const json_t *me)
+{
+    struct ctl_table table = {.columns = 4};
+    bool good = ctl_table_add(&table, "NAME") && ctl_table_add(&table, "ROLE") &&
+                ctl_table_add(&table, "EXPIRES") && ctl_table_add(&table, "ISSUERS") &&
+                ctl_table_add(&table, "%s", ctl_json_text(me, "name", "-")) &&
+                ctl_table_add(&table, "%s", ctl_json_text(me, "role", "-")) &&
+                ctl_table_add(&table, "%s", ctl_json_text(me, "expires_at", "-")) &&
+                add_scope(&table, json_object_get(me, "issuers"));
+    if (good)
+        ctl_table_print(&table);
+    ctl_table_free(&table);
+    return good ? CTL_OK : ctl_no_memory();
+}
+
+int ctl_whoami(struct ctl *ctl, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    json_t *me = NULL;
+    int code = ctl_client_get(ctl, "/api/v1/me", "ask who this is", &me);
+    if (code == CTL_OK && ctl->option[CTL_JSON])
+        ctl_print_json(me);
+    else if (code == CTL_OK)
+        code = print_me(me);
+    json_decref(me);
+    return code;
 }
 
 int ctl_token_list(struct ctl *ctl, int argc, char **argv)

@@ -74,16 +74,23 @@ static bool write_all(int fd, struct bytes content)
     return true;
 }
 
-/* Owner and mode: configured, or of the old file. */
+/* Owner and mode: configured, or of the old file. Where we may not give it to its old owner, all may read it, as what it
+ * says is public: else the consumer could not. */
 static bool dress(int fd, const struct deliver_target *target, const struct stat *old)
 {
     struct stat mine;
     if (fstat(fd, &mine) < 0)
         return false;
+    bool keeps = target->uid == DELIVER_KEEP && target->gid == DELIVER_KEEP;
     uid_t uid = target->uid != DELIVER_KEEP ? target->uid : old ? old->st_uid : mine.st_uid;
     gid_t gid = target->gid != DELIVER_KEEP ? target->gid : old ? old->st_gid : mine.st_gid;
     mode_t mode = target->mode != DELIVER_KEEP ? target->mode : old ? old->st_mode & 0777 : 0644;
-    return ((uid == mine.st_uid && gid == mine.st_gid) || fchown(fd, uid, gid) == 0) && fchmod(fd, mode) == 0;
+    if ((uid != mine.st_uid || gid != mine.st_gid) && fchown(fd, uid, gid) < 0) {
+        if (!keeps || errno != EPERM)
+            return false;
+        mode |= target->mode == DELIVER_KEEP ? 0444 : 0;
+    }
+    return fchmod(fd, mode) == 0;
 }
 
 static int make_temporary(const struct place *place, const struct deliver_target *target,

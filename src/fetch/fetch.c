@@ -18,6 +18,9 @@ struct fetch {
     char *bearer;
     char *user_agent;
     char *proxy;
+    char *ca;
+    char *certificate;
+    char *key;
     long connect_ms;
     bool use_proxy;
 };
@@ -54,7 +57,8 @@ struct fetch *fetch_new(const struct fetch_options *options, struct error *err)
     if (!fetch || !(fetch->curl = curl_easy_init()) ||
         !copy_text(options->socket_path, &fetch->socket_path) ||
         !copy_text(options->bearer, &fetch->bearer) || !copy_text(options->user_agent, &fetch->user_agent) ||
-        !copy_text(options->proxy, &fetch->proxy)) {
+        !copy_text(options->proxy, &fetch->proxy) || !copy_text(options->ca, &fetch->ca) ||
+        !copy_text(options->certificate, &fetch->certificate) || !copy_text(options->key, &fetch->key)) {
         fetch_free(fetch);
         error_set(err, "out of memory");
         return NULL;
@@ -75,6 +79,9 @@ void fetch_free(struct fetch *fetch)
     free(fetch->socket_path);
     free(fetch->user_agent);
     free(fetch->proxy);
+    free(fetch->ca);
+    free(fetch->certificate);
+    free(fetch->key);
     free(fetch);
 }
 
@@ -126,6 +133,18 @@ static CURLcode set_route(CURL *curl, const struct fetch *fetch)
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
         code = curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, fetch->bearer);
     }
+    return code;
+}
+
+static CURLcode set_tls(CURL *curl, const struct fetch *fetch)
+{
+    CURLcode code = fetch->ca ? curl_easy_setopt(curl, CURLOPT_CAINFO, fetch->ca) : CURLE_OK;
+    if (fetch->ca && code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+    if (fetch->certificate && code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_SSLCERT, fetch->certificate);
+    if (fetch->certificate && code == CURLE_OK)
+        code = curl_easy_setopt(curl, CURLOPT_SSLKEY, fetch->key ? fetch->key : fetch->certificate);
     return code;
 }
 
@@ -307,6 +326,8 @@ int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct 
     CURLcode code = set_method(curl, request);
     if (code == CURLE_OK)
         code = set_route(curl, fetch);
+    if (code == CURLE_OK)
+        code = set_tls(curl, fetch);
     if (code == CURLE_OK)
         code = set_limits(curl, fetch, request);
     if (code == CURLE_OK) {

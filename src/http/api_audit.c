@@ -126,6 +126,15 @@ static int add_to_page(void *arg, const struct audit_row *row)
     return json_array_append_new(page->list, describe(row));
 }
 
+/* It is of no use to who does not see every entry. */
+static json_t *describe_head(const struct request *request, const struct audit_head *head)
+{
+    if (request->scope)
+        return json_null();
+    return json_pack("{s:I, s:o}", "id", (json_int_t)head->id, "hash",
+                     head->damaged ? json_null() : describe_hash(head->hash));
+}
+
 static enum MHD_Result reply_page(struct request *request, const struct query *query)
 {
     struct error err;
@@ -136,10 +145,9 @@ static enum MHD_Result reply_page(struct request *request, const struct query *q
         return reply_problem(request, 503, "%s", err.text);
     }
     return reply_json(request, 200,
-                      json_pack("{s:o, s:o, s:{s:I, s:o}}", "audit", page.list, "next",
-                                page.more ? json_integer(page.last) : json_null(), "head", "id",
-                                (json_int_t)head.id, "hash",
-                                head.damaged ? json_null() : describe_hash(head.hash)));
+                      json_pack("{s:o, s:o, s:o}", "audit", page.list, "next",
+                                page.more ? json_integer(page.last) : json_null(), "head",
+                                describe_head(request, &head)));
 }
 
 enum MHD_Result api_audit_get(struct request *request)
@@ -151,7 +159,8 @@ enum MHD_Result api_audit_get(struct request *request)
                           .issuer = request_argument(request, "issuer"),
                           .serial = request_argument(request, "serial"),
                           .actor = request_argument(request, "actor"),
-                          .action = request_argument(request, "action")};
+                          .action = request_argument(request, "action"),
+                          .filter = {.scope = request->scope}};
     enum MHD_Result result =
         parse_query(&query, &err) ? reply_page(request, &query) : reply_problem(request, 400, "%s", err.text);
     free(query.order);

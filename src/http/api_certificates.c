@@ -213,10 +213,10 @@ enum MHD_Result api_revoke_certificate_post(struct request *request)
     struct store_actor actor = auth_actor(request);
     struct admin admin = admin_for(request, &answer, &is);
     struct bytes body = {request->body.at, request->body.len};
-    return reply_outcome(
-        request,
-        admin_revoke_certificate(&admin, &actor, body, reason, &is.issuer, &is.record, &is.changed, &err),
-        &is, &err);
+    return reply_outcome(request,
+                         admin_revoke_certificate(&admin, &actor, request->scope, body, reason, &is.issuer,
+                                                  &is.record, &is.changed, &err),
+                         &is, &err);
 }
 
 /* --- register ------------------------------------------------------------------------------------------ */
@@ -248,8 +248,8 @@ enum MHD_Result api_certificates_post(struct request *request)
     struct admin admin = repeat_admin(request, &answer);
     struct store_actor actor = auth_actor(request);
     enum admin_result done =
-        admin_register(&admin, &actor, (struct bytes){request->body.at, request->body.len}, add_registered,
-                       &all, &all.added, &all.known, &err);
+        admin_register(&admin, &actor, request->scope, (struct bytes){request->body.at, request->body.len},
+                       add_registered, &all, &all.added, &all.known, &err);
     enum MHD_Result result = done == ADMIN_DONE ? reply_json(request, 200, compose_registered(&all, &status))
                                                 : reply_result(request, done, &err);
     json_decref(all.list);

@@ -41,7 +41,7 @@ static bool parse_arguments(struct feed *feed, struct error *err)
 
 static bool is_wanted(const struct feed *feed, const struct audit_row *row)
 {
-    return row->action && !audit_is_refusal(row->action) && auth_covers(feed->request, row->issuer) &&
+    return row->action && !audit_is_refusal(row->action) && scope_has(feed->request->scope, row->issuer) &&
            (!feed->issuer || (row->issuer && strcmp(row->issuer, feed->issuer) == 0));
 }
 

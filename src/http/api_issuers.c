@@ -97,7 +97,7 @@ enum MHD_Result api_issuers_get(struct request *request)
     json_t *list = json_array();
     const struct issuers *issuers = request->services->issuers;
     for (size_t i = 0; i < issuers->count; i++)
-        if (auth_covers(request, issuers->list[i].config->name.text))
+        if (scope_has(request->scope, issuers->list[i].config->name.text))
             json_array_append_new(list, describe_issuer(request, &issuers->list[i]));
     return reply_json(request, 200, json_pack("{s:o}", "issuers", list));
 }

@@ -278,7 +278,6 @@ static enum MHD_Result reply_stream(struct request *request, struct batch *batch
         return MHD_NO;
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type_lines);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     return reply_queue(request, 200, response);
 }
 

@@ -17,7 +17,7 @@ static void add_warning(void *arg, enum publisher_warning warning, const struct 
     struct warnings *warnings = arg;
     char part_text[CRL_PART_TEXT];
     const char *name = issuer->config->name.text;
-    if ((warnings->issuer && warnings->issuer != issuer) || !auth_covers(warnings->request, name))
+    if ((warnings->issuer && warnings->issuer != issuer) || !scope_has(warnings->request->scope, name))
         return;
     crl_part_text(part, part_text);
     json_array_append_new(warnings->list, json_pack("{s:s, s:s, s:s, s:s}", "issuer", name, "kind",

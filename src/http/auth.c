@@ -1,5 +1,6 @@
 /* Which request, and who is asking: a bearer token, or a process on this machine that owns us anyway. */
 #include "internal.h"
+#include "tls.h"
 
 #include <annul/clock.h>
 #include <annul/hex.h>
@@ -7,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -56,35 +58,50 @@ static bool is_peer(struct request *request)
         (peer.uid != 0 && peer.uid != geteuid()))
         return false;
     snprintf(request->actor_name, sizeof request->actor_name, "uid:%u", (unsigned)peer.uid);
+    request->role = ROLE_ADMINISTRATOR;
+    request->expires_at = TIME_NONE;
+    request->is_ambient = true;
     return true;
 }
 
-bool auth_check(struct request *request, enum MHD_Result *result)
+static void take_holder(struct request *request, struct admin_holder *holder)
 {
-    static const char scheme[] = "Bearer ";
+    snprintf(request->actor_name, sizeof request->actor_name, "token:%s", holder->name);
+    request->role = holder->role;
+    request->scope = request->scope_of_token = holder->scope;
+    request->expires_at = holder->expires_at;
+}
+
+/* Who has the right token is never made to wait for those at the same address who have not. */
+static bool refuse(struct request *request, const char *why, const char *answer, enum MHD_Result *result)
+{
+    request->retry_s = refused_stranger(request, why);
+    if (request->retry_s == 0)
+        *result = reply_problem(request, 401, "%s", answer);
+    else
+        *result =
+            reply_problem(request, 429,
+                          "too many attempts without a good token came from %s; the next one is looked at "
+                          "in %lld s, and a good token at once",
+                          request->actor_origin, (long long)request->retry_s);
+    return false;
+}
+
+static bool check_token(struct request *request, const char *token, enum MHD_Result *result)
+{
     struct error err;
-    char name[64];
-    note_origin(request);
-    const char *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
-    if (!header && is_peer(request))
-        return true;
-    if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0) {
-        refused_stranger(request, "no token");
-        *result = reply_problem(request, 401,
-                                "send the header Authorization: Bearer TOKEN; `annulctl token create "
-                                "NAME` on the daemon's machine makes a token");
-        return false;
-    }
-    switch (admin_token_check(request->services->admin, header + sizeof scheme - 1, name, &err)) {
+    char why[160];
+    struct admin_holder holder;
+    int64_t now = clock_now();
+    switch (admin_token_check(request->services->admin, token, now, &holder, &err)) {
     case FOUND:
-        snprintf(request->actor_name, sizeof request->actor_name, "token:%s", name);
+        take_holder(request, &holder);
+        last_use_note(request->last_use, &holder, now);
         return true;
     case ABSENT:
-        log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: unknown or revoked",
-                    request->actor_origin);
-        refused_stranger(request, "a token that is unknown or revoked");
-        *result = reply_problem(request, 401, "this token is unknown or revoked");
-        return false;
+        log_limited(LOG_LEVEL_WARN, "admin", "refused a token from %s: %s", request->actor_origin, err.text);
+        snprintf(why, sizeof why, "a token that is %s", err.text);
+        return refuse(request, why, "this token is not good: it is unknown, revoked or expired", result);
     case FAILED:
         break;
     }
@@ -92,10 +109,74 @@ bool auth_check(struct request *request, enum MHD_Result *result)
     return false;
 }
 
-bool auth_covers(const struct request *request, const char *issuer)
+static const struct config_client *client_of(const struct config *config, const char *subject)
 {
-    (void)request, (void)issuer; /* every token is for all of them */
-    return true;
+    for (size_t i = 0; i < config->admin.client_count; i++)
+        if (strcmp(config->admin.clients[i].subject.text, subject) == 0)
+            return &config->admin.clients[i];
+    return NULL;
+}
+
+static bool take_client(struct request *request, const struct certificate *certificate, struct error *err)
+{
+    char *subject = certificate_subject_text(certificate);
+    const struct config_client *client = subject ? client_of(request->services->config, subject) : NULL;
+    if (client) {
+        snprintf(request->actor_name, sizeof request->actor_name, "cert:%s", subject);
+        request->role = client->role;
+        request->scope = client->scope;
+        request->expires_at = certificate->not_after;
+        request->is_ambient = true;
+    } else {
+        error_set(err, "no client section is for the certificate of %s", subject ? subject : "?");
+    }
+    free(subject);
+    return client;
+}
+
+/* ABSENT: it has shown none. */
+static enum outcome check_client(struct request *request, enum MHD_Result *result)
+{
+    struct error err;
+    struct certificate certificate;
+    bool broken;
+    enum outcome found = tls_client(request, &certificate, &broken, &err);
+    if (found == ABSENT)
+        return ABSENT;
+    bool taken = found == FOUND && take_client(request, &certificate, &err);
+    if (found == FOUND)
+        certificate_free(&certificate);
+    if (taken)
+        return FOUND;
+    if (broken) {
+        *result = reply_problem(request, 503, "%s", err.text);
+        return FAILED;
+    }
+    log_limited(LOG_LEVEL_WARN, "admin", "refused a client certificate from %s: %s", request->actor_origin,
+                err.text);
+    refuse(request, err.text,
+           "this client certificate is not good here: it is not of client_ca, expired, revoked, or in no "
+           "client section",
+           result);
+    return FAILED;
+}
+
+bool auth_check(struct request *request, enum MHD_Result *result)
+{
+    static const char scheme[] = "Bearer ";
+    note_origin(request);
+    const char *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+    if (!header && is_peer(request))
+        return true;
+    enum outcome client = header ? ABSENT : check_client(request, result);
+    if (client != ABSENT)
+        return client == FOUND;
+    if (header && strncasecmp(header, scheme, sizeof scheme - 1) == 0)
+        return check_token(request, header + sizeof scheme - 1, result);
+    return refuse(request, "no token",
+                  "send the header Authorization: Bearer TOKEN; `annulctl token create NAME` on the daemon's "
+                  "machine makes a token",
+                  result);
 }
 
 struct store_actor auth_actor(const struct request *request)

@@ -28,13 +28,21 @@ typedef enum MHD_Result handler(struct request *request);
 enum { GET = 1, HEAD = 2, POST = 4, DELETE = 8, PUT = 16 };
 #define READ (GET | HEAD)
 
+/* How a route heeds the scope of who asks. */
+enum route_scope {
+    SCOPE_PATH,   /* the first part of its path is an issuer, which must be within it */
+    SCOPE_WITHIN, /* its handler shows and takes what is within it */
+    SCOPE_ALL,    /* it is for those alone who have all issuers */
+};
+
 /* A route: a path in which {} stands for one segment, given in request->part, in order. */
 struct route {
     unsigned methods;
     const char *path;
     handler *handle;
     size_t body_max;
-    bool open;          /* admin only: needs no token */
+    enum role least; /* who may; ROLE_NONE: everybody, without a token */
+    enum route_scope scope;
     const char *action; /* what it changes, for the audit trail; NULL: nothing */
 };
 
@@ -82,6 +90,7 @@ struct request {
     const struct http_services *services;
     struct waiters *waiters; /* of this side */
     struct meters *meters;
+    struct last_use *last_use;
     int64_t began_us, answered_us;
     unsigned status; /* of the answer; 0: none */
     struct MHD_Connection *connection;
@@ -94,11 +103,17 @@ struct request {
     struct waiting waiting;
     size_t body_max;
     struct buffer body;
-    int spool;                             /* the body's scratch file, where the route has one; else -1 */
-    size_t spooled;                        /* octets in it */
-    size_t discarded;                      /* octets of the body beyond body_max */
-    char actor_name[80], actor_origin[64]; /* of an authenticated request */
-    char id[REQUEST_ID_MAX + 1];           /* admin only: for log and client */
+    int spool;                              /* the body's scratch file, where the route has one; else -1 */
+    size_t spooled;                         /* octets in it */
+    size_t discarded;                       /* octets of the body beyond body_max */
+    char actor_name[256], actor_origin[64]; /* of an authenticated request … */
+    enum role role;                         /* … and what it may … */
+    const char *scope;                      /* … for which issuers (annul/access.h) … */
+    char *scope_of_token;                   /* where that is, unless it is in the configuration */
+    int64_t expires_at;                     /* … and until when; or TIME_NONE */
+    bool is_ambient;             /* known by where it comes from: a browser may be sent by others */
+    int64_t retry_s;             /* with status 429 */
+    char id[REQUEST_ID_MAX + 1]; /* admin only: for log and client */
     struct reply_header headers[HEADERS_MAX];
     struct repeat repeat;
     /* what came while the connection slept, and who goes on with it */
@@ -120,7 +135,7 @@ void route_find(struct request *request);
 handler ocsp_post, ocsp_get;
 handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;
 handler ca_get, ca_bundle_get;
-handler page_get;
+handler page_get, asset_get, console_get;
 handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_issuer_get, api_crls_get, api_crl_post, api_crl_put;
 handler api_status_get, api_changes_get;
@@ -128,6 +143,7 @@ handler api_certificate_get, api_certificates_get, api_certificates_post, api_re
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_audit_get;
 handler api_tokens_get, api_tokens_post, api_token_delete;
+handler api_me_get, api_config_get;
 
 /* --- CRLs (crl.c, crl_paths.c) ------------------------------------------------------------------------- */
 
@@ -148,25 +164,41 @@ bool crl_concerns(const struct request *request, const void *news);
 #define CRL_PART_TEXT 12
 void crl_part_text(struct crl_part part, char out[CRL_PART_TEXT]);
 
+/* --- pages (assets.c): what stands in www/, by its name there ------------------------------------------- */
+
+const char *asset_text(const char *name); /* NULL: there is none */
+void assets_add_policy(
+    struct MHD_Response *response); /* what a page may do: nothing from elsewhere, nothing inline */
+
 /* --- authentication ------------------------------------------------------------------------------------ */
 
 /* Gives it an id: the client's own X-Request-Id where that is sane, else a new one. */
 void request_identify(struct request *request);
 
-/* Fills in the actor. False: an answer was queued (in `result`). */
+/* Fills in the actor and what it may. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
 
-/* Whether what is about this issuer (NULL: about none) is for the actor. */
-bool auth_covers(const struct request *request, const char *issuer);
+/* Whether the route is for who asks: the one place that decides (access.c). False: an answer was queued. */
+bool access_check(struct request *request, enum MHD_Result *result);
+
+/* --- the last use of tokens (last_use.c) --------------------------------------------------------------- */
+
+struct last_use;
+struct last_use *last_use_start(struct admin *admin, struct error *err);
+void last_use_stop(struct last_use *last_use); /* NULL-safe; what was noted is written */
+
+/* A token was used now. It is written by and by, and at most once a minute, so nobody waits for it. */
+void last_use_note(struct last_use *last_use, const struct admin_holder *holder, int64_t now);
 
 /* --- refused attempts, for the audit trail (refused.c) --------------------------------------------------- */
 
-/* A call that would have changed something, of an authenticated actor. */
+/* A call that would have changed something, or was not allowed, of an authenticated actor. */
 void refused_call(struct request *request, unsigned status, const char *why);
 
-/* A failed authentication. Entries about one address get rarer, and tell how many there were. */
-void refused_stranger(struct request *request, const char *why);
+/* A failed authentication. Entries about one address get rarer, and tell how many there were. Returns for how many seconds
+ * attempts from there are not looked at, where they were many; 0: it is answered. */
+int64_t refused_stranger(struct request *request, const char *why);
 void refused_stop(struct admin *admin); /* what was not told yet; nothing else runs any more */
 
 /* --- calls that are repeated (repeat.c) ----------------------------------------------------------------- */
@@ -206,6 +238,7 @@ enum MHD_Result reply_text(struct request *request, unsigned status, const char 
 
 /* Octets, copied. */
 enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body);
+struct MHD_Response *reply_from_bytes(const char *type, struct bytes body);
 
 /* A representation that caches may keep. `etag` without quotes; the times may be TIME_NONE. */
 struct representation {
@@ -255,7 +288,8 @@ bool api_reason(const char *text, int *reason, struct error *err);
 
 /* The certificate object of the API. NULL when out of memory. */
 json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record);
-json_t *json_time(int64_t at); /* null for TIME_NONE */
+json_t *json_time(int64_t at);         /* null for TIME_NONE */
+json_t *json_scope(const char *scope); /* null for all */
 
 /* An entry of the audit trail, without its hash. (api_audit.c) */
 json_t *json_change(const struct audit_row *row);

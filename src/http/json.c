@@ -13,6 +13,17 @@ json_t *json_time(int64_t at)
     return json_string(text);
 }
 
+json_t *json_scope(const char *scope)
+{
+    json_t *list = scope ? json_array() : json_null();
+    while (list && scope && *scope) {
+        size_t len = strcspn(scope, " ");
+        json_array_append_new(list, json_stringn(scope, len));
+        scope += len + (scope[len] == ' ');
+    }
+    return list;
+}
+
 json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record)
 {
     static const char *const names[] = {

@@ -1,10 +1,11 @@
 /* Refused attempts go into the audit trail: each of somebody we know; of strangers, as many as cannot fill the disk. */
 #include "internal.h"
+#include "strangers.h"
 
 #include <annul/clock.h>
 #include <annul/log.h>
 
-#include <pthread.h>
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,94 +27,54 @@ void refused_call(struct request *request, unsigned status, const char *why)
     const struct issuer *issuer =
         request->part[0] ? issuers_by_name(request->services->issuers, request->part[0]) : NULL;
     bool of_serial = request->part[1] && serial_from_text(request->part[1], &serial);
-    snprintf(action, sizeof action, AUDIT_REFUSED "%s", request->route->action);
+    snprintf(action, sizeof action, AUDIT_REFUSED "%s",
+             request->route->action ? request->route->action : "read");
     snprintf(detail, sizeof detail, "%u: %s", status, why);
     note(request->services->admin, &actor, action, issuer, of_serial ? &serial : NULL, detail);
 }
 
 /* --- of strangers -------------------------------------------------------------------------------------- */
 
-#define ADDRESSES 64         /* told apart at a time; the rest are "others" */
-#define PAUSE_MIN_MS 1000    /* between two entries about one address; it doubles with each … */
-#define PAUSE_MAX_MS 3600000 /* … and is forgotten after as long a peace */
-
-static struct address {
-    char origin[64]; /* "": free */
-    int64_t next_ms, pause_ms;
-    unsigned left_out; /* attempts since the last entry */
-} addresses[ADDRESSES + 1] = {[ADDRESSES] = {.origin = "others"}};
-static struct address *const others = &addresses[ADDRESSES];
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-
-static bool is_free(const struct address *address, int64_t now_ms)
-{
-    return !*address->origin || now_ms >= address->next_ms + PAUSE_MAX_MS;
-}
-
-/* The one of this origin, or one that is free; what that has left out goes to the others. */
-static struct address *find(const char *origin, int64_t now_ms)
-{
-    struct address *found = others;
-    for (size_t i = 0; i < ADDRESSES; i++) {
-        if (strcmp(addresses[i].origin, origin) == 0)
-            return &addresses[i];
-        if (found == others && is_free(&addresses[i], now_ms))
-            found = &addresses[i];
-    }
-    if (found == others)
-        return found;
-    others->left_out += found->left_out;
-    *found = (struct address){0};
-    snprintf(found->origin, sizeof found->origin, "%s", origin);
-    return found;
-}
-
-/* Whether it is time for an entry; then with what was left out before. */
-static bool take(const char *origin, struct address *copy)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    pthread_mutex_lock(&mutex);
-    struct address *address = find(origin, now_ms);
-    bool due = now_ms >= address->next_ms;
-    if (due) {
-        bool peace = now_ms >= address->next_ms + PAUSE_MAX_MS || !address->pause_ms;
-        address->pause_ms = peace ? PAUSE_MIN_MS : 2 * address->pause_ms;
-        if (address->pause_ms > PAUSE_MAX_MS)
-            address->pause_ms = PAUSE_MAX_MS;
-        address->next_ms = now_ms + address->pause_ms;
-        *copy = *address;
-        address->left_out = 0;
-    } else {
-        address->left_out++;
-    }
-    pthread_mutex_unlock(&mutex);
-    return due;
-}
-
 #define ACTION AUDIT_REFUSED "authentication"
 
-void refused_stranger(struct request *request, const char *why)
+/* What is slowed down: an address of IPv4, a /64 network of IPv6, for that is what one client has. */
+static void network_of(const char *origin, char network[INET6_ADDRSTRLEN + 4])
 {
-    char detail[160];
-    struct address address;
-    if (!take(request->actor_origin, &address))
+    struct in6_addr address;
+    snprintf(network, INET6_ADDRSTRLEN + 4, "%s", origin);
+    if (inet_pton(AF_INET6, origin, &address) != 1)
         return;
-    struct store_actor actor = {"unknown", address.origin, clock_now()};
-    if (address.left_out)
-        snprintf(detail, sizeof detail, "%s; %u attempts before it had no entry", why, address.left_out);
+    memset(&address.s6_addr[8], 0, 8);
+    inet_ntop(AF_INET6, &address, network, INET6_ADDRSTRLEN);
+    strcat(network, "/64");
+}
+
+int64_t refused_stranger(struct request *request, const char *why)
+{
+    char detail[240], network[INET6_ADDRSTRLEN + 4];
+    network_of(request->actor_origin, network);
+    struct stranger stranger = strangers_failed(network, clock_monotonic_ms());
+    struct store_actor actor = {"unknown", stranger.other ? "others" : request->actor_origin, clock_now()};
+    if (stranger.left_out)
+        snprintf(detail, sizeof detail, "%s; %u attempts before it had no entry", why, stranger.left_out);
     else
         snprintf(detail, sizeof detail, "%s", why);
-    note(request->services->admin, &actor, ACTION, NULL, NULL, detail);
+    if (stranger.due)
+        note(request->services->admin, &actor, ACTION, NULL, NULL, detail);
+    if (strcmp(request->actor_origin, "unix") == 0) /* whoever may connect there is one of us */
+        return 0;
+    return (stranger.wait_ms + 999) / 1000;
+}
+
+static void tell(void *arg, const char *network, unsigned left_out)
+{
+    char detail[64];
+    struct store_actor actor = {"unknown", network, clock_now()};
+    snprintf(detail, sizeof detail, "%u attempts had no entry", left_out);
+    note(arg, &actor, ACTION, NULL, NULL, detail);
 }
 
 void refused_stop(struct admin *admin)
 {
-    for (size_t i = 0; i <= ADDRESSES; i++) {
-        char detail[64];
-        struct store_actor actor = {"unknown", addresses[i].origin, clock_now()};
-        snprintf(detail, sizeof detail, "%u attempts had no entry", addresses[i].left_out);
-        if (addresses[i].left_out)
-            note(admin, &actor, ACTION, NULL, NULL, detail);
-        addresses[i].left_out = 0;
-    }
+    strangers_forget(tell, admin);
 }

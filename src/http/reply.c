@@ -32,6 +32,7 @@ static const char *title_of(unsigned status)
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
         {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
     };
@@ -49,6 +50,21 @@ enum MHD_Result reply_send(struct request *request, unsigned status, struct MHD_
     return MHD_queue_response(request->connection, status, response);
 }
 
+/* What a browser needs to know of an answer to an administrator. A page says itself what it may load. */
+static void add_admin_headers(struct MHD_Response *response)
+{
+    static const char *const headers[][2] = {
+        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Referrer-Policy", "no-referrer"},
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (!MHD_get_response_header(response, headers[i][0]))
+            MHD_add_response_header(response, headers[i][0], headers[i][1]);
+}
+
 void request_add_header(struct request *request, const char *name, const char *value)
 {
     struct reply_header *header = request->headers;
@@ -64,20 +80,19 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
         request->over = true;
         return MHD_NO;
     }
-    if (request->method & (POST | DELETE) && request->actor_name[0])
-        log_change(request->actor_name, request->actor_origin, status, "%s %s", request->method_name,
-                   request->url);
     if (request->id[0])
         MHD_add_response_header(response, "X-Request-Id", request->id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     for (size_t i = 0; i < HEADERS_MAX && request->headers[i].name; i++)
         MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
+    if (request->is_admin)
+        add_admin_headers(response);
     enum MHD_Result result = reply_send(request, status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static struct MHD_Response *from_bytes(const char *type, struct bytes body)
+struct MHD_Response *reply_from_bytes(const char *type, struct bytes body)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.at, MHD_RESPMEM_MUST_COPY);
@@ -88,7 +103,7 @@ static struct MHD_Response *from_bytes(const char *type, struct bytes body)
 
 enum MHD_Result reply_bytes(struct request *request, unsigned status, const char *type, struct bytes body)
 {
-    return reply_queue(request, status, from_bytes(type, body));
+    return reply_queue(request, status, reply_from_bytes(type, body));
 }
 
 static void add_allow(struct MHD_Response *response, unsigned allowed)
@@ -103,7 +118,9 @@ static void add_allow(struct MHD_Response *response, unsigned allowed)
 
 enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, const char *text)
 {
-    struct MHD_Response *response = from_bytes(type, (struct bytes){(const uint8_t *)text, strlen(text)});
+    char retry[24];
+    struct MHD_Response *response =
+        reply_from_bytes(type, (struct bytes){(const uint8_t *)text, strlen(text)});
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -113,6 +130,10 @@ enum MHD_Result reply_text(struct request *request, unsigned status, const char 
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"annul\"");
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (status == MHD_HTTP_TOO_MANY_REQUESTS) {
+        snprintf(retry, sizeof retry, "%" PRId64, request->retry_s);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry);
+    }
     return reply_queue(request, status, response);
 }
 
@@ -149,15 +170,17 @@ enum MHD_Result reply_problem(struct request *request, unsigned status, const ch
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
     json_t *problem = json_problem(request, status, detail);
-    if (status < 500 && request->route && request->route->action && *request->actor_name)
+    if (status < 500 && request->route && *request->actor_name &&
+        (request->route->action || status == MHD_HTTP_FORBIDDEN))
         refused_call(request, status, json_string_value(json_object_get(problem, "detail")));
     return reply_document(request, status, type_problem, problem);
 }
 
 unsigned reply_status(enum admin_result result)
 {
-    static const unsigned status[] = {[ADMIN_DONE] = 200,  [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409,
-                                      [ADMIN_STALE] = 412, [ADMIN_INVALID] = 422,   [ADMIN_FAILED] = 503};
+    static const unsigned status[] = {
+        [ADMIN_DONE] = 200,    [ADMIN_NOT_FOUND] = 404, [ADMIN_CONFLICT] = 409, [ADMIN_STALE] = 412,
+        [ADMIN_INVALID] = 422, [ADMIN_FORBIDDEN] = 403, [ADMIN_FAILED] = 503};
     return status[result];
 }
 

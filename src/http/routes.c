@@ -6,48 +6,61 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OPEN ROLE_NONE, SCOPE_WITHIN /* to everybody */
+
 const struct route public_routes[] = {
-    {READ, "/", page_get, 0, true, NULL},
-    {POST, "/", ocsp_post, BODY_OCSP_MAX, true, NULL},
-    {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, true, NULL},
-    {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, true, NULL},
-    {READ, "/crl/bundle.pem", crl_bundle_get, 0, true, NULL},
-    {READ, "/crl/{}", crl_get, 0, true, NULL},
-    {READ, "/crl/{}/{}", crl_of_issuer_get, 0, true, NULL},
-    {READ, "/ca/bundle.pem", ca_bundle_get, 0, true, NULL},
-    {READ, "/ca/{}", ca_get, 0, true, NULL},
+    {READ, "/", page_get, 0, OPEN, NULL},
+    {READ, "/assets/{}", asset_get, 0, OPEN, NULL},
+    {POST, "/", ocsp_post, BODY_OCSP_MAX, OPEN, NULL},
+    {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, OPEN, NULL},
+    {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, OPEN, NULL},
+    {READ, "/crl/bundle.pem", crl_bundle_get, 0, OPEN, NULL},
+    {READ, "/crl/{}", crl_get, 0, OPEN, NULL},
+    {READ, "/crl/{}/{}", crl_of_issuer_get, 0, OPEN, NULL},
+    {READ, "/ca/bundle.pem", ca_bundle_get, 0, OPEN, NULL},
+    {READ, "/ca/{}", ca_get, 0, OPEN, NULL},
     {0},
 };
 
 #define ISSUER "/api/v1/issuers/{}"
 const struct route admin_routes[] = {
-    {READ, "/healthz", health_get, 0, true, NULL},
-    {READ, "/readyz", ready_get, 0, true, NULL},
-    {READ, "/metrics", metrics_get, 0, true, NULL},
-    {READ, "/api/v1/issuers", api_issuers_get, 0, false, NULL},
-    {READ, ISSUER, api_issuer_get, 0, false, NULL},
-    {READ, ISSUER "/crls", api_crls_get, 0, false, NULL},
-    {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, false, "publish"},
-    {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, false, "upload"},
-    {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, false, "import"},
-    {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, false, "revoke"},
-    {READ, ISSUER "/certificates", api_certificates_get, 0, false, NULL},
-    {READ, ISSUER "/certificates/{}", api_certificate_get, 0, false, NULL},
-    {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, false, "revoke"},
-    {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, false, "release"},
-    {POST, "/api/v1/certificates", api_certificates_post, BODY_CERTIFICATES_MAX, false, "register"},
-    {POST, "/api/v1/revoke", api_revoke_certificate_post, BODY_CERTIFICATES_MAX, false, "revoke"},
-    {READ, "/api/v1/audit", api_audit_get, 0, false, NULL},
-    {READ, "/api/v1/changes", api_changes_get, 0, false, NULL},
-    {READ, "/api/v1/status", api_status_get, 0, false, NULL},
-    {READ, "/api/v1/tokens", api_tokens_get, 0, false, NULL},
-    {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, false, "token create"},
-    {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, false, "token revoke"},
+    {READ, "/", console_get, 0, OPEN, NULL},
+    {READ, "/console/{}", asset_get, 0, OPEN, NULL},
+    {READ, "/assets/{}", asset_get, 0, OPEN, NULL},
+    {READ, "/healthz", health_get, 0, OPEN, NULL},
+    {READ, "/readyz", ready_get, 0, OPEN, NULL},
+    {READ, "/metrics", metrics_get, 0, OPEN, NULL},
+    {READ, "/api/v1/me", api_me_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
+    {READ, "/api/v1/config", api_config_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL},
+    {READ, "/api/v1/issuers", api_issuers_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
+    {READ, ISSUER, api_issuer_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
+    {READ, ISSUER "/crls", api_crls_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
+    {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, ROLE_ADMINISTRATOR, SCOPE_PATH, "publish"},
+    {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, ROLE_ADMINISTRATOR, SCOPE_PATH, "upload"},
+    {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, ROLE_ADMINISTRATOR, SCOPE_PATH, "import"},
+    {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, ROLE_OPERATOR, SCOPE_PATH,
+     "revoke"},
+    {READ, ISSUER "/certificates", api_certificates_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
+    {READ, ISSUER "/certificates/{}", api_certificate_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
+    {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, ROLE_OPERATOR, SCOPE_PATH,
+     "revoke"},
+    {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, ROLE_OPERATOR, SCOPE_PATH,
+     "release"},
+    {POST, "/api/v1/certificates", api_certificates_post, BODY_CERTIFICATES_MAX, ROLE_OPERATOR, SCOPE_WITHIN,
+     "register"},
+    {POST, "/api/v1/revoke", api_revoke_certificate_post, BODY_CERTIFICATES_MAX, ROLE_OPERATOR, SCOPE_WITHIN,
+     "revoke"},
+    {READ, "/api/v1/audit", api_audit_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
+    {READ, "/api/v1/changes", api_changes_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
+    {READ, "/api/v1/status", api_status_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
+    {READ, "/api/v1/tokens", api_tokens_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL},
+    {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, ROLE_ADMINISTRATOR, SCOPE_ALL, "token create"},
+    {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, "token revoke"},
     {0},
 };
 
-static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, true, NULL};
-static const struct route configured_route = {READ, NULL, crl_configured_get, 0, true, NULL};
+static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, OPEN, NULL};
+static const struct route configured_route = {READ, NULL, crl_configured_get, 0, OPEN, NULL};
 
 static void clear_parts(struct request *request)
 {

@@ -1,6 +1,7 @@
 /* Listeners, the life of a request, and shutdown. */
 #include "internal.h"
 #include "meters.h"
+#include "tls.h"
 #include "waiters.h"
 
 #include <annul/clock.h>
@@ -51,6 +52,7 @@ struct http {
     int64_t started_at;
     struct waiters *crl_waiters, *change_waiters;
     struct meters *meters;
+    struct last_use *last_use;
 };
 
 /* --- the life of a request ----------------------------------------------------------------------------- */
@@ -123,16 +125,13 @@ static enum MHD_Result refuse_head(struct request *request)
     char reply[160], date[TIME_HTTP];
     bool url = strlen(request->url) > HEAD_MAX / 2;
     const char *status = url ? "414 URI Too Long" : "431 Request Header Fields Too Large";
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     request->status = url ? 414 : 431;
     request->answered_us = clock_monotonic_us();
     time_to_http(clock_now(), date);
     int len =
         snprintf(reply, sizeof reply,
                  "HTTP/1.1 %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status, date);
-    if (info && send(info->connect_fd, reply, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        log_debug("http", "%s: %s", status, strerror(errno));
+    tls_send(request->connection, reply, (size_t)len);
     return MHD_NO; /* hang up */
 }
 
@@ -153,7 +152,7 @@ static enum MHD_Result begin(struct request *request)
         return reply_problem(request, 405, "%s is not for this path", request->method_name);
     if (!request->route)
         return reply_problem(request, 404, "nothing is at this path");
-    if (request->is_admin && !request->route->open && !auth_check(request, &result))
+    if (!access_check(request, &result))
         return result;
     const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (length && strtoull(length, NULL, 10) > request->body_max)
@@ -257,11 +256,23 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
         request->services = &listener->http->services;
         request->waiters = listener->is_admin ? listener->http->change_waiters : listener->http->crl_waiters;
         request->meters = listener->http->meters;
+        request->last_use = listener->http->last_use;
         request->began_us = clock_monotonic_us();
         request->is_admin = listener->is_admin;
         request->spool = -1;
     }
     return request;
+}
+
+/* A line a change, whatever came of it. After the answer, which need not wait for the log. */
+static void log_end(const struct request *request)
+{
+    if (!request->status || !request->actor_name[0] || request->method & READ)
+        return;
+    log_set_request(request->id);
+    log_change(request->actor_name, request->actor_origin, request->status, "%s %s", request->method_name,
+               request->url);
+    log_set_request(NULL);
 }
 
 static void end(void *arg, struct MHD_Connection *connection, void **state,
@@ -274,12 +285,14 @@ static void end(void *arg, struct MHD_Connection *connection, void **state,
     waiters_end(request);
     repeat_end(request);
     meters_note(request);
+    log_end(request);
     buffer_free(&request->body);
     if (request->spool >= 0)
         close(request->spool);
     for (size_t i = 0; i < PARTS_MAX; i++)
         free(request->part[i]);
     ocsp_answer_release(request->answer);
+    free(request->scope_of_token);
     free(request->failure);
     free(request);
     *state = NULL;
@@ -313,11 +326,11 @@ static int check_listen(const struct config *config, const struct config_value *
         return config_error(config, value->line, err, "%s", why.text);
     bool loopback = listen_is_loopback(addresses->ai_addr);
     freeaddrinfo(addresses);
-    if (is_admin && !loopback)
+    if (is_admin && !loopback && !config->admin.tls_certificate.text)
         return config_error(
             config, value->line, err,
-            "admin listen \"%s\": only loopback addresses, because tokens would cross the network in "
-            "the clear; use an SSH tunnel, or a TLS proxy on this machine",
+            "admin listen \"%s\": only loopback addresses without TLS, because tokens would cross the "
+            "network in the clear; add tls_certificate and tls_key",
             value->text);
     return 0;
 }
@@ -330,7 +343,7 @@ int http_check(const struct config *config, struct error *err)
     for (size_t i = 0; i < config->admin.listen_count; i++)
         if (check_listen(config, &config->admin.listen[i], true, err) < 0)
             return -1;
-    return crl_check_paths(config, err);
+    return tls_check(config, err) < 0 ? -1 : crl_check_paths(config, err);
 }
 
 static int bind_tcp(const struct config *config, const struct config_value *value, struct error *err)
@@ -369,8 +382,9 @@ static int bind_unix(const struct config *config, const struct config_value *val
     return fd;
 }
 
-static int serve(struct http *http, int fd, bool is_admin, struct error *err)
+static int serve(struct http *http, int fd, bool is_admin, bool with_tls, struct error *err)
 {
+    static const struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
     const struct config *config = http->services.config;
     struct listener *listener = &http->listeners[http->count];
     unsigned workers = is_admin ? ADMIN_WORKERS : config->public.workers;
@@ -378,15 +392,16 @@ static int serve(struct http *http, int fd, bool is_admin, struct error *err)
         return -1;
     *listener = (struct listener){.http = http, .is_admin = is_admin};
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle,
-        listener, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+            (with_tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, handle, listener, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET,
+        fd, MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)(is_admin ? ADMIN_MEMORY : PUBLIC_MEMORY), MHD_OPTION_CONNECTION_LIMIT,
         is_admin ? ADMIN_CONNECTIONS : config->public.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         is_admin ? 0 : config->public.connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
         config->public.timeout_s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
         MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
-        MHD_OPTION_END);
+        MHD_OPTION_ARRAY, with_tls ? tls_options() : &none, MHD_OPTION_END);
     if (!listener->daemon) {
         close(fd);
         return error_set(
@@ -401,16 +416,17 @@ static int serve_all(struct http *http, struct error *err)
 {
     const struct config *config = http->services.config;
     for (size_t i = 0; i < config->public.listen_count; i++)
-        if (serve(http, bind_tcp(config, &config->public.listen[i], err), false, err) < 0)
+        if (serve(http, bind_tcp(config, &config->public.listen[i], err), false, false, err) < 0)
             return -1;
     if (config->admin.socket.text) {
-        if (serve(http, bind_unix(config, &config->admin.socket, err), true, err) < 0)
+        if (serve(http, bind_unix(config, &config->admin.socket, err), true, false, err) < 0)
             return -1;
         http->socket_path = strdup(config->admin.socket.text);
     }
     /* last: who asks there whether we are ready finds the others open */
     for (size_t i = 0; i < config->admin.listen_count; i++)
-        if (serve(http, bind_tcp(config, &config->admin.listen[i], err), true, err) < 0)
+        if (serve(http, bind_tcp(config, &config->admin.listen[i], err), true,
+                  config->admin.tls_certificate.text, err) < 0)
             return -1;
     return 0;
 }
@@ -460,7 +476,8 @@ struct http *http_start(const struct http_services *services, struct error *err)
     pthread_cond_init(&http->awake, NULL);
     if (!(http->meters = meters_new()))
         error_set(err, "out of memory");
-    else if (http_check(config, err) == 0 && start_waiters(http, err) == 0 && serve_all(http, err) == 0)
+    else if (http_check(config, err) == 0 && tls_start(config, err) == 0 && start_waiters(http, err) == 0 &&
+             (http->last_use = last_use_start(services->admin, err)) && serve_all(http, err) == 0)
         return http;
     http_stop(http);
     return NULL;
@@ -493,6 +510,8 @@ void http_stop(struct http *http)
     waiters_stop(http->crl_waiters);
     waiters_stop(http->change_waiters);
     refused_stop(http->services.admin);
+    last_use_stop(http->last_use);
+    tls_stop();
     if (http->socket_path)
         unlink(http->socket_path);
     pthread_mutex_destroy(&http->mutex);

@@ -62,7 +62,7 @@ bool source_rest(struct source *source, int64_t ms)
 
 struct upload {
     int fd;
-    char actor_name[128], actor_origin[128];
+    char actor_name[256], actor_origin[128];
     int64_t at;
     intake_done *done;
     void *arg;

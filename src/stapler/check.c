@@ -29,31 +29,45 @@ struct checking {
     const struct stapler_config *config;
     const struct section *section;
     struct finder finder;
-    struct list paths; /* that places of this section have: malloc'ed */
+    struct list *paths; /* that places of all sections have: malloc'ed */
     struct error *err;
     int result;
 };
 
-/* A place for each certificate: two that write one file would undo each other. */
-static int check_place(struct checking *checking, const struct place *place, const char *certificate)
+/* Folders take many. */
+static bool is_file(const struct deliver_target *target)
+{
+    return target->kind != DELIVER_HITCH && target->kind != DELIVER_HASH_DIR &&
+           target->kind != DELIVER_HASH_DIR_LIVE;
+}
+
+/* Two that write one file would undo each other. */
+static int check_path(const struct checking *checking, const struct place *place, const char *path)
+{
+    for (size_t i = 0; is_file(&place->target) && i < checking->paths->count; i++)
+        if (strcmp(checking->paths->at[i], path) == 0)
+            return config_file_error(checking->config->path, place->line, checking->err,
+                                     "deliver: %s is written twice; give each its own path, of staples by "
+                                     "{certificate} or {name} in it",
+                                     path);
+    char *copy = strdup(path);
+    if (!copy || !list_add(checking->paths, copy))
+        free(copy);
+    return 0;
+}
+
+/* `certificate` NULL: of CRLs. */
+static int check_place(const struct checking *checking, const struct place *place, const char *certificate)
 {
     struct deliver_target target = place->target;
     struct error why;
     char *path = outlet_path(place, certificate);
-    int result = 0;
     target.path = path;
-    for (size_t i = 0; path && i < checking->paths.count; i++)
-        if (strcmp(checking->paths.at[i], path) == 0)
-            result = config_file_error(
-                checking->config->path, place->line, checking->err,
-                "deliver: %s would get more than one certificate's staple; put {certificate} or "
-                "{name} into path",
-                path);
+    int result = path ? check_path(checking, place, path) : 0;
     if (result == 0 && deliver_check(&target, certificate, &why) < 0)
         result =
             config_file_error(checking->config->path, place->line, checking->err, "deliver: %s", why.text);
-    if (path && !list_add(&checking->paths, path))
-        free(path);
+    free(path);
     return result;
 }
 
@@ -73,9 +87,9 @@ static void check_certificate(void *arg, const char *path)
 }
 
 static int check_staples(const struct stapler_config *config, const struct section *section,
-                         struct error *err)
+                         struct list *paths, struct error *err)
 {
-    struct checking checking = {.config = config, .section = section, .err = err};
+    struct checking checking = {.config = config, .section = section, .paths = paths, .err = err};
     long count = sources_each(section, check_certificate, &checking);
     if (checking.result == 0 && count == 0)
         checking.result =
@@ -87,9 +101,6 @@ static int check_staples(const struct stapler_config *config, const struct secti
     if (checking.result == 0 && section->hook.count && access(section->hook_argv[0], X_OK) < 0)
         checking.result = config_file_error(config->path, section->hook.list[0].line, err,
                                             "hook %s: cannot be executed", section->hook_argv[0]);
-    for (size_t i = 0; i < checking.paths.count; i++)
-        free(checking.paths.at[i]);
-    free(checking.paths.at);
     finder_free(&checking.finder);
     return checking.result;
 }
@@ -121,27 +132,36 @@ static int check_sources(const struct stapler_config *config, const struct secti
                                : 0;
 }
 
-static int check_crls(const struct stapler_config *config, const struct section *section, struct error *err)
+static int check_crls(const struct stapler_config *config, const struct section *section, struct list *paths,
+                      struct error *err)
 {
-    struct error why;
-    if (check_sources(config, section, err) < 0)
-        return -1;
-    for (size_t i = 0; i < section->place_count; i++)
-        if (deliver_check(&section->places[i].target, NULL, &why) < 0)
-            return config_file_error(config->path, section->places[i].line, err, "deliver: %s", why.text);
-    return 0;
+    const struct checking checking = {.config = config, .section = section, .paths = paths, .err = err};
+    int result = check_sources(config, section, err);
+    for (size_t i = 0; result == 0 && i < section->place_count; i++)
+        result = check_place(&checking, &section->places[i], NULL);
+    return result;
+}
+
+static int check_sections(const struct stapler_config *config, struct error *err)
+{
+    struct list paths = {0};
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < config->staple_count; i++)
+        if ((result = check_authorities(config, &config->staples[i], false, err)) == 0)
+            result = check_staples(config, &config->staples[i], &paths, err);
+    for (size_t i = 0; result == 0 && i < config->crl_count; i++)
+        if ((result = check_authorities(config, &config->crls[i], true, err)) == 0)
+            result = check_crls(config, &config->crls[i], &paths, err);
+    for (size_t i = 0; i < paths.count; i++)
+        free(paths.at[i]);
+    free(paths.at);
+    return result;
 }
 
 int stapler_check(const struct stapler_config *config, struct error *err)
 {
-    for (size_t i = 0; i < config->staple_count; i++)
-        if (check_authorities(config, &config->staples[i], false, err) < 0 ||
-            check_staples(config, &config->staples[i], err) < 0)
-            return -1;
-    for (size_t i = 0; i < config->crl_count; i++)
-        if (check_authorities(config, &config->crls[i], true, err) < 0 ||
-            check_crls(config, &config->crls[i], err) < 0)
-            return -1;
+    if (check_sections(config, err) < 0)
+        return -1;
     if (access(config->cache.text, R_OK | W_OK | X_OK) < 0)
         return config_file_error(config->path, config->cache.line, err,
                                  "cache directory %s: make it, writable for the stapler's user",

@@ -14,7 +14,9 @@
 #define SLOW_MS 10000
 #define REDIRECTS 3
 #define HASTY_MS 1000
-#define HASTY_MAX 5 /* so many new ones in a row, each within such a time: it does not wait, so we do */
+#define HASTY_MAX                                                                                            \
+    5 /* so many new ones in a row, each within such a time: then one a second, which is soon enough */
+#define HASTY_S 1
 #define VALIDATORS_MAX (FETCH_ETAG_MAX + 32)
 
 /* --- from octets to what is held ----------------------------------------------------------------------- */
@@ -357,13 +359,15 @@ static void fetch_into(struct stapler *stapler, struct crl *crl, int raw, struct
             crl->modified_at = response.modified_at;
             save_validators(stapler, crl);
         }
-        /* It kept us waiting for its whole time, or until there was something: then ask on. What was not asked to wait may
-         * do so: the next request will show. */
+        /* It kept us waiting for its whole time, or had something new, and is one that waits, although it need not have done so
+         * for that: then ask on. What was not asked to wait may do so: the next request will show. */
         int64_t took_ms = clock_monotonic_ms() - begun_ms;
         bool held_up = took_ms >= stapler->config->wait_s * 500;
         crl->hasty = attempt->held && took_ms < HASTY_MS ? crl->hasty + 1 : 0;
-        attempt->pause_s = crl->hasty < HASTY_MAX ? 0 : SCHEDULE_MIN_S;
-        attempt->waited = waits ? response.waited && (attempt->held || held_up)
+        attempt->pause_s = crl->hasty < HASTY_MAX ? 0 : HASTY_S;
+        crl->honours |= response.waited;
+        bool is_one = crl->honours || crl->hasty < HASTY_MAX;
+        attempt->waited = waits ? (attempt->held && is_one) || (response.waited && held_up)
                                 : may_wait(stapler, crl, attempt->held ? attempt->held : crl->item.held);
     }
     attempt->fresh_s = response.fresh_s;

@@ -158,33 +158,34 @@ static enum MHD_Result answer_get(struct request *request, const char *path)
 
 /* --- CRLs ---------------------------------------------------------------------------------------------- */
 
-/* Those of a section, held; -1 where there is no such section, or one of them is missing or has ended. */
-static long hold_section(struct stapler *stapler, const char *name, size_t len, struct held **held,
-                         size_t room)
+/* NULL: there is none of that name. */
+static const struct section *find_section(const struct stapler *stapler, const char *name, size_t len)
 {
-    int64_t now = clock_now();
-    long count = 0;
-    bool whole = true;
-    stapler_lock(stapler);
-    for (size_t i = 0; i < stapler->crls.count && (size_t)count < room; i++) {
-        const struct crl *crl = stapler->crls.at[i];
-        const char *section = crl->item.section->name.text;
-        if (strlen(section) != len || memcmp(section, name, len) != 0)
-            continue;
-        whole = whole && crl->item.held && crl->item.held->window.end_at > now;
-        if (crl->item.held)
-            held[count++] = held_hold(crl->item.held);
+    const struct stapler_config *config = stapler->config;
+    for (size_t i = 0; i < config->crl_count; i++) {
+        const char *own = config->crls[i].name.text;
+        if (strlen(own) == len && memcmp(own, name, len) == 0)
+            return &config->crls[i];
     }
-    stapler_unlock(stapler);
-    return whole ? count : -1 - count;
+    return NULL;
 }
 
-static enum MHD_Result reply_crls(struct request *request, bool pem, struct held **held, size_t count)
+static bool are_good(const struct lists *lists)
 {
+    int64_t now = clock_now();
+    bool good = lists->count > 0 && !lists->missing;
+    for (size_t i = 0; i < lists->count; i++)
+        good = good && lists->held[i]->window.end_at > now;
+    return good;
+}
+
+static enum MHD_Result reply_crls(struct request *request, bool pem, const struct lists *lists)
+{
+    struct held **held = lists->held;
     struct buffer text = {0};
     int64_t end_at = INT64_MAX;
     bool good = true;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < lists->count; i++) {
         end_at = held[i]->window.end_at < end_at ? held[i]->window.end_at : end_at;
         good = good && (!pem || pem_add(&text, "X509 CRL", held[i]->der));
     }
@@ -200,25 +201,26 @@ static enum MHD_Result reply_crls(struct request *request, bool pem, struct held
 /* "/crl/NAME.crl", "/crl/NAME.pem" */
 static enum MHD_Result answer_crl(struct request *request, const char *name)
 {
-    struct held *held[256];
+    struct lists lists;
     const char *dot = strrchr(name, '.');
     bool pem = dot && strcmp(dot, ".pem") == 0, der = dot && strcmp(dot, ".crl") == 0;
     if (!pem && !der)
         return refuse(request, MHD_HTTP_NOT_FOUND, "the names are /crl/NAME.crl and /crl/NAME.pem");
-    long found = hold_section(request->mirror->stapler, name, (size_t)(dot - name), held, 256);
-    size_t count = (size_t)(found < 0 ? -1 - found : found);
+    struct stapler *stapler = request->mirror->stapler;
+    const struct section *section = find_section(stapler, name, (size_t)(dot - name));
+    if (!section)
+        return refuse(request, MHD_HTTP_NOT_FOUND, "no crl section of that name");
+    if (lists_hold(stapler, section, &lists) < 0)
+        return MHD_NO;
     enum MHD_Result result;
-    if (found < 0)
+    if (!are_good(&lists))
         result = refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                         "a CRL is missing or has ended; see the stapler's log");
-    else if (count == 0)
-        result = refuse(request, MHD_HTTP_NOT_FOUND, "no crl section of that name");
-    else if (der && count > 1)
+    else if (der && lists.count > 1)
         result = refuse(request, MHD_HTTP_NOT_FOUND, "several CRLs: they are in the .pem");
     else
-        result = reply_crls(request, pem, held, count);
-    for (size_t i = 0; i < count; i++)
-        held_release(held[i]);
+        result = reply_crls(request, pem, &lists);
+    lists_release(&lists);
     return result;
 }
 

@@ -276,104 +276,17 @@ static bool is_whole_wanted(const struct outlet *outlet)
     return outlet->target.kind != DELIVER_HASH_DIR && outlet->target.kind != DELIVER_HASH_DIR_LIVE;
 }
 
-/* Several URLs may give one CRL: the newest of each CA, scope and point is the one. A consumer that got both might obey
- * the older. */
-static bool is_same_list(const struct held *a, const struct held *b)
-{
-    return crl_same_ca(a, b) && a->facts.head.scope == b->facts.head.scope &&
-           bytes_equal(a->facts.head.point, b->facts.head.point);
-}
-
-static bool is_newer(const struct held *a, const struct held *b)
-{
-    int order = crl_number_compare(&a->facts.number, &b->facts.number);
-    return order > 0 || (order == 0 && a->window.begin_at > b->window.begin_at);
-}
-
-static size_t add_newest(struct held **held, size_t count, struct held *one)
-{
-    size_t i = 0;
-    while (i < count && !is_same_list(held[i], one))
-        i++;
-    if (i < count && !is_newer(one, held[i]))
-        return count;
-    if (i < count)
-        held_release(held[i]);
-    held[i] = held_hold(one);
-    return i < count ? count : count + 1;
-}
-
-/* Holds the CRLs of the section, and names the URLs that have none yet. Returns how many are held. */
-static size_t hold_crls(struct stapler *stapler, const struct outlet *outlet, struct held **held,
-                        struct list *missing)
-{
-    size_t count = 0;
-    stapler_lock(stapler);
-    for (size_t i = 0; i < stapler->crls.count; i++) {
-        struct crl *crl = stapler->crls.at[i];
-        if (crl->item.section != outlet->section)
-            continue;
-        if (crl->item.held)
-            count = add_newest(held, count, crl->item.held);
-        else
-            list_add(missing, crl->item.name);
-    }
-    stapler_unlock(stapler);
-    return count;
-}
-
-static bool is_of(const struct held *held, const struct certificate *ca)
-{
-    return bytes_equal(held->facts.head.issuer, (struct bytes){ca->subject.at, ca->subject.len}) &&
-           bytes_equal((struct bytes){held->issuer.key_bits.at, held->issuer.key_bits.len},
-                       (struct bytes){ca->key_bits.at, ca->key_bits.len});
-}
-
-static bool has_point(struct held *const *held, size_t count, const char *url)
-{
-    for (size_t i = 0; i < count; i++)
-        if (bytes_equal(held[i]->facts.head.point, (struct bytes){(const uint8_t *)url, strlen(url)}))
-            return true;
-    return false;
-}
-
-static bool has_all(struct stapler *stapler, const struct outlet *outlet, struct held *const *held,
-                    size_t count)
-{
-    struct authorities authorities = {0};
-    struct error err;
-    bool all = authorities_load(stapler->config, outlet->section, &authorities, &err) == 0;
-    for (size_t i = 0; all && i < authorities.count; i++) {
-        all = false;
-        for (size_t j = 0; j < count && !all; j++)
-            all = is_of(held[j], &authorities.list[i]) && held[j]->facts.head.scope == CRL_ALL &&
-                  held[j]->facts.head.point.len == 0;
-    }
-    authorities_free(&authorities);
-    return all;
-}
-
-/* A URL that has not answered yet, and that nothing makes up for: neither a CRL that says it is of that point, nor, for
- * every CA that the section has, one of all its certificates. Or NULL. */
-static const char *find_missing(struct stapler *stapler, const struct outlet *outlet, struct held **held,
-                                size_t count, const struct list *missing)
-{
-    for (size_t i = 0; i < missing->count; i++)
-        if (!has_point(held, count, missing->at[i]))
-            return has_all(stapler, outlet, held, count) ? NULL : missing->at[i];
-    return NULL;
-}
-
 static enum deliver_outcome give_held(const struct outlet *outlet, const struct delivery *delivery,
-                                      struct held **held, size_t count, struct error *err)
+                                      const struct lists *lists, struct error *err)
 {
-    struct deliver_crl *crls = calloc(count, sizeof *crls);
+    struct deliver_crl *crls = calloc(lists->count, sizeof *crls);
     if (!crls)
         return (enum deliver_outcome)error_set(err, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        crls[i] =
-            (struct deliver_crl){held[i]->der, &held[i]->issuer, held[i]->number, held[i]->window.end_at};
-    enum deliver_outcome outcome = deliver_crls(delivery, crls, count, err);
+    for (size_t i = 0; i < lists->count; i++) {
+        const struct held *held = lists->held[i];
+        crls[i] = (struct deliver_crl){held->der, &held->issuer, held->number, held->window.end_at};
+    }
+    enum deliver_outcome outcome = deliver_crls(delivery, crls, lists->count, err);
     if (outcome == DELIVER_DONE)
         log_info("stapler", "crl %s: delivered to %s", outlet->section->name.text, outlet->path);
     free(crls);
@@ -383,25 +296,46 @@ static enum deliver_outcome give_held(const struct outlet *outlet, const struct 
 static enum deliver_outcome give_crls(struct stapler *stapler, struct outlet *outlet,
                                       const struct delivery *delivery, bool *delivered, struct error *err)
 {
-    struct list urls = {0};
-    const char *missing = NULL;
-    struct held **held = calloc(stapler->crls.count, sizeof *held);
-    if (!held)
+    struct lists lists;
+    if (lists_hold(stapler, outlet->section, &lists) < 0)
         return (enum deliver_outcome)error_set(err, "out of memory");
-    size_t count = hold_crls(stapler, outlet, held, &urls);
-    if (count > 0 && is_whole_wanted(outlet))
-        missing = find_missing(stapler, outlet, held, count, &urls);
-    bool give = count > 0 && !missing;
-    if (!give && count > 0 && !outlet->waiting)
-        log_warn("stapler", "crl %s: %s waits for %s", outlet->section->name.text, outlet->path, missing);
-    outlet->waiting = !give && count > 0;
-    enum deliver_outcome outcome = give ? give_held(outlet, delivery, held, count, err) : DELIVER_SAME;
+    bool lacks = is_whole_wanted(outlet) && lists.missing, give = lists.count > 0 && !lacks;
+    if (!give && lists.count > 0 && !outlet->waiting)
+        log_warn("stapler", "crl %s: %s waits for %s", outlet->section->name.text, outlet->path,
+                 lists.missing);
+    outlet->waiting = !give && lists.count > 0;
+    enum deliver_outcome outcome = give ? give_held(outlet, delivery, &lists, err) : DELIVER_SAME;
     *delivered = give && outcome != DELIVER_FAILED;
-    for (size_t i = 0; i < count; i++)
-        held_release(held[i]);
-    free(urls.at);
-    free(held);
+    lists_release(&lists);
     return outcome;
+}
+
+static bool is_of_socket(const struct outlet *outlet, const char *socket)
+{
+    return deliver_is_polled(&outlet->target) && strcmp(outlet->target.socket, socket) == 0;
+}
+
+/* One asks each socket whether another process answers, and wakes the others when one does. With the lock. */
+static bool is_asked(const struct stapler *stapler, const struct outlet *outlet, int64_t until)
+{
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *other = stapler->outlets.at[i];
+        if (other != outlet && is_of_socket(other, outlet->target.socket) && other->delivered &&
+            other->job.due_at <= until)
+            return true;
+    }
+    return false;
+}
+
+/* Those that have told another process than this one, or, where it has withdrawn, all: it asks no more. */
+static void wake_others(struct stapler *stapler, const struct outlet *outlet)
+{
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        struct outlet *other = stapler->outlets.at[i];
+        if (other != outlet && is_of_socket(other, outlet->target.socket) && other->delivered &&
+            (!outlet->delivered || strcmp(other->state.instance, outlet->state.instance) != 0))
+            stapler_wake(stapler, &other->job);
+    }
 }
 
 static void outlet_work(struct stapler *stapler, struct job *job)
@@ -418,11 +352,14 @@ static void outlet_work(struct stapler *stapler, struct job *job)
                                        : give_crls(stapler, outlet, &delivery, &delivered, &err);
     if (outcome == DELIVER_FAILED && strcmp(err.text, outlet->failure.text) != 0)
         log_error("stapler", "%s: %s", outlet->section->name.text, err.text);
-    if (deliver_is_polled(&outlet->target) && now + POLL_S < next_at)
-        next_at = now + POLL_S;
     if (state.retry_at && state.retry_at < next_at)
         next_at = state.retry_at > now ? state.retry_at : now + 1;
     stapler_lock(stapler);
+    bool polled = deliver_is_polled(&outlet->target);
+    bool news =
+        polled && (strcmp(state.instance, outlet->state.instance) != 0 || delivered < outlet->delivered);
+    if (polled && delivered && now + POLL_S < next_at && !is_asked(stapler, outlet, now + POLL_S))
+        next_at = now + POLL_S;
     stapler->dirty |= outcome != DELIVER_SAME || strcmp(err.text, outlet->failure.text) != 0;
     if (outcome == DELIVER_DONE)
         outlet->delivered_at = now;
@@ -430,5 +367,7 @@ static void outlet_work(struct stapler *stapler, struct job *job)
     outlet->failure = err;
     outlet->state = state;
     outlet->job.due_at = next_at;
+    if (news)
+        wake_others(stapler, outlet);
     stapler_unlock(stapler);
 }

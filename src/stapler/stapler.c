@@ -148,6 +148,7 @@ static void look_at_items(struct stapler *stapler, int64_t now)
         struct staple *staple = stapler->staples.at[i];
         item_look(&staple->item, now);
         stapler->rescan |= !staple->skipped.text[0] && staple->not_after <= now; /* it expired meanwhile */
+        stapler->rescan |= watch_is_over(stapler, staple);
     }
     for (size_t i = 0; i < stapler->crls.count; i++)
         item_look(stapler->crls.at[i], now);

@@ -128,6 +128,8 @@ struct staple {
     char *etag_url;       /* where that is from; points into urls, or NULL */
     struct error skipped; /* why nothing is fetched, or "" */
     bool broken;          /* and a person has to see to that */
+    int64_t gone_at;      /* when its file was first missed, or 0 */
+    bool withdrawing;     /* so what was given out is taken back */
 };
 
 struct finder;
@@ -158,6 +160,7 @@ struct crl {
     struct fetch *fetch; /* its own: it may be kept waiting */
     char etag[FETCH_ETAG_MAX];
     unsigned hasty;      /* how many new ones in a row came at once */
+    bool honours;        /* the server has kept us waiting once */
     int64_t modified_at; /* Last-Modified, where there is no ETag; or TIME_NONE */
 };
 
@@ -170,6 +173,16 @@ struct crl *crl_new_broken(const struct section *section, const char *name, cons
 void crl_free(struct crl *crl);
 bool crl_same_ca(const struct held *a, const struct held *b); /* by name and key */
 job_run crl_work;
+
+/* Those of a section that are held, of each list the newest; `missing` is a URL without which a consumer would lack one, or
+ * NULL. 0, or -1 when out of memory. (lists.c) */
+struct lists {
+    struct held **held;
+    size_t count;
+    const char *missing;
+};
+int lists_hold(struct stapler *stapler, const struct section *section, struct lists *lists);
+void lists_release(struct lists *lists);
 
 /* --- CA certificates (authorities.c) ------------------------------------------------------------------- */
 

@@ -16,6 +16,8 @@
     (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
 #define LOOK_MS 60000  /* what no event tells of: folders made of patterns or links, or that were missing */
 #define SETTLE_MS 1000 /* a link is there when it is made, a file has yet to be written */
+#define GONE_S 10      /* as long a file may be missing that is being replaced */
+#define GONE_TRIES 8   /* then nobody is there any more who could be told */
 
 /* The folder that a file, folder or glob is in. Again for one that is watched changes nothing. */
 static void watch_folder_of(const struct stapler *stapler, const char *source, bool loud)
@@ -137,7 +139,13 @@ static void look_at_one(struct rescan *rescan, const char *path, unsigned place)
             return;
         }
     }
-    if (!is_at_work(stapler, staple) && staple_read(stapler, staple)) {
+    if (is_at_work(stapler, staple)) {
+        list_add(&rescan->seen, staple);
+        return;
+    }
+    staple->gone_at = 0;
+    staple->withdrawing = false;
+    if (staple_read(stapler, staple)) {
         wake_outlets(stapler, staple);
         pthread_cond_broadcast(&stapler->work);
         stapler->dirty = true;
@@ -181,22 +189,81 @@ static bool is_in(const struct list *list, const void *one)
     return false;
 }
 
-/* A certificate that is gone is served no more: what was delivered for it ends by itself. */
+static bool has_path_of_another(const struct stapler *stapler, const struct outlet *outlet)
+{
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *other = stapler->outlets.at[i];
+        if (other->staple != outlet->staple && outlet->path && other->path &&
+            outlet->target.kind != DELIVER_HITCH && strcmp(other->path, outlet->path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void free_outlet(struct stapler *stapler, struct outlet *outlet)
+{
+    list_remove(&stapler->outlets, outlet);
+    outlet_free(outlet);
+}
+
+/* Its outlets withdraw what they gave out; a consumer such as nginx would staple it for ever. */
+static void withdraw(struct stapler *stapler, struct staple *staple)
+{
+    staple->withdrawing = true;
+    staple->item.job.due_at = NEVER;
+    held_release(staple->item.held);
+    staple->item.held = NULL;
+    for (size_t i = stapler->outlets.count; i-- > 0;) {
+        struct outlet *outlet = stapler->outlets.at[i];
+        if (outlet->staple == staple && has_path_of_another(stapler, outlet))
+            free_outlet(stapler, outlet);
+    }
+    wake_outlets(stapler, staple);
+}
+
+static bool is_withdrawn(const struct stapler *stapler, const struct staple *staple)
+{
+    for (size_t i = 0; i < stapler->outlets.count; i++) {
+        const struct outlet *outlet = stapler->outlets.at[i];
+        if (outlet->staple == staple && outlet->job.due_at == AT_ONCE)
+            return false;
+        if (outlet->staple == staple && outlet->state.retry_at && outlet->state.failures < GONE_TRIES)
+            return false;
+    }
+    return true;
+}
+
+/* The file of a certificate is gone; it may be about to be replaced. Then it is served no more. */
 static void drop(struct stapler *stapler, struct staple *staple)
 {
     if (is_at_work(stapler, staple))
         return;
-    log_info("stapler", "%s: is gone", staple->item.name);
+    if (!staple->gone_at) {
+        log_info("stapler", "%s: is gone", staple->item.name);
+        staple->gone_at = clock_now();
+        error_set(&staple->skipped, "the file is gone");
+        stapler->dirty = true;
+    }
+    if (clock_now() < staple->gone_at + GONE_S)
+        return;
+    if (!staple->withdrawing)
+        withdraw(stapler, staple);
+    if (!is_withdrawn(stapler, staple))
+        return;
     for (size_t i = stapler->outlets.count; i-- > 0;) {
         struct outlet *outlet = stapler->outlets.at[i];
-        if (outlet->staple != staple)
-            continue;
-        list_remove(&stapler->outlets, outlet);
-        outlet_free(outlet);
+        if (outlet->staple == staple)
+            free_outlet(stapler, outlet);
     }
     list_remove(&stapler->staples, staple);
     staple_free(staple);
     stapler->dirty = true;
+}
+
+bool watch_is_over(const struct stapler *stapler, const struct staple *staple)
+{
+    return staple->gone_at && clock_now() >= staple->gone_at + GONE_S &&
+           (!staple->withdrawing || is_withdrawn(stapler, staple));
 }
 
 void watch_rescan(struct stapler *stapler)

@@ -10,6 +10,8 @@ int watch_fd(const struct stapler *stapler);
 void watch_changed(struct stapler *stapler);
 /* Whether the files are to be looked at. With the lock held. */
 bool watch_is_due(const struct stapler *stapler);
+/* Whether a certificate that is gone is to be withdrawn, or let go. With the lock held. */
+bool watch_is_over(const struct stapler *stapler, const struct staple *staple);
 /* Looks at all of them: new ones get a staple, those that are gone lose it, those replaced are fetched for. */
 void watch_rescan(struct stapler *stapler);
 void watch_stop(struct stapler *stapler);

@@ -190,12 +190,15 @@ int store_audit_list(struct store *store, const struct store_audit_filter *filte
     struct reader *reader = take_fresh(&store->readers, err);
     struct db_statement *s = reader ? list_statement(reader->db, filter, &key, err) : NULL;
     enum outcome outcome = s ? FOUND : FAILED;
-    for (size_t given = 0; s && given < filter->limit && (outcome = db_step(s, err)) == FOUND; given++) {
+    for (size_t given = 0; s && given < filter->limit && (outcome = db_step(s, err)) == FOUND;) {
         struct audit_row row;
         read_row(s, &row);
+        if (!scope_has(filter->scope, row.issuer))
+            continue;
         read_hash(s, &row);
         if (each(arg, &row) != 0)
             break;
+        given++;
     }
     if (s)
         db_reset(s);

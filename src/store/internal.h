@@ -202,6 +202,7 @@ enum statement {
     Q_SHARDS_FORGET,
     Q_TOKEN_ADD,
     Q_TOKEN_REVOKE,
+    Q_TOKEN_USED,
     Q_TOKEN_FIND,
     Q_TOKEN_LIST,
     Q_ANSWER_ADD,

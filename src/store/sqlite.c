@@ -17,7 +17,7 @@ struct db {
     sqlite3 *sqlite;
     bool corrupt;
     enum db_mode mode;
-    struct db_statement begin, rollback;
+    struct db_statement begin, commit, rollback;
     struct db_statement statements[DB_STATEMENTS];
 };
 
@@ -93,6 +93,7 @@ void db_close(struct db *db)
     for (size_t i = 0; i < DB_STATEMENTS; i++)
         sqlite3_finalize(db->statements[i].stmt);
     sqlite3_finalize(db->begin.stmt);
+    sqlite3_finalize(db->commit.stmt);
     sqlite3_finalize(db->rollback.stmt);
     sqlite3_close(db->sqlite);
     free(db);
@@ -140,14 +141,15 @@ int db_begin(struct db *db, struct error *err)
 {
     struct db_statement *s =
         prepare(db, &db->begin, db->mode == DB_WRITER ? "BEGIN IMMEDIATE" : "BEGIN", err);
-    if (!s || !prepare(db, &db->rollback, "ROLLBACK", err)) /* now, so that it cannot fail later */
+    if (!s || !prepare(db, &db->commit, "COMMIT", err) ||
+        !prepare(db, &db->rollback, "ROLLBACK", err)) /* now, so that it cannot fail later */
         return -1;
     return db_do(s, err);
 }
 
 int db_commit(struct db *db, struct error *err)
 {
-    if (db_run(db, "COMMIT", err) == 0)
+    if (db_do(&db->commit, err) == 0)
         return 0;
     db_rollback(db);
     return -1;

@@ -76,7 +76,7 @@ before=$(rows)
 for _ in {1..30}; do
     http_status -H "Authorization: Bearer annul_$(printf '0%.0s' {1..64})" "http://$admin/api/v1/tokens" >/dev/null
 done
-check "thirty wrong tokens" test "$(cat "$dir/body" | grep -c 'unknown or revoked')" = 1
+check "thirty wrong tokens" grep -q 'too many attempts without a good token came from 127.0.0.1' "$dir/body"
 after=$(rows)
 check "are few entries ($((after - before)))" test $((after - before)) -ge 1 -a $((after - before)) -le 5
 expect "of a stranger" '"actor":"unknown","origin":"127.0.0.1","action":"refused authentication"' ctl audit show --limit 1 --json

@@ -55,7 +55,7 @@ wrong "an alias without a known format" 14 "must be one of der, pem" 's/"pem"/"t
 wrong "a name that no URL takes" 5 "stands in URLs" 's/"clients"/"my clients"/'
 wrong "an address that is none" 1 "ADDRESS:PORT" 's/127.0.0.1:0/nonsense/'
 wrong "one address twice" 1 "take one of them out" 's/"127.0.0.1:0"/"127.0.0.1:1", "127.0.0.1:1"/'
-wrong "admin beyond loopback" 2 "only loopback" 's/socket.*}/listen = {"0.0.0.0:8081"} }/'
+wrong "admin beyond loopback" 2 "only loopback addresses without TLS" 's/socket.*}/listen = {"0.0.0.0:8081"} }/'
 wrong "a folder that cannot be made" 4 "cannot be made" "s,$dir/crl,/proc/nowhere/crl,"
 wrong "a database where none can be" 3 "No such file" "s,$dir/annul.db,/nowhere/annul.db,"
 ahead='s/unlisted = "unknown"/presign = "all"/; 4s|$| ocsp { presigned = "'

@@ -206,9 +206,9 @@ register_usual() {
     ctl revoke --reason certificateHold issuing-client "$(serial_of client-3)" >/dev/null
 }
 
-# Makes a token and the function `api METHOD PATH [CURL OPTIONS]`.
+# Makes a token of an administrator, and the function `api METHOD PATH [CURL OPTIONS]`.
 make_token() {
-    token=$(ctl token create "$1")
+    token=$(ctl token create --role administrator "$1")
 }
 
 api() {

@@ -36,12 +36,15 @@ check "nor in its problems" test "$(jq 'has("request_id")' "$dir/body")" = false
 
 # --- logfmt
 lines() { grep -c -- "$1" "$dir/annuld.log"; }
+has_line() { until_true 5 grep -q -- "$1" "$dir/annuld.log"; } # it comes after the answer
 api POST "$one/revoke" -d '{"reason":"keyCompromise"}' -H "X-Request-Id: change-1" >/dev/null
+has_line request=change-1
 expect "a change is a line" \
     "level=info at=admin msg=\"POST /api/v1/$one/revoke\" request=change-1 who=\"token:ops\" from=\"127.0.0.1\" status=200" \
     cat "$dir/annuld.log"
 check "one line" test "$(lines request=change-1)" = 1
 api POST "$one/release" -H "X-Request-Id: change-2" >/dev/null
+has_line request=change-2
 expect "one that was refused, too" "request=change-2 who=\"token:ops\" from=\"127.0.0.1\" status=409" cat "$dir/annuld.log"
 api GET "$one" -H "X-Request-Id: look-1" >/dev/null
 check "a look is none" test "$(lines request=look-1)" = 0
@@ -50,6 +53,7 @@ check "a stranger's is no change, but a warning" test "$(grep 'request=stranger-
 refuse "and no change" grep -q 'request=stranger-1.*status=' "$dir/annuld.log"
 refuse "no token is in the log" grep -qF "$token" "$dir/annuld.log"
 curl -s -X POST --unix-socket "$dir/admin.sock" "http://annul/api/v1/$one/revoke" -d '{"reason":"superseded"}' >/dev/null
+has_line 'from="unix"'
 expect "who came by the socket" "who=\"uid:$(id -u)\" from=\"unix\"" cat "$dir/annuld.log"
 stop_daemon
 logfmt=$(grep -cvE '^time=[0-9T:.-]+Z level=(error|warn|info) at=[a-z]+ msg="([^"\\]|\\.)*"( [a-z_]+=("([^"\\]|\\.)*"|[A-Za-z0-9_.-]+))*$' "$dir/annuld.log")

@@ -97,7 +97,7 @@ check "413 when the size was not told" status_is 413 -H 'Content-Type: applicati
 check "415" status_is 415 -H 'Content-Type: text/plain' --data-binary x "http://$public/ocsp"
 check "HTTP/1.0" status_is 200 -0 "http://$public/ocsp/$raw"
 check "an Erlang client's empty TE header" status_is 200 -H 'te;' -H 'content-length: 0' -H 'connection: close' "http://$public/ca.crl"
-expect "the page for people" "<h2>issuing-client</h2>" curl -s "http://$public/"
+expect "the page for people" ">issuing-client</h2>" curl -s "http://$public/"
 check "the admin API is not on the public listener" status_is 404 "http://$public/api/v1/issuers"
 check "the OCSP responder is not on the admin listener" status_is 404 "http://$admin/ocsp/$raw"
 

@@ -63,6 +63,10 @@ expect "which is said loudly" "REVOKED" cat "$dir/stapler.log"
 rm "$dir/certs/client-3.crt" "$dir/live/client-3.der"
 gone() { grep -q "client-3.crt: is gone" "$dir/stapler.log"; }
 check "it goes" until_true 5 gone
+check "what it gave out stays, for the file may be about to be replaced" test -s "$dir/other/client-3.a"
+move_clock 15
+withdrawn_too() { [ ! -e "$dir/other/client-3.a" ]; }
+check "and is withdrawn when it does not come back" until_true 5 withdrawn_too
 old=$(sha256sum <"$dir/live/server.der")
 move_clock 46800 # 13 h: past half of a day, but annuld gives out the same for 18 h
 move_clock 68400

@@ -41,6 +41,19 @@ check "--once and status fail" once_is "1 1"
 write_stapler_config <<<"staple \"h\" { certificate = {\"$pki/server.crt\"}  responder = {\"$url\"}  revoked = \"hook\"  hook = {\"./hook\"} }"
 refuse "a hook by a relative path: -t" stapler -t
 check "says what is wanted" grep -q "hook ./hook: an absolute path" "$dir/refused"
+mkdir "$dir/hitch"
+two="responder = {\"$url\"}  certificate = {\"$pki/server.crt\", \"$pki/client-0.crt\"}"
+write_stapler_config <<<"staple \"one\" { $two  deliver { path = \"$dir/one.der\" } }"
+refuse "one path for two certificates: -t" stapler -t
+check "names it" grep -q "$dir/one.der is written twice; give each its own path" "$dir/refused"
+write_stapler_config <<<"staple \"one\" { $two  deliver { path = \"$dir/{name}.der\" } deliver { kind = \"hitch\"  path = \"$dir/hitch\"  pid_file = \"$dir/hitch.pid\" } }"
+check "but one folder of hitch" stapler -t
+write_stapler_config <<CONF
+staple "one" { $two  deliver { path = "$dir/{name}.der" } }
+crl "two" { url = {"$url"}  deliver { path = "$dir/server.der" } }
+CONF
+refuse "one path in two sections: -t" stapler -t
+check "names it" grep -q "annul-stapler.conf:4: deliver: $dir/server.der is written twice" "$dir/refused"
 rm -r "$dir/cache"
 write_stapler_config <<<"staple \"design\" { certificate = {\"$dir/short.crt\"} }"
 check "an empty cache: -t is content" stapler -t

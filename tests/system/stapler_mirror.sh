@@ -32,12 +32,13 @@ staple "revoked" {
 }
 crl "clients" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/issuing-client.crl"} }
 crl "both" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/issuing-client.pem", "http://$public/crl/intermediate-client.crl"} }
+crl "twice" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/issuing-client.pem", "http://$public/ca.crl"} }
 crl "gone" { issuer = {"$pki/chain.pem"}  url = {"http://$public/crl/nobody.crl"} }
 CONF
 sed -i '/^authorities/d' "$dir/annul-stapler.conf" # each has its own, the mirror too
 check "the configuration is good" stapler -t
 start_stapler
-has_all() { [ "$(curl -s "http://$mirror/status" | jq '[.items[] | select(.state == "good" or .state == "revoked")] | length')" = 7 ]; }
+has_all() { [ "$(curl -s "http://$mirror/status" | jq '[.items[] | select(.state == "good" or .state == "revoked")] | length')" = 9 ]; }
 check "everything is fetched" until_true 10 has_all
 
 # request NAME BYTES: sends the octets, keeps status line, headers and body in $dir/answer.*
@@ -81,6 +82,8 @@ request "${crl_request/clients.pem/both.pem}"
 check "two of them in one file" test "$(grep -c BEGIN "$dir/answer.body")" = 2
 request "${crl_request/clients.pem/both.crl}"
 check "which DER cannot: 404" status 404
+request "${crl_request/clients.pem/twice.crl}"
+check "two URLs of one list: one list" is_crl DER "Issuing Client CA"
 request "${crl_request/clients.pem/gone.pem}"
 check "one that could not be fetched: 503, never 200" status 503
 request "${crl_request/clients.pem/nobody.pem}"

@@ -577,12 +577,14 @@ static int see(void *arg, const struct issuer *issuer, const struct cert_record 
     return 0;
 }
 
+static const char *scope; /* of what is registered and revoked by its certificate; NULL: all */
+
 static enum admin_result register_text(struct buffer text, struct seen *seen, size_t *added, size_t *known)
 {
     struct store_actor actor = at(NOW);
     *seen = (struct seen){0};
     enum admin_result result =
-        admin_register(&f.admin, &actor, bytes_of(&text), see, seen, added, known, &f.err);
+        admin_register(&f.admin, &actor, scope, bytes_of(&text), see, seen, added, known, &f.err);
     buffer_free(&text);
     return result;
 }
@@ -636,8 +638,8 @@ static enum admin_result revoke_text(struct buffer text, int reason, struct outc
     const struct issuer *issuer = NULL;
     struct cert_record record;
     bool changed = false;
-    enum admin_result result = admin_revoke_certificate(&f.admin, &actor, bytes_of(&text), reason, &issuer,
-                                                        &record, &changed, &f.err);
+    enum admin_result result = admin_revoke_certificate(&f.admin, &actor, scope, bytes_of(&text), reason,
+                                                        &issuer, &record, &changed, &f.err);
     *outcome = keep(result, changed, &record);
     buffer_free(&text);
     if (result == ADMIN_DONE)
@@ -668,7 +670,77 @@ static void a_certificate_is_registered_and_revoked_at_once(void **state)
     assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
 }
 
+static void what_is_not_within_the_scope_is_left_alone(void **state)
+{
+    (void)state;
+    struct seen seen;
+    size_t added, known;
+    struct outcome_of outcome;
+    int64_t rows = ask("SELECT count(*) FROM certificate"), audited = audit_count();
+    struct buffer both = pki_file("client-4.crt"), server = pki_file("server.crt");
+    assert_true(buffer_add(&both, server.at, server.len));
+    buffer_free(&server);
+    scope = "client-2 client clien";
+    assert_int_equal(register_text(both, &seen, &added, &known), ADMIN_FORBIDDEN);
+    assert_says(f.err, "certificate 2");
+    scope = "server";
+    assert_int_equal(revoke_text(pki_file("client-4.crt"), REASON_SUPERSEDED, &outcome), ADMIN_FORBIDDEN);
+    assert_int_equal(ask("SELECT count(*) FROM certificate"), rows);
+    assert_int_equal(audit_count(), audited);
+    scope = "server client";
+    assert_int_equal(register_text(pki_file("client-4.crt"), &seen, &added, &known), ADMIN_DONE);
+    scope = NULL;
+}
+
 /* --- tokens -------------------------------------------------------------------------------------------- */
+
+static enum admin_result create(const char *name, char token[ADMIN_TOKEN], int64_t *id)
+{
+    struct store_actor actor = at(NOW);
+    struct store_token wanted = {.name = name, .role = ROLE_OPERATOR, .expires_at = TIME_NONE};
+    return admin_token_create(&f.admin, &actor, &wanted, token, id, &f.err);
+}
+
+static enum outcome check_token(const char *token, char name[64])
+{
+    struct admin_holder holder;
+    enum outcome outcome = admin_token_check(&f.admin, token, NOW, &holder, &f.err);
+    snprintf(name, 64, "%s", holder.name);
+    free(holder.scope);
+    return outcome;
+}
+
+static void a_token_knows_what_it_may(void **state)
+{
+    (void)state;
+    char token[ADMIN_TOKEN], detail[200];
+    int64_t id;
+    struct admin_holder holder;
+    struct store_actor actor = at(NOW);
+    struct store_token wanted = {
+        .name = "scoped", .role = ROLE_VIEWER, .scope = "issuing-client issuing-server", .expires_at = NOW};
+    assert_int_equal(admin_token_create(&f.admin, &actor, &wanted, token, &id, &f.err), ADMIN_INVALID);
+    assert_says(f.err, "past");
+    wanted.expires_at = NOW + 10;
+    assert_int_equal(admin_token_create(&f.admin, &actor, &wanted, token, &id, &f.err), ADMIN_DONE);
+    assert_int_equal(admin_token_check(&f.admin, token, NOW + 9, &holder, &f.err), FOUND);
+    assert_int_equal(holder.id, id);
+    assert_int_equal(holder.role, ROLE_VIEWER);
+    assert_string_equal(holder.scope, "issuing-client issuing-server");
+    assert_int_equal(holder.expires_at, NOW + 10);
+    assert_true(holder.last_used_at == TIME_NONE);
+    free(holder.scope);
+    assert_int_equal(admin_token_check(&f.admin, token, NOW + 10, &holder, &f.err), ABSENT);
+    assert_string_equal(f.err.text, "expired, scoped");
+    actor.at = NOW + 5;
+    assert_int_equal(admin_token_used(&f.admin, &actor, id, &f.err), ADMIN_DONE);
+    assert_int_equal(admin_token_check(&f.admin, token, NOW + 9, &holder, &f.err), FOUND);
+    assert_int_equal(holder.last_used_at, NOW + 5);
+    free(holder.scope);
+    snprintf(detail, sizeof detail, "SELECT count(*) FROM audit WHERE detail = '%s'",
+             "scoped: viewer of issuing-client, issuing-server, until 2025-11-21T09:00:10Z");
+    assert_int_equal(ask(detail), 1);
+}
 
 static void a_token_is_good_until_revoked(void **state)
 {
@@ -676,32 +748,33 @@ static void a_token_is_good_until_revoked(void **state)
     char token[ADMIN_TOKEN], other[ADMIN_TOKEN], name[64];
     int64_t id, other_id;
     struct store_actor actor = at(NOW);
-    assert_int_equal(admin_token_create(&f.admin, &actor, "ops", token, &id, &f.err), ADMIN_DONE);
+    assert_int_equal(create("ops", token, &id), ADMIN_DONE);
     assert_int_equal(strlen(token), ADMIN_TOKEN - 1);
     assert_memory_equal(token, "annul_", 6);
     assert_int_equal(strspn(token + 6, "0123456789abcdef"), 64);
-    assert_int_equal(admin_token_create(&f.admin, &actor, "ops", other, &other_id, &f.err), ADMIN_CONFLICT);
+    assert_int_equal(create("ops", other, &other_id), ADMIN_CONFLICT);
     assert_says(f.err, "ops");
-    assert_int_equal(admin_token_create(&f.admin, &actor, "ci", other, &other_id, &f.err), ADMIN_DONE);
+    assert_int_equal(create("ci", other, &other_id), ADMIN_DONE);
     assert_string_not_equal(token, other);
 
-    assert_int_equal(admin_token_check(&f.admin, token, name, &f.err), FOUND);
+    assert_int_equal(check_token(token, name), FOUND);
     assert_string_equal(name, "ops");
     static const char *const none[] = {
         "", "annul_", "annul_zz", "Annul_0123",
         "annul_0000000000000000000000000000000000000000000000000000000000000000"};
     for (size_t i = 0; i < COUNT(none); i++)
-        check_row(none[i], admin_token_check(&f.admin, none[i], name, &f.err) == ABSENT);
+        check_row(none[i], check_token(none[i], name) == ABSENT);
     char changed[ADMIN_TOKEN + 1];
     snprintf(changed, sizeof changed, "%s0", token);
-    assert_int_equal(admin_token_check(&f.admin, changed, name, &f.err), ABSENT);
+    assert_int_equal(check_token(changed, name), ABSENT);
     memcpy(changed, token, ADMIN_TOKEN);
     changed[ADMIN_TOKEN - 2] = changed[ADMIN_TOKEN - 2] == '0' ? '1' : '0';
-    assert_int_equal(admin_token_check(&f.admin, changed, name, &f.err), ABSENT);
+    assert_int_equal(check_token(changed, name), ABSENT);
 
     assert_int_equal(admin_token_revoke(&f.admin, &actor, id, &f.err), ADMIN_DONE);
-    assert_int_equal(admin_token_check(&f.admin, token, name, &f.err), ABSENT);
-    assert_int_equal(admin_token_check(&f.admin, other, name, &f.err), FOUND);
+    assert_int_equal(check_token(token, name), ABSENT);
+    assert_string_equal(f.err.text, "revoked, ops");
+    assert_int_equal(check_token(other, name), FOUND);
     assert_int_equal(admin_token_revoke(&f.admin, &actor, 4711, &f.err), ADMIN_NOT_FOUND);
 
     /* the token itself is nowhere in the files */
@@ -737,7 +810,9 @@ int main(void)
         cmocka_unit_test(certificates_find_their_issuer),
         cmocka_unit_test(all_or_none_are_registered),
         cmocka_unit_test(a_certificate_is_registered_and_revoked_at_once),
+        cmocka_unit_test(what_is_not_within_the_scope_is_left_alone),
         cmocka_unit_test(a_token_is_good_until_revoked),
+        cmocka_unit_test(a_token_knows_what_it_may),
     };
     return cmocka_run_group_tests(tests, fixture_make, fixture_free);
 }

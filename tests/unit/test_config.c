@@ -115,7 +115,9 @@ static const char everything[] =
     "    timeout = \"1m\"\n"
     "}\n"
     "admin {\n"
-    "    listen = {\"127.0.0.1:8081\"}\n"
+    "    listen = {\"127.0.0.1:8081\"} tls_certificate = \"admin.crt\" tls_key = \"/admin.key\""
+    "    client_ca = {\"/ca.pem\", \"more.pem\"} client \"CN=a,O=b\" { role = \"operator\""
+    "    issuers = {\"one\", \"Two_2.x-y\"} } client \"CN=c\" { }\n"
     "}\n"
     "database { path = \"/db/annul.db\" }\n"
     "crl { directory = \"crls\" delay_ms = 0 wait_max = \"5m\" waiters = 9 waiters_per_address = 3 }\n"
@@ -151,6 +153,23 @@ static const char everything[] =
     "    certificate = \"4.crt\" crl_upload = true crl_file = {\"in/4.crl\", \"/drop\"}\n"
     "    crl_url = \"http://ca.example/4.crl?delta=0\" crl_url_interval = \"5m\"\n"
     "}\n";
+
+static void check_access(const struct config *config)
+{
+    char wanted[300];
+    snprintf(wanted, sizeof wanted, "%s/admin.crt", folder);
+    assert_string_equal(config->admin.tls_certificate.text, wanted);
+    assert_string_equal(config->admin.tls_key.text, "/admin.key");
+    assert_int_equal(config->admin.client_ca_count, 2);
+    snprintf(wanted, sizeof wanted, "%s/more.pem", folder);
+    assert_string_equal(config->admin.client_ca[1].text, wanted);
+    assert_int_equal(config->admin.client_count, 2);
+    assert_string_equal(config->admin.clients[0].subject.text, "CN=a,O=b");
+    assert_int_equal(config->admin.clients[0].role, ROLE_OPERATOR);
+    assert_string_equal(config->admin.clients[0].scope, "one Two_2.x-y");
+    assert_int_equal(config->admin.clients[1].role, ROLE_VIEWER);
+    assert_null(config->admin.clients[1].scope);
+}
 
 static void check_foreign(const struct config_issuer *three, const struct config_issuer *four)
 {
@@ -217,6 +236,7 @@ static void everything_is_read_with_its_lines(void **state)
     assert_int_equal(config->admin.listen_count, 1);
     assert_int_equal(config->admin.listen[0].line, 10);
     assert_null(config->admin.socket.text);
+    check_access(config);
     assert_string_equal(config->database.text, "/db/annul.db");
     assert_int_equal(config->crl_delay_ms, 0);
     assert_int_equal(config->crl_wait_max_s, 300);
@@ -413,6 +433,15 @@ static const struct {
      3, "\"a:1\"", "take one of them out"},
     {"one address, public and admin", "admin { listen = {\"127.0.0.1:8080\"} }\n" LISTEN ISSUER, 2,
      "\"127.0.0.1:8080\"", "take one of them out"},
+    {"one subject twice",
+     LISTEN "admin { listen = {\"c:1\"} client \"CN=a\" { }\n client \"CN=a\" { } }\n" ISSUER, 3, "CN=a", ""},
+    {"all issuers and one",
+     LISTEN "admin { listen = {\"c:1\"}\n client \"CN=a\" { issuers = {\"*\", \"one\"} } }\n" ISSUER, 3,
+     "\"*\"", "no issuer section"},
+    {"a certificate for a socket",
+     LISTEN "admin { socket = \"s\"\n tls_certificate = \"c\" tls_key = \"k\" }\n" ISSUER, 3,
+     "tls_certificate", "without listen"},
+
     {"no workers", "public {\n listen = {\"a:1\"}\n workers = 0\n}\n" ADMIN ISSUER, 3, "workers",
      "from 1 to 64"},
     {"65 workers", "public {\n listen = {\"a:1\"}\n workers = 65\n}\n" ADMIN ISSUER, 3, "workers",

@@ -112,6 +112,7 @@ static void options_stand_anywhere(void **state)
     assert_string_equal(ctl.option[CTL_REASON], "keyCompromise");
     assert_string_equal(ctl.option[CTL_SOCKET], "/x");
     free(ctl.word);
+    free(ctl.issuer);
 }
 
 static void a_socket_that_is_not_there_is_named(void **state)

@@ -60,6 +60,32 @@ static void owner_and_mode_are_the_old_files_or_configured(void **state)
     place_close(p);
 }
 
+/* Not root, and not its owner: the folder is ours, the file was put there by another. */
+static void what_cannot_keep_its_owner_is_readable_by_all(void **state)
+{
+    (void)state;
+    struct place_of_delivery *p = place_open(DELIVER_FILE, "staple.der");
+    struct stat status;
+    file_put(p->path, "old", 3);
+    if (getuid() != 0 || chmod(p->path, 0640) < 0 || chown(p->path, 12, 34) < 0 ||
+        chown(p->folder, 77, 77) < 0)
+        skip();
+    assert_int_equal(seteuid(77), 0);
+    int given = give(p, "one");
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(given, DELIVER_DONE);
+    assert_int_equal(stat(p->path, &status), 0);
+    assert_int_equal(status.st_uid, 77);
+    assert_int_equal(status.st_mode & 07777, 0644);
+    p->target.uid = 12; /* configured, it is an order */
+    assert_int_equal(seteuid(77), 0);
+    given = give(p, "two");
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(given, DELIVER_FAILED);
+    assert_file(p->path, "one");
+    place_close(p);
+}
+
 static void what_a_symlink_names_is_replaced(void **state)
 {
     (void)state;
@@ -327,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_is_made_replaced_and_left_alone),
         cmocka_unit_test(owner_and_mode_are_the_old_files_or_configured),
+        cmocka_unit_test(what_cannot_keep_its_owner_is_readable_by_all),
         cmocka_unit_test(what_a_symlink_names_is_replaced),
         cmocka_unit_test(what_a_crash_left_is_no_obstacle),
         cmocka_unit_test(full_disk_leaves_the_old_file),

@@ -620,6 +620,10 @@ static void age(void)
                                        "ALTER TABLE issuer DROP COLUMN registered",
                                        "ALTER TABLE issuer DROP COLUMN revoked",
                                        "ALTER TABLE issuer DROP COLUMN held",
+                                       "ALTER TABLE token DROP COLUMN role",
+                                       "ALTER TABLE token DROP COLUMN issuers",
+                                       "ALTER TABLE token DROP COLUMN expires_at",
+                                       "ALTER TABLE token DROP COLUMN last_used_at",
                                        "DROP TABLE audit_head",
                                        "DROP INDEX audit_by_serial",
                                        "ALTER TABLE audit DROP COLUMN hash",
@@ -1215,21 +1219,20 @@ static void what_was_published_is_remembered(void **state)
 
 /* --- tokens -------------------------------------------------------------------------------------------- */
 
+/* Its hash is of this octet. */
 static enum outcome token_add(const char *name, uint8_t octet, int64_t *id)
 {
-    uint8_t hash[32];
+    uint8_t hash[STORE_TOKEN_HASH];
+    struct store_token token = {.name = name,
+                                .hash = hash,
+                                .role = ROLE_OPERATOR,
+                                .scope = octet == 2 ? "one two" : NULL,
+                                .expires_at = octet == 2 ? NOW + 90 : TIME_NONE};
     memset(hash, octet, sizeof hash);
     struct store_tx *tx = begin();
-    enum outcome outcome = store_tx_token_add(tx, name, hash, id, &f.err);
+    enum outcome outcome = store_tx_token_add(tx, &token, id, &f.err);
     commit(tx);
     return outcome;
-}
-
-static enum outcome token_find(uint8_t octet, char name[64])
-{
-    uint8_t hash[32];
-    memset(hash, octet, sizeof hash);
-    return store_token_find(f.store, hash, name, &f.err);
 }
 
 static enum outcome token_revoke(int64_t id, int64_t at)
@@ -1244,18 +1247,83 @@ static enum outcome token_revoke(int64_t id, int64_t at)
 
 struct tokens {
     size_t count;
-    int64_t ids[4], created_at[4], revoked_at[4];
-    char names[4][64];
+    struct store_token list[4]; /* without what the pointers point to */
+    char names[4][64], scopes[4][64];
 };
 
 static int see_token(void *arg, const struct store_token *token)
 {
     struct tokens *tokens = arg;
-    tokens->ids[tokens->count] = token->id;
-    tokens->created_at[tokens->count] = token->created_at;
-    tokens->revoked_at[tokens->count] = token->revoked_at;
-    snprintf(tokens->names[tokens->count++], 64, "%s", token->name);
+    tokens->list[tokens->count] = *token;
+    snprintf(tokens->names[tokens->count], 64, "%s", token->name);
+    snprintf(tokens->scopes[tokens->count++], 64, "%s", token->scope ? token->scope : "all");
     return 0;
+}
+
+/* Whether a token that is not revoked has this hash. */
+static enum outcome token_find(uint8_t octet, char name[64])
+{
+    uint8_t hash[STORE_TOKEN_HASH];
+    struct tokens tokens = {0};
+    memset(hash, octet, sizeof hash);
+    assert_int_equal(store_token_find(f.store, hash, see_token, &tokens, &f.err), 0);
+    assert_true(tokens.count <= 1);
+    snprintf(name, 64, "%s", tokens.names[0]);
+    return tokens.count && tokens.list[0].revoked_at == TIME_NONE ? FOUND : ABSENT;
+}
+
+static void tokens_are_found_by_the_beginning_of_their_hash(void **state)
+{
+    (void)state;
+    int64_t id;
+    uint8_t hash[STORE_TOKEN_HASH];
+    static const struct {
+        size_t at;
+        uint8_t octet;
+        size_t found;
+    } rows[] = {{0, 8, 0}, {7, 6, 0}, {7, 8, 0}, {8, 0, 1}, {8, 0xff, 1}, {31, 0, 1}, {31, 0xff, 1}};
+    assert_int_equal(token_add("six", 6, &id), FOUND);
+    assert_int_equal(token_add("seven", 7, &id), FOUND);
+    assert_int_equal(token_add("last", 0xff, &id), FOUND);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct tokens tokens = {0};
+        memset(hash, 7, sizeof hash);
+        hash[rows[i].at] = rows[i].octet;
+        assert_int_equal(store_token_find(f.store, hash, see_token, &tokens, &f.err), 0);
+        assert_int_equal(tokens.count, rows[i].found);
+    }
+}
+
+static void the_last_use_of_a_token_is_kept(void **state)
+{
+    (void)state;
+    int64_t one, two;
+    struct tokens tokens = {0};
+    assert_int_equal(token_add("one", 1, &one), FOUND);
+    assert_int_equal(token_add("two", 2, &two), FOUND);
+    struct store_actor later = {"unit", "test", NOW + 70};
+    struct store_tx *tx = store_begin(f.store, &later, &f.err);
+    assert_non_null(tx);
+    assert_int_equal(store_tx_token_used(tx, two, &f.err), 0);
+    commit(tx);
+    assert_int_equal(store_token_list(f.store, see_token, &tokens, &f.err), 0);
+    assert_true(tokens.list[0].last_used_at == TIME_NONE);
+    assert_int_equal(tokens.list[1].last_used_at, NOW + 70);
+}
+
+/* What wrote them then knew no roles. */
+static void old_tokens_are_administrators(void **state)
+{
+    (void)state;
+    int64_t id;
+    struct tokens tokens = {0};
+    assert_int_equal(token_add("old", 1, &id), FOUND);
+    age();
+    assert_int_equal(store_token_list(f.store, see_token, &tokens, &f.err), 0);
+    assert_int_equal(tokens.count, 1);
+    assert_int_equal(tokens.list[0].role, ROLE_ADMINISTRATOR);
+    assert_string_equal(tokens.scopes[0], "all");
+    assert_true(tokens.list[0].expires_at == TIME_NONE && tokens.list[0].last_used_at == TIME_NONE);
 }
 
 static void tokens_are_found_until_revoked(void **state)
@@ -1283,12 +1351,17 @@ static void tokens_are_found_until_revoked(void **state)
     reopen();
     assert_int_equal(store_token_list(f.store, see_token, &tokens, &f.err), 0);
     assert_int_equal(tokens.count, 2);
-    assert_int_equal(tokens.ids[0], ops);
+    assert_int_equal(tokens.list[0].id, ops);
     assert_string_equal(tokens.names[0], "ops");
-    assert_int_equal(tokens.created_at[0], NOW);
-    assert_int_equal(tokens.revoked_at[0], NOW + 5); /* the first time */
+    assert_string_equal(tokens.scopes[0], "all");
+    assert_int_equal(tokens.list[0].role, ROLE_OPERATOR);
+    assert_int_equal(tokens.list[0].created_at, NOW);
+    assert_int_equal(tokens.list[0].revoked_at, NOW + 5); /* the first time */
+    assert_true(tokens.list[0].expires_at == TIME_NONE);
     assert_string_equal(tokens.names[1], "ci");
-    assert_true(tokens.revoked_at[1] == TIME_NONE);
+    assert_string_equal(tokens.scopes[1], "one two");
+    assert_int_equal(tokens.list[1].expires_at, NOW + 90);
+    assert_true(tokens.list[1].revoked_at == TIME_NONE);
 }
 
 /* --- readers that keep what they saw ------------------------------------------------------------------- */
@@ -1710,6 +1783,9 @@ int main(void)
         with_store(numbers_only_go_up),
         with_store(what_was_published_is_remembered),
         with_store(tokens_are_found_until_revoked),
+        with_store(tokens_are_found_by_the_beginning_of_their_hash),
+        with_store(the_last_use_of_a_token_is_kept),
+        with_store(old_tokens_are_administrators),
         with_store(every_reader_sees_every_commit),
         with_store(a_reader_that_was_overtaken_does_not_stay_behind),
         with_store(readers_see_nothing_of_a_rollback),
