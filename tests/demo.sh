@@ -228,6 +228,7 @@ print_what_to_try() {
     say
     say "Annul is ready: CRLs and OCSP on http://$public, the admin API on http://$admin. Ctrl-C stops it."
     [ -z "${http_proxy:-}" ] || say "You use a proxy; in the other shell, first:  export no_proxy=${public%:*},${admin%:*}"
+    say "The console is at http://$admin/ ; its token is in $(quoted "$dir/admin.token")"
     say "To try in another shell:"
     say
     say "# the CRL: client-2 is revoked, client-3 on hold"
