@@ -6,7 +6,7 @@ set -eu
 build="gcc make pkg-config libssl-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev libconfuse-dev libjansson-dev
        libcurl4-openssl-dev libsystemd-dev openssl curl"
 test="libcmocka-dev jq sqlite3 xxd procps gdb clang-format cppcheck shellcheck clang libclang-rt-dev python3
-      python3-cryptography gnutls-bin default-jre-headless nodejs npm nginx haproxy softhsm2 prometheus
+      python3-cryptography python3-jsonschema gnutls-bin default-jre-headless nodejs npm nginx haproxy softhsm2 prometheus
       libengine-pkcs11-openssl swtpm tpm2-openssl tpm2-tools hitch stunnel4 mosquitto rabbitmq-server
       libfaketime chromium fonts-dejavu-core"
 bench="wrk nginx sqlite3 procps python3"

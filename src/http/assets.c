@@ -81,3 +81,8 @@ enum MHD_Result console_get(struct request *request)
 {
     return reply_asset(request, "console/index.html");
 }
+
+enum MHD_Result openapi_get(struct request *request)
+{
+    return reply_asset(request, "openapi.json");
+}

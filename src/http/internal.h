@@ -136,7 +136,7 @@ void route_find(struct request *request);
 handler ocsp_post, ocsp_get;
 handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;
 handler ca_get, ca_bundle_get;
-handler page_get, asset_get, console_get;
+handler page_get, asset_get, console_get, openapi_get;
 handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_issuer_get, api_crls_get, api_crl_post, api_crl_put;
 handler api_status_get, api_changes_get;

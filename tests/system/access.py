@@ -37,6 +37,7 @@ table = {
     ("GET", "/healthz"): (0, OPEN, None),
     ("GET", "/readyz"): (0, OPEN, None),
     ("GET", "/metrics"): (0, OPEN, None),
+    ("GET", "/api/v1/openapi.json"): (0, OPEN, None),
     ("GET", "/api/v1/me"): (VIEWER, ANY, None),
     ("GET", "/api/v1/issuers"): (VIEWER, ANY, None),
     ("GET", "/api/v1/issuers/{}"): (VIEWER, ISSUER, None),
