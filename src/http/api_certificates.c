@@ -110,28 +110,39 @@ static struct admin admin_for(struct request *request, struct repeat_answer *ans
     return admin;
 }
 
-enum MHD_Result api_certificate_get(struct request *request)
+const struct issuer *api_certificate(struct request *request, struct cert_record *record,
+                                     enum MHD_Result *result)
 {
-    enum MHD_Result result;
     struct serial serial;
-    struct cert_record record;
     struct error err;
-    const struct issuer *issuer = path_certificate(request, &serial, &result);
+    const struct issuer *issuer = path_certificate(request, &serial, result);
     if (!issuer)
-        return result;
-    switch (store_certificate(request->services->store, issuer->id, &serial, &record, &err)) {
+        return NULL;
+    switch (store_certificate(request->services->store, issuer->id, &serial, record, &err)) {
     case FOUND:
-        add_etag(request, &record);
-        json_t *object = json_certificate(issuer, &record);
-        cert_record_free(&record);
-        return reply_json(request, 200, object);
+        return issuer;
     case ABSENT:
-        return reply_problem(request, 404, "issuer %s has no certificate %s", issuer->config->name.text,
-                             request->part[1]);
+        *result = reply_problem(request, 404, "issuer %s has no certificate %s", issuer->config->name.text,
+                                request->part[1]);
+        return NULL;
     case FAILED:
         break;
     }
-    return reply_problem(request, 503, "%s", err.text);
+    *result = reply_problem(request, 503, "%s", err.text);
+    return NULL;
+}
+
+enum MHD_Result api_certificate_get(struct request *request)
+{
+    enum MHD_Result result;
+    struct cert_record record;
+    const struct issuer *issuer = api_certificate(request, &record, &result);
+    if (!issuer)
+        return result;
+    add_etag(request, &record);
+    json_t *object = json_certificate(issuer, &record);
+    cert_record_free(&record);
+    return reply_json(request, 200, object);
 }
 
 /* --- revoke and release -------------------------------------------------------------------------------- */

@@ -121,7 +121,7 @@ static void write_path(const struct issuer *issuer, struct crl_part part, char *
         snprintf(path, room, "/crl/%s/%d.crl", name, part.shard);
 }
 
-static void add_crl(struct request *request, const struct issuer *issuer, struct crl_part part, json_t *list)
+void api_add_crl(struct request *request, const struct issuer *issuer, struct crl_part part, json_t *list)
 {
     char text[CRL_PART_TEXT], path[160];
     json_t *object = json_crl(request, issuer, part);
@@ -142,10 +142,10 @@ enum MHD_Result api_crls_get(struct request *request)
     json_t *list = issuer ? json_array() : NULL;
     if (!issuer)
         return result;
-    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}, list);
-    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}, list);
+    api_add_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}, list);
+    api_add_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}, list);
     for (int shard = 0; shard < (int)issuer->config->shards; shard++)
-        add_crl(request, issuer, (struct crl_part){shard, false}, list);
+        api_add_crl(request, issuer, (struct crl_part){shard, false}, list);
     return reply_json(request, 200, json_pack("{s:o}", "crls", list));
 }
 

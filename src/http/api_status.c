@@ -58,6 +58,15 @@ static json_t *describe_requests(const struct request *request, enum meters_kind
                      percentile(&sums.times, count, 50), "p99_ms", percentile(&sums.times, count, 99));
 }
 
+/* Where everybody asks, as it is configured. */
+static json_t *describe_public(const struct config *config)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < config->public.listen_count; i++)
+        json_array_append_new(list, json_string(config->public.listen[i].text));
+    return list;
+}
+
 enum MHD_Result api_status_get(struct request *request)
 {
     int64_t now = clock_now();
@@ -69,8 +78,9 @@ enum MHD_Result api_status_get(struct request *request)
         json_pack("{s:o, s:o, s:o}", "ocsp", describe_requests(request, METERS_OCSP), "crl",
                   describe_requests(request, METERS_CRL), "api", describe_requests(request, METERS_API));
     return reply_json(request, 200,
-                      json_pack("{s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "version",
-                                ANNUL_VERSION, "started_at", json_time(http_started_at(request->http)), "now",
+                      json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "version",
+                                ANNUL_VERSION, "public", describe_public(request->services->config),
+                                "started_at", json_time(http_started_at(request->http)), "now",
                                 json_time(now), "ready", ready, "signer", is.signer, "ocsp_signers",
                                 is.ocsp_signers, "crls", is.crls, "warnings", json_warnings(request, NULL),
                                 "requests", requests, "waiters", (json_int_t)http_waiting(request->http),

@@ -140,6 +140,7 @@ handler page_get, asset_get, console_get, openapi_get;
 handler health_get, ready_get, metrics_get;
 handler api_issuers_get, api_issuer_get, api_crls_get, api_crl_post, api_crl_put;
 handler api_status_get, api_changes_get;
+handler api_proof_get;
 handler api_certificate_get, api_certificates_get, api_certificates_post, api_revoke_post, api_release_post,
     api_revoke_certificate_post, api_revoke_batch_post, api_import_post;
 handler api_audit_get;
@@ -284,6 +285,10 @@ bool request_may_change(struct request *request, const char *etag);
 /* The issuer that the path names, or NULL and a reply. */
 const struct issuer *api_issuer(struct request *request, enum MHD_Result *result);
 
+/* The same, and the certificate that it names, for cert_record_free. */
+const struct issuer *api_certificate(struct request *request, struct cert_record *record,
+                                     enum MHD_Result *result);
+
 /* The reason of a revocation; NULL: unspecified. */
 bool api_reason(const char *text, int *reason, struct error *err);
 
@@ -307,6 +312,9 @@ bool crl_may_change(struct request *request, const struct issuer *issuer, enum M
 
 /* The present CRL, or null. (api_issuers.c) */
 json_t *json_crl(const struct request *request, const struct issuer *issuer, struct crl_part part);
+
+/* Appends it, with which it is and where, if it is published. (api_issuers.c) */
+void api_add_crl(struct request *request, const struct issuer *issuer, struct crl_part part, json_t *list);
 
 /* The body as a JSON object; an empty body is an empty object. NULL: a problem was queued. */
 json_t *json_body(struct request *request, enum MHD_Result *result);

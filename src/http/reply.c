@@ -85,7 +85,7 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     for (size_t i = 0; i < HEADERS_MAX && request->headers[i].name; i++)
         MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
-    if (request->is_admin)
+    if (request->is_admin && status != MHD_HTTP_NOT_MODIFIED) /* whose headers take the place of the page's */
         add_admin_headers(response);
     if (!request->repeat.streams)
         repeat_end(request);

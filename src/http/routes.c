@@ -43,6 +43,7 @@ const struct route admin_routes[] = {
      "revoke"},
     {READ, ISSUER "/certificates", api_certificates_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
     {READ, ISSUER "/certificates/{}", api_certificate_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
+    {READ, ISSUER "/certificates/{}/proof", api_proof_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
     {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, ROLE_OPERATOR, SCOPE_PATH,
      "revoke"},
     {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, ROLE_OPERATOR, SCOPE_PATH,

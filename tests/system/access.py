@@ -47,6 +47,7 @@ table = {
     ("GET", "/api/v1/status"): (VIEWER, ANY, None),
     ("GET", "/api/v1/issuers/{}/certificates"): (VIEWER, ISSUER, None),
     ("GET", "/api/v1/issuers/{}/certificates/{}"): (VIEWER, ISSUER, None),
+    ("GET", "/api/v1/issuers/{}/certificates/{}/proof"): (VIEWER, ISSUER, None),
     ("POST", "/api/v1/issuers/{}/certificates/{}/revoke"): (OPERATOR, ISSUER, b""),
     ("POST", "/api/v1/issuers/{}/certificates/{}/release"): (OPERATOR, ISSUER, b""),
     ("POST", "/api/v1/issuers/{}/revoke-batch"): (OPERATOR, ISSUER, b""),

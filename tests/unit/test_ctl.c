@@ -150,9 +150,13 @@ static void a_socket_that_is_not_there_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_worse_code_wins),    cmocka_unit_test(http_status_gives_exit_code),
-        cmocka_unit_test(paths_are_escaped),      cmocka_unit_test(harmful_text_is_made_visible),
-        cmocka_unit_test(options_stand_anywhere), cmocka_unit_test(a_socket_that_is_not_there_is_named),
+        cmocka_unit_test(the_worse_code_wins),
+        cmocka_unit_test(http_status_gives_exit_code),
+        cmocka_unit_test(paths_are_escaped),
+        cmocka_unit_test(harmful_text_is_made_visible),
+        cmocka_unit_test(options_stand_anywhere),
+        cmocka_unit_test(an_issuer_may_come_again),
+        cmocka_unit_test(a_socket_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests_name("annulctl", tests, NULL, NULL);
 }

@@ -1,0 +1,13 @@
+#!/bin/bash
+# The console.
+# shellcheck source=tests/web/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+write_config < <(issuer_section root </dev/null)
+start_daemon
+register_usual
+token=$(ctl token create --role administrator anna)
+browse console.mjs
+browse console_roles.mjs
+browse console_views.mjs
+finish

@@ -1,0 +1,55 @@
+// The dialogs that change one certificate. Each resolves to the certificate as it is then, or to undefined.
+import * as api from './api.js';
+import { commonName } from './format.js';
+import { HOLD, isCompromise, reasons } from './reasons.js';
+import { dialog, facts, field, h, select, toast } from './ui.js';
+
+const describe = ({ issuer, serial, subject }) => facts([
+  ['Subject', subject ?? '–'], ['Issuer', issuer], ['Serial', h('code', null, serial)]]);
+
+// `certificate.der` is there where it is not registered: it is sent along, and registered with the revocation.
+export function askRevoke(certificate, reason = 'keyCompromise') {
+  const name = commonName(certificate.subject);
+  const choice = select(null, reasons.map(([value, text]) => [value, text]), reason);
+  const since = h('input', { type: 'datetime-local', step: 1 });
+  const sinceField = field('Compromised since (UTC)', since, { hint: 'If it is known. It is told with the CRL.' });
+  const reasonField = field('Reason', choice, { hint: ' ' }), hint = reasonField.querySelector('.hint');
+  const effect = h('p');
+  const title = h('span'), confirm = h('span');
+  const update = () => {
+    const holds = choice.value === HOLD;
+    hint.textContent = reasons.find(([value]) => value === choice.value)[2];
+    title.textContent = holds ? `Put ${name} on hold?` : `Revoke ${name}?`;
+    confirm.textContent = holds ? `Put ${name} on hold` : `Revoke ${name}`;
+    effect.textContent = holds ? 'From the next OCSP answer on it is refused, until it is released.'
+      : 'From the next OCSP answer on it is refused. This is for good: it cannot be undone.';
+    sinceField.hidden = !isCompromise(choice.value) || Boolean(certificate.der);
+  };
+  choice.addEventListener('change', update);
+  update();
+  return dialog({
+    title, confirm, kind: 'danger',
+    body: [describe(certificate), reasonField, sinceField, h('div', { class: 'notice hold' }, effect)],
+    submit: async () => {
+      const body = { reason: choice.value };
+      if (since.value && !sinceField.hidden) body.invalidity_at = new Date(`${since.value}Z`).toISOString().replace(/\.\d+/, '');
+      const done = certificate.der ? await api.revokeFile(certificate.der, choice.value)
+        : await api.revoke(certificate.issuer, certificate.serial, body);
+      toast(done.changed ? `${name} is ${done.status === 'hold' ? 'on hold' : 'revoked'}.` : `${name} was so already.`);
+      return done;
+    },
+  });
+}
+
+export function askRelease(certificate) {
+  const name = commonName(certificate.subject);
+  return dialog({
+    title: `Release ${name}?`, confirm: `Release ${name}`,
+    body: [describe(certificate), h('p', null, 'It is good again from the next OCSP answer on.')],
+    submit: async () => {
+      const done = await api.release(certificate);
+      toast(`${name} is good again.`);
+      return done;
+    },
+  });
+}
