@@ -222,8 +222,10 @@ static enum admin_result revoke_lines(struct batch *batch, struct step *step, st
 static bool keep_results(struct batch *batch)
 {
     bool good = buffer_add(&batch->kept, batch->results.at, batch->results.len);
-    if (good && batch->over && (good = buffer_add(&batch->kept, "", 1)))
+    if (good && batch->over && (good = buffer_add(&batch->kept, "", 1))) {
         repeat_keep(batch->request, type_lines, (const char *)batch->kept.at);
+        repeat_end(batch->request);
+    }
     return good;
 }
 
@@ -278,6 +280,7 @@ static enum MHD_Result reply_stream(struct request *request, struct batch *batch
         return MHD_NO;
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type_lines);
+    request->repeat.streams = true;
     return reply_queue(request, 200, response);
 }
 

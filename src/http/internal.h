@@ -73,7 +73,8 @@ struct waiting {
 /* Of a change with an Idempotency-Key (repeat.c). */
 #define REPEAT_KEY_MAX 128
 struct repeat {
-    bool runs; /* there is a key, and this is the first call with it */
+    bool runs;    /* there is a key, and this is the first call with it */
+    bool streams; /* its end is that of the answer */
     char key[REPEAT_KEY_MAX + 1];
     uint8_t hash[32];
     struct request *next;
@@ -206,6 +207,8 @@ void refused_stop(struct admin *admin); /* what was not told yet; nothing else r
 
 /* False: a reply was queued, the one of the first call or a refusal. */
 bool repeat_check(struct request *request, enum MHD_Result *result);
+/* From here on a repeat gets the answer. Once that is whole: it must not be told that the first is under way by somebody who
+ * has heard of its end. Again: nothing. */
 void repeat_end(struct request *request);
 
 /* For calls of admin.h that are one transaction: with what to make them, so that their answer is written with it. */

@@ -135,6 +135,7 @@ void repeat_end(struct request *request)
         at = &(*at)->repeat.next;
     *at = request->repeat.next;
     pthread_mutex_unlock(&mutex);
+    request->repeat.runs = false;
 }
 
 /* --- the answer ---------------------------------------------------------------------------------------- */

@@ -87,6 +87,8 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
         MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
     if (request->is_admin && status != MHD_HTTP_NOT_MODIFIED) /* whose headers take the place of the page's */
         add_admin_headers(response);
+    if (!request->repeat.streams)
+        repeat_end(request);
     enum MHD_Result result = reply_send(request, status, response);
     MHD_destroy_response(response);
     return result;

@@ -115,6 +115,21 @@ static void options_stand_anywhere(void **state)
     free(ctl.issuer);
 }
 
+static void an_issuer_may_come_again(void **state)
+{
+    (void)state;
+    struct ctl ctl;
+    char *argv[] = {"annulctl", "--issuer", "one", "token", "create", "ops", "--issuer=two", NULL};
+    parse((int)COUNT(argv) - 1, argv, &ctl);
+    assert_int_equal(ctl.issuers, 2);
+    assert_string_equal(ctl.issuer[0], "one");
+    assert_string_equal(ctl.issuer[1], "two");
+    assert_string_equal(ctl.option[CTL_ISSUER], "two");
+    assert_int_equal(ctl.words, 3);
+    free(ctl.word);
+    free(ctl.issuer);
+}
+
 static void a_socket_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -135,9 +150,13 @@ static void a_socket_that_is_not_there_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_worse_code_wins),    cmocka_unit_test(http_status_gives_exit_code),
-        cmocka_unit_test(paths_are_escaped),      cmocka_unit_test(harmful_text_is_made_visible),
-        cmocka_unit_test(options_stand_anywhere), cmocka_unit_test(a_socket_that_is_not_there_is_named),
+        cmocka_unit_test(the_worse_code_wins),
+        cmocka_unit_test(http_status_gives_exit_code),
+        cmocka_unit_test(paths_are_escaped),
+        cmocka_unit_test(harmful_text_is_made_visible),
+        cmocka_unit_test(options_stand_anywhere),
+        cmocka_unit_test(an_issuer_may_come_again),
+        cmocka_unit_test(a_socket_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests_name("annulctl", tests, NULL, NULL);
 }
