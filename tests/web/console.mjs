@@ -172,6 +172,19 @@ await scenario('files are registered, and a bad one does not keep the others out
   await page.getByRole('heading', { name: 'server-must-staple' }).waitFor();
 }, { tolerated: /status of 422/ });
 
+await scenario('what somebody else has changed meanwhile is not released', async (page) => {
+  const serial = serialOf('server-must-staple');
+  annulctl('revoke', '--reason', 'certificateHold', 'issuing-server', serial);
+  await signIn(page);
+  await goto(page, `certificate/issuing-server/${serial}`);
+  await page.getByRole('button', { name: 'Release…' }).click();
+  annulctl('revoke', '--reason', 'keyCompromise', 'issuing-server', serial);
+  await confirm(page, 'Release server-must-staple');
+  await page.getByRole('alert').getByText('Precondition Failed').waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('h1 ~ p').getByText('revoked').waitFor(); // seen meanwhile
+}, { tolerated: /status of 412/ });
+
 await scenario('a thousand at once, with progress, and what could not be done', async (page) => {
   const serials = Array.from({ length: 1000 }, (_, i) => (0x10000000 + i * 97).toString(16));
   const rows = serials.map((serial) => JSON.stringify({ serial, status: 'good', subject: `CN=meter-${serial}` })).join('\n');

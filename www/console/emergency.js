@@ -23,7 +23,7 @@ export async function identify(file) {
   if (others.length) toast(`${file.name} holds ${others.length + 1} certificates; this is the first.`);
   const { issuers } = await api.issuers();
   const issuer = issuers.find((each) => readPem(each.certificate)[0].subjectName === found.issuerName);
-  if (!issuer) throw new Error(`${found.commonName || file.name} was issued by none of the CAs here.`);
+  if (!issuer) throw new Error(`${found.commonName || file.name} was issued by none of the CAs that you see here.`);
   const { certificates } = await api.certificates(issuer.name, { q: found.serial, limit: 1 });
   return certificates.find(({ serial }) => serial === found.serial) ??
     { issuer: issuer.name, serial: found.serial, subject: found.commonName && `CN=${found.commonName}`, der: found.der };
