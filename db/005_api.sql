@@ -7,13 +7,13 @@ UPDATE issuer SET registered = (SELECT count(*) FROM certificate c WHERE c.issue
     revoked = (SELECT count(*) FROM revocation r WHERE r.issuer = issuer.id AND r.status = 1),
     held = (SELECT count(*) FROM revocation r WHERE r.issuer = issuer.id AND r.status = 2);
 
--- Search. What a subject calls the certificate, its first CN up to the next comma; store/search.c has the same words.
-CREATE INDEX certificate_by_name ON certificate (issuer, lower(substr(
-    substr(subject, instr(',' || subject, ',CN=') + 3), 1,
-    instr(substr(subject, instr(',' || subject, ',CN=') + 3) || ',', ',') - 1)))
-    WHERE instr(',' || subject, ',CN=') > 0;
--- Those few whose subject does not begin with it.
-CREATE INDEX certificate_by_subject ON certificate (issuer, lower(subject)) WHERE substr(subject, 1, 3) <> 'CN=';
+-- Search: store/search.c has the same words. The CN that a subject begins with, up to the next comma …
+CREATE INDEX certificate_by_name ON certificate (issuer, lower(substr(subject, 4, instr(subject || ',', ',') - 4)))
+    WHERE subject >= 'CN=' AND subject < 'CN>';
+-- … and of the few that begin otherwise, what is behind the first CN=, and all of it.
+CREATE INDEX certificate_by_later_name ON certificate (issuer, lower(substr(subject, instr(subject, ',CN=') + 4)))
+    WHERE (subject < 'CN=' OR subject >= 'CN>') AND instr(subject, ',CN=') > 0;
+CREATE INDEX certificate_by_subject ON certificate (issuer, lower(subject)) WHERE (subject < 'CN=' OR subject >= 'CN>');
 -- What is on hold, among however many that are revoked.
 CREATE INDEX revocation_on_hold ON revocation (issuer, serial) WHERE status = 2;
 

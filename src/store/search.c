@@ -17,9 +17,10 @@
 enum way {
     BY_NONE = -1,
     BY_SERIAL,
-    BY_FULL_NAME, /* what is sought begins like CN= and a name; where that is all of it, any name may do */
-    BY_NAME,      /* the CN begins with it */
-    BY_SUBJECT,   /* the subject does, and does not begin with CN= */
+    BY_FULL_NAME,  /* the subject begins with CN=, and so does what is sought, as far as it goes */
+    BY_NAME,       /* the CN that the subject begins with does */
+    BY_LATER_NAME, /* the CN that comes later in it does */
+    BY_SUBJECT,    /* the subject does, and does not begin with CN= */
     WAYS,
     BY_STATUS = WAYS, /* one status has so few that all of them are looked at, in the order of serials */
 };
@@ -88,12 +89,11 @@ static const char *sought_name(const char *sought)
 static enum way way_by_subject(const char *subject, const char *sought)
 {
     const char *name = name_in(subject), *full = sought_name(sought);
-    bool name_first = name == subject + CN_LEN;
-    if (name && full && (name_first ? begins(name, full) : !*full && begins(name, sought)))
-        return BY_FULL_NAME;
+    if (name == subject + CN_LEN)
+        return full && begins(name, full) ? BY_FULL_NAME : begins(name, sought) ? BY_NAME : BY_NONE;
     if (name && begins(name, sought))
-        return BY_NAME;
-    return !name_first && begins(subject, sought) ? BY_SUBJECT : BY_NONE;
+        return BY_LATER_NAME;
+    return begins(subject, sought) ? BY_SUBJECT : BY_NONE;
 }
 
 static enum way way_of(const struct store_filter *filter, const struct cert_record *record)
@@ -225,34 +225,35 @@ static int walk_prefix(struct search *search, const struct serial *after)
 /* --- by name and by subject ---------------------------------------------------------------------------- */
 
 /* As in db/005_api.sql, else the indexes are not used. */
-#define TAIL "substr(c.subject, instr(',' || c.subject, ',CN=') + 3)"
-#define NAME "lower(substr(" TAIL ", 1, instr(" TAIL " || ',', ',') - 1))"
-#define HAS_NAME "instr(',' || c.subject, ',CN=') > 0"
+#define NAME "lower(substr(c.subject, 4, instr(c.subject || ',', ',') - 4))"
+#define NAME_FIRST "c.subject >= 'CN=' AND c.subject < 'CN>'"
+#define LATER_NAME "lower(substr(c.subject, instr(c.subject, ',CN=') + 4))"
+#define NAME_LATER OTHERWISE " AND instr(c.subject, ',CN=') > 0"
 #define SUBJECT "lower(c.subject)"
-#define NO_NAME_FIRST "substr(c.subject, 1, 3) <> 'CN='"
+#define OTHERWISE "(c.subject < 'CN=' OR c.subject >= 'CN>')"
 #define SELECT_BY(index, which, range, order)                                                                \
     "SELECT " RECORD_COLUMNS                                                                                 \
     " FROM " RECORD_TABLES_BY("INDEXED BY " index) " WHERE c.issuer = $1 AND " which " AND " range           \
                                                    " ORDER BY " order
-#define BY_NAMES(range, order) SELECT_BY("certificate_by_name", HAS_NAME, range, order)
-#define BY_SUBJECTS(range, order) SELECT_BY("certificate_by_subject", NO_NAME_FIRST, range, order)
+#define SAME(index, which, text) SELECT_BY(index, which, text " = $2 AND c.serial >= $3", "c.serial")
+#define BEHIND(index, which, text) SELECT_BY(index, which, text " > $2 AND " text " < $3", text ", c.serial")
+#define BOTH(index, which, text) SAME(index, which, text), BEHIND(index, which, text)
 
 static const struct {
     enum statement same, behind;
     const char *same_sql, *behind_sql;
 } texts[] = {
-    [BY_NAME] = {Q_LIST_SAME_NAME, Q_LIST_NAMES, BY_NAMES(NAME " = $2 AND c.serial >= $3", "c.serial"),
-                 BY_NAMES(NAME " > $2 AND " NAME " < $3", NAME ", c.serial")},
-    [BY_SUBJECT] = {Q_LIST_SAME_SUBJECT, Q_LIST_SUBJECTS,
-                    BY_SUBJECTS(SUBJECT " = $2 AND c.serial >= $3", "c.serial"),
-                    BY_SUBJECTS(SUBJECT " > $2 AND " SUBJECT " < $3", SUBJECT ", c.serial")},
+    [BY_NAME] = {Q_LIST_SAME_NAME, Q_LIST_NAMES, BOTH("certificate_by_name", NAME_FIRST, NAME)},
+    [BY_LATER_NAME] = {Q_LIST_SAME_LATER_NAME, Q_LIST_LATER_NAMES,
+                       BOTH("certificate_by_later_name", NAME_LATER, LATER_NAME)},
+    [BY_SUBJECT] = {Q_LIST_SAME_SUBJECT, Q_LIST_SUBJECTS, BOTH("certificate_by_subject", OTHERWISE, SUBJECT)},
 };
 
 /* From the text `first` on, of which serials behind `after`, up to what begins with `prefix` last. */
 static int walk_texts(struct search *search, enum way way, const char *first, const struct serial *after,
                       const char *prefix)
 {
-    size_t index = way == BY_SUBJECT ? BY_SUBJECT : BY_NAME, len = strlen(prefix);
+    size_t index = way == BY_FULL_NAME ? BY_NAME : (size_t)way, len = strlen(prefix);
     char *end = malloc(len + 2);
     struct bound from = after ? bound_behind(after) : (struct bound){.len = 0};
     struct db_statement *s =
@@ -283,10 +284,11 @@ static void lower(char *text)
         *text = (char)tolower((unsigned char)*text);
 }
 
-/* As the index has it: in lower case; a name up to a comma. NULL: out of memory. */
+/* As the index has it: in lower case; a name that comes first, up to a comma. NULL: out of memory. */
 static char *key_text(enum way way, const char *text)
 {
-    char *key = way == BY_SUBJECT ? strdup(text) : strndup(text, strcspn(text, ","));
+    bool is_first = way == BY_NAME || way == BY_FULL_NAME;
+    char *key = is_first ? strndup(text, strcspn(text, ",")) : strdup(text);
     if (key)
         lower(key);
     return key;
@@ -297,7 +299,7 @@ static int walk_way(struct search *search, enum way way, const struct cert_recor
     const char *sought = search->filter->subject;
     const char *prefix = way == BY_FULL_NAME ? sought_name(sought) : sought, *from = prefix;
     if (way == BY_NAME && sought_name(sought) && !*sought_name(sought))
-        return 0; /* all names were looked at */
+        return 0; /* all of them were looked at */
     if (after && prefix)
         from = way == BY_SUBJECT || !after->subject ? after->subject : name_in(after->subject);
     if (!from) /* there is no such way; or a cursor is none of ours */

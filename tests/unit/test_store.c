@@ -614,6 +614,7 @@ static void a_damaged_head_stops_changes(void **state)
 static void age(void)
 {
     static const char *const undo[] = {"DROP INDEX certificate_by_name",
+                                       "DROP INDEX certificate_by_later_name",
                                        "DROP INDEX certificate_by_subject",
                                        "DROP INDEX revocation_on_hold",
                                        "DROP TABLE answer",
@@ -1007,7 +1008,7 @@ static void searches_use_their_indexes(void **state)
     static const struct {
         const char *spoken;
         struct store_filter filter;
-        const char *index[3];
+        const char *index[4];
     } searches[] = {
         {"all", {.status = -1}, {"SEARCH c USING PRIMARY KEY (issuer=? AND serial>? AND serial<?)"}},
         {"good", {.status = CERT_GOOD}, {"SEARCH c USING PRIMARY KEY (issuer=? AND serial>? AND serial<?)"}},
@@ -1021,10 +1022,11 @@ static void searches_use_their_indexes(void **state)
          {.status = -1, .serial = "0102030405060708091011121314151617181920"},
          {"SEARCH c USING PRIMARY KEY (issuer=? AND serial>? AND serial<?)"}},
         {"subject",
-         {.status = -1, .subject = "x"},
+         {.status = -1, .subject = "x"}, /* and the same by subject */
          {"SEARCH c USING INDEX certificate_by_name (issuer=? AND <expr>=? AND serial>?)",
           "SEARCH c USING INDEX certificate_by_name (issuer=? AND <expr>>? AND <expr><?)",
-          "SEARCH c USING INDEX certificate_by_subject (issuer=? AND <expr>"}},
+          "SEARCH c USING INDEX certificate_by_later_name (issuer=? AND <expr>=? AND serial>?)",
+          "SEARCH c USING INDEX certificate_by_later_name (issuer=? AND <expr>>? AND <expr><?)"}},
     };
     sqlite3_auto_extension((void (*)(void))watch);
     reopen();
