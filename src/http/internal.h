@@ -179,6 +179,12 @@ void request_identify(struct request *request);
 
 /* Fills in the actor and what it may. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
+
+/* Whether who was let in is so still, as time has passed: a token may have been revoked since, a certificate may have
+ * expired. What he may does not change. ABSENT with the reason, for the log and not for who asks. */
+enum outcome auth_lasts(struct request *request, struct error *err);
+/* The same. False: an answer was queued. */
+bool auth_check_again(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
 
 /* Whether the route is for who asks: the one place that decides (access.c). False: an answer was queued. */

@@ -219,10 +219,11 @@ static enum MHD_Result go_on(struct request *request, const char *data, size_t *
     }
     if (request->discarded)
         return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
-    enum MHD_Result result = request->route ? MHD_YES : begin(request);
-    if (result == MHD_YES && !request->over && repeat_check(request, &result))
-        result = request->route->handle(request);
-    return result;
+    enum MHD_Result result = MHD_YES;
+    if (request->route ? !auth_check_again(request, &result) /* the body may have come long after the head */
+                       : (result = begin(request)) != MHD_YES || request->over)
+        return result;
+    return repeat_check(request, &result) ? request->route->handle(request) : result;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
