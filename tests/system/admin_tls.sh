@@ -20,6 +20,8 @@ leaf alice "/O=Annul Demo/CN=alice" issuing-client 30 "$for_client"
 leaf bob "/O=Annul Demo/CN=bob" issuing-client 30 "$for_client"
 leaf carol "/O=Annul Demo/CN=carol" issuing-client 30 "$for_client"
 leaf long "/O=Annul Demo/CN=$(printf 'ä%.0s' {1..64})/OU=$(printf 'ö%.0s' {1..64})/OU=x$(printf 'ü%.0s' {1..62})" issuing-client 30 "$for_client"
+leaf comma "/O=Annul Demo/CN=boss,O=x" issuing-client 30 "$for_client"
+leaf split "/O=Annul Demo/O=x/CN=boss" issuing-client 30 "$for_client"
 leaf short "/O=Annul Demo/CN=alice" issuing-client 1 "$for_client"
 leaf wrong-use "/O=Annul Demo/CN=alice" issuing-client 30 "$for_server"
 leaf wrong-ca "/O=Annul Demo/CN=alice" issuing-server 30 "$for_client"
@@ -62,10 +64,12 @@ wrong "a CA that is none" client_ca "client_ca $dir/admin.key" "$files${ca/$pki\
 wrong "a role that there is not" role "must be one of viewer, operator, administrator" "$files$ca${alice/\"operator\"/\"root\"}"
 wrong "an issuer that there is not" 'client "CN' 'no issuer section is named "none"' "$files$ca${alice/issuing-server/none}"
 wrong "for no issuer" 'client "CN' "name at least one" "$files$ca${alice/\"issuing-server\"/}"
+wrong "a comma whose backslash would be lost" 'client "CN' "would be lost" "$files$ca${alice/CN=alice,/CN=alice\\\\,}"
+wrong "a subject that nobody has" 'client "CN' "no certificate has this subject" "$files$ca${alice/,O=/, O=}"
 wrong "a subject that is none" 'client "alice' "the title is the subject" "$files$ca${alice/CN=alice,O=Annul Demo/alice}"
 
 at=0.0.0.0:${admin#*:}
-admin_lines "$files$ca$alice"'  client "CN=bob,O=Annul Demo" { role = "administrator" }\n'
+admin_lines "$files$ca$alice"'  client "CN=bob,O=Annul Demo" { role = "administrator" }\n'"  client 'CN=boss\\\\,O=x,O=Annul Demo' { }\n"
 at=
 check "beyond loopback with TLS" "$BUILD/annuld" -c "$conf" -t
 is_ready() {
@@ -130,6 +134,8 @@ check "annulctl says that it is not let in" test $code = 4
 not_in "nobody of ours" "$dir/carol" "no client section is for the certificate of CN=carol"
 not_in "of a long name that is cut" "$dir/long" 'OU=xüüüü'
 refuse "which is no damage" grep -q '"damaged"' <(ctl audit show --json)
+expect "a subject with a comma" 'cert:CN=boss\,O=x,O=Annul Demo' remote "$dir/comma" whoami
+not_in "one that is like it without" "$dir/split" "no client section is for the certificate of CN=boss,O=x,O=Annul Demo"
 not_in "of another use" "$dir/wrong-use" "does not match the intended purpose"
 not_in "of another CA" "$dir/wrong-ca" "The certificate issuer is unknown"
 expect "one that is good still" operator remote "$dir/short" whoami
