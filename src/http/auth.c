@@ -6,7 +6,6 @@
 #include <annul/hex.h>
 #include <annul/log.h>
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,20 +26,6 @@ void request_identify(struct request *request)
     }
     if (getrandom(octets, sizeof octets, GRND_NONBLOCK) == sizeof octets)
         hex_encode(octets, sizeof octets, request->id);
-}
-
-static void note_origin(struct request *request)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-    snprintf(request->actor_origin, sizeof request->actor_origin, "unix");
-    if (address && address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr,
-                  request->actor_origin, sizeof request->actor_origin);
-    else if (address && address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
-                  request->actor_origin, sizeof request->actor_origin);
 }
 
 /* On the Unix socket the kernel says who it is: root, and the user that the daemon runs as, could read the
@@ -173,7 +158,7 @@ static const char *token_of(struct request *request, const char **header)
 bool auth_check(struct request *request, enum MHD_Result *result)
 {
     const char *header, *token = token_of(request, &header);
-    note_origin(request);
+    origin_text(request->connection, request->actor_origin);
     if (!header && is_peer(request))
         return true;
     enum outcome client = header ? ABSENT : check_client(request, result);

@@ -175,16 +175,40 @@ for pid in "${pids[@]}"; do
     wait "$pid" && good=$((good + 1))
 done
 check "forty at a time" test $good = 40
-held() { # holds two hundred connections from one address, and asks from another
-    python3 - "$admin" "$pki/root.crt" <<'PY'
-import socket, ssl, sys
+strangers() { # holds connections that say nothing, and asks with others
+    python3 - "$admin" "$pki/root.crt" "$(ctl token create guest --role viewer)" <<'PY'
+import socket, ssl, sys, time
 host, port = sys.argv[1].split(":")
-held = [socket.create_connection((host, int(port)), source_address=("127.0.6.1", 0)) for _ in range(200)]
 context = ssl.create_default_context(cafile=sys.argv[2])
-with context.wrap_socket(socket.create_connection((host, int(port)), 10), server_hostname=host) as link:
-    link.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-    sys.exit(b" 200 " not in link.recv(100))
+def connect(source):
+    return socket.create_connection((host, int(port)), 60, (source, 0))
+def guest(source):
+    return context.wrap_socket(connect(source), server_hostname=host)
+def ask(link):
+    link.sendall(b"HEAD /api/v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + sys.argv[3].encode() + b"\r\n\r\n")
+    return b" 200 " in link.recv(4096)
+known = guest("127.0.6.1")
+assert ask(known), "a guest"
+start = time.monotonic()
+one = [connect("127.0.6.2") for _ in range(200)]
+assert ask(guest("127.0.6.1")), "one address cannot have all connections"
+assert one[-1].recv(1) == b"" and time.monotonic() - start < 4, "they are closed"
+start = time.monotonic()
+many = [connect("127.0.7.%d" % (i // 16 + 1)) for i in range(160)]
+others = []
+for i in range(40):
+    others.append(guest("127.0.6.%d" % (i // 16 + 3)))
+    assert ask(others[-1]) and time.monotonic() - start < 4 + i, "nor can ten of them"
+assert all(map(ask, others)), "and guests stay"
+for link in others:
+    link.close()
+start = time.monotonic()
+silent = connect("127.0.6.1")
+while silent.recv(100):
+    pass # an alert
+assert time.monotonic() - start < 12, "who says nothing is sent away"
+assert ask(known), "but not a guest"
 PY
 }
-check "one address cannot have all connections" held
+check "who has said nothing keeps nobody out" strangers
 finish
