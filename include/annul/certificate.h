@@ -39,6 +39,9 @@ int certificate_from_file(const char *path, struct certificate *certificate, str
 /* Subject by RFC 2253 in UTF-8 ("CN=client-0,O=Demo"); malloc'ed, NULL when out of memory. */
 char *certificate_subject_text(const struct certificate *certificate);
 
+/* Whether a text is what certificate_subject_text would give for some subject: only then can one have it. */
+bool certificate_is_subject_text(const char *text);
+
 /* PEM text appended. */
 bool certificate_to_pem(struct bytes der, struct buffer *pem);
 

@@ -54,6 +54,26 @@ static void blank_comments(char *text)
     }
 }
 
+/* Within double quotes libconfuse drops a backslash that it does not know what to do with, and a text becomes another one:
+ * that is refused. The line of the first one; 0: there is none. Comments are blank already. */
+static int line_of_lost_backslash(const char *text)
+{
+    char quote = 0;
+    for (int line = 1; *text; text++) {
+        line += *text == '\n';
+        if (quote && *text == '\\' && text[1]) {
+            if (quote == '"' && !strchr("\"\\'$abefnrtx01234567\n", text[1]))
+                return line;
+            line += *++text == '\n';
+        } else if (!quote && (*text == '"' || *text == '\'')) {
+            quote = *text;
+        } else if (*text == quote) {
+            quote = 0;
+        }
+    }
+    return 0;
+}
+
 static int read_text(const char *path, cfg_t *root, struct error *err)
 {
     struct buffer text = {0};
@@ -62,7 +82,14 @@ static int read_text(const char *path, cfg_t *root, struct error *err)
     int result = -1;
     if (buffer_add_text(&text, "\n" CONFIG_END_KEY " = true\n") && buffer_add(&text, "", 1)) {
         blank_comments((char *)text.at);
-        result = cfg_parse_buf(root, (const char *)text.at);
+        int line = line_of_lost_backslash((const char *)text.at);
+        if (line)
+            config_file_error(
+                path, line, err,
+                "a backslash that means nothing in double quotes and would be lost: write it twice, "
+                "or the text in single quotes");
+        else
+            result = cfg_parse_buf(root, (const char *)text.at);
     }
     buffer_free(&text);
     if (result != CFG_SUCCESS)

@@ -1,4 +1,5 @@
 /* Who may what: by the route's row in the table of routes.c, and by nothing else. */
+#include "guests.h"
 #include "internal.h"
 
 #include <string.h>
@@ -44,6 +45,7 @@ bool access_check(struct request *request, enum MHD_Result *result)
         return true;
     if (!auth_check(request, result))
         return false;
+    guests_welcome(request->connection, request->services->config->public.timeout_s);
     if (is_forged(request))
         *result = reply_problem(request, 403, "a page of another origin has sent this; send a token with it");
     else if (request->role < request->route->least)

@@ -111,8 +111,11 @@ static enum MHD_Result api_changes_again(struct request *request)
     struct error err;
     struct feed feed = {
         .request = request, .issuer = request_argument(request, "issuer"), .list = json_array()};
+    enum MHD_Result result;
     waiters_back(request);
-    enum MHD_Result result =
+    if (request->waiting.slept && !auth_check_again(request, &result))
+        return result;
+    result =
         parse_arguments(&feed, &err) ? answer(request, &feed) : reply_problem(request, 400, "%s", err.text);
     json_decref(feed.list);
     free(feed.issuer);

@@ -23,7 +23,7 @@ struct batch {
     struct buffer kept; /* all of them, for a repeat */
     size_t given;       /* of them */
     size_t revoked, already, failed;
-    bool over;
+    bool over, broken; /* with a summary; without one */
 };
 
 static void batch_free(void *arg)
@@ -154,13 +154,13 @@ static const char *problem_of(const struct step *step, size_t i, const struct er
 }
 
 /* `serial` is "" where it could not be read. */
-static bool put_problem(struct buffer *out, size_t line, const char *serial, enum admin_result result,
+static bool put_problem(struct buffer *out, size_t line, const char *serial, unsigned status,
                         const char *detail)
 {
     json_t *why = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
     json_t *object = json_pack("{s:I, s:s*, s:s, s:{s:i, s:o}}", "line", (json_int_t)line, "serial",
-                               *serial ? serial : NULL, "status", "error", "problem", "status",
-                               (int)reply_status(result), "detail", why ? why : json_string("not UTF-8"));
+                               *serial ? serial : NULL, "status", "error", "problem", "status", (int)status,
+                               "detail", why ? why : json_string("not UTF-8"));
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     bool good = text && buffer_add_text(out, text) && buffer_add_text(out, "\n");
     free(text);
@@ -176,7 +176,7 @@ static bool put_result(struct batch *batch, const struct step *step, size_t i, c
         serial_to_text(&one->serial, serial);
     if (one->result != ADMIN_DONE) {
         batch->failed++;
-        return put_problem(&batch->results, step->lines[i].number, serial, one->result,
+        return put_problem(&batch->results, step->lines[i].number, serial, reply_status(one->result),
                            problem_of(step, i, failure));
     }
     *(one->changed ? &batch->revoked : &batch->already) += 1;
@@ -248,6 +248,23 @@ static bool advance(struct batch *batch, enum admin_result *result, struct error
     return good;
 }
 
+/* Who began it may be let in no more. That is told, and ends it without a summary. */
+static bool may_advance(struct batch *batch)
+{
+    struct error err;
+    enum outcome lasts = auth_lasts(batch->request, &err);
+    if (lasts == FOUND)
+        return true;
+    batch->broken = true;
+    log_limited(LOG_LEVEL_WARN, "admin", "POST %s by %s ends after line %zu: %s", batch->request->url,
+                batch->request->actor_name, batch->line, err.text);
+    put_problem(&batch->results, batch->line + 1, "", lasts == ABSENT ? 401 : 503,
+                lasts == ABSENT
+                    ? "who began this was let in then, and is no more; from here on nothing is done"
+                    : err.text);
+    return false;
+}
+
 /* libmicrohttpd wants more of the reply. */
 static ssize_t give(void *arg, uint64_t at, char *to, size_t room)
 {
@@ -258,7 +275,11 @@ static ssize_t give(void *arg, uint64_t at, char *to, size_t room)
         enum admin_result result;
         if (batch->over)
             return MHD_CONTENT_READER_END_OF_STREAM;
+        if (batch->broken)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
         batch->results.len = batch->given = 0;
+        if (!may_advance(batch))
+            continue;
         if (!advance(batch, &result, &err))
             return MHD_CONTENT_READER_END_WITH_ERROR;
         if (result != ADMIN_DONE)

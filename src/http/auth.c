@@ -6,7 +6,6 @@
 #include <annul/hex.h>
 #include <annul/log.h>
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,20 +26,6 @@ void request_identify(struct request *request)
     }
     if (getrandom(octets, sizeof octets, GRND_NONBLOCK) == sizeof octets)
         hex_encode(octets, sizeof octets, request->id);
-}
-
-static void note_origin(struct request *request)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-    snprintf(request->actor_origin, sizeof request->actor_origin, "unix");
-    if (address && address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr,
-                  request->actor_origin, sizeof request->actor_origin);
-    else if (address && address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
-                  request->actor_origin, sizeof request->actor_origin);
 }
 
 /* On the Unix socket the kernel says who it is: root, and the user that the daemon runs as, could read the
@@ -161,22 +146,73 @@ static enum outcome check_client(struct request *request, enum MHD_Result *resul
     return FAILED;
 }
 
-bool auth_check(struct request *request, enum MHD_Result *result)
+/* The header, and what of it is a bearer token; both may be NULL. */
+static const char *token_of(struct request *request, const char **header)
 {
     static const char scheme[] = "Bearer ";
-    note_origin(request);
-    const char *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+    *header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+    bool bears = *header && strncasecmp(*header, scheme, sizeof scheme - 1) == 0;
+    return bears ? *header + sizeof scheme - 1 : NULL;
+}
+
+bool auth_check(struct request *request, enum MHD_Result *result)
+{
+    const char *header, *token = token_of(request, &header);
+    origin_text(request->connection, request->actor_origin);
     if (!header && is_peer(request))
         return true;
     enum outcome client = header ? ABSENT : check_client(request, result);
     if (client != ABSENT)
         return client == FOUND;
-    if (header && strncasecmp(header, scheme, sizeof scheme - 1) == 0)
-        return check_token(request, header + sizeof scheme - 1, result);
+    if (token)
+        return check_token(request, token, result);
     return refuse(request, "no token",
                   "send the header Authorization: Bearer TOKEN; `annulctl token create NAME` on the daemon's "
                   "machine makes a token",
                   result);
+}
+
+/* --- still good ---------------------------------------------------------------------------------------- */
+
+static enum outcome token_lasts(struct request *request, const char *token, struct error *err)
+{
+    struct admin_holder holder;
+    enum outcome found = admin_token_check(request->services->admin, token, clock_now(), &holder, err);
+    if (found == FOUND)
+        free(holder.scope);
+    return found;
+}
+
+static enum outcome client_lasts(struct request *request, struct error *err)
+{
+    struct certificate certificate;
+    bool broken;
+    enum outcome found = tls_client(request, &certificate, &broken, err);
+    if (found == FOUND)
+        certificate_free(&certificate);
+    return found == FAILED && !broken ? ABSENT : found;
+}
+
+enum outcome auth_lasts(struct request *request, struct error *err)
+{
+    const char *header, *token = token_of(request, &header);
+    if (request->route->least == ROLE_NONE)
+        return FOUND;
+    if (token)
+        return token_lasts(request, token, err);
+    return strcmp(request->actor_origin, "unix") == 0 ? FOUND : client_lasts(request, err);
+}
+
+bool auth_check_again(struct request *request, enum MHD_Result *result)
+{
+    struct error err;
+    enum outcome lasts = auth_lasts(request, &err);
+    if (lasts == ABSENT)
+        *result = reply_problem(request, 401, "%s was good when this call began, and is no more",
+                                request->actor_name);
+    else if (lasts == FAILED)
+        *result = reply_problem(request, 503, "%s", err.text);
+    return lasts == FOUND;
 }
 
 struct store_actor auth_actor(const struct request *request)

@@ -22,6 +22,12 @@
 
 struct request;
 
+/* Where a connection comes from: its address, or "unix". And what one client has all of, who is held to his share by it: an
+ * address of IPv4, a /64 network of IPv6. (origin.c) */
+#define ORIGIN_TEXT 56
+void origin_text(struct MHD_Connection *connection, char out[ORIGIN_TEXT]);
+void origin_network(struct MHD_Connection *connection, char out[ORIGIN_TEXT]);
+
 /* Queues exactly one reply, or suspends the connection and sees to it later. */
 typedef enum MHD_Result handler(struct request *request);
 
@@ -104,14 +110,14 @@ struct request {
     struct waiting waiting;
     size_t body_max;
     struct buffer body;
-    int spool;                              /* the body's scratch file, where the route has one; else -1 */
-    size_t spooled;                         /* octets in it */
-    size_t discarded;                       /* octets of the body beyond body_max */
-    char actor_name[256], actor_origin[64]; /* of an authenticated request … */
-    enum role role;                         /* … and what it may … */
-    const char *scope;                      /* … for which issuers (annul/access.h) … */
-    char *scope_of_token;                   /* where that is, unless it is in the configuration */
-    int64_t expires_at;                     /* … and until when; or TIME_NONE */
+    int spool;        /* the body's scratch file, where the route has one; else -1 */
+    size_t spooled;   /* octets in it */
+    size_t discarded; /* octets of the body beyond body_max */
+    char actor_name[256], actor_origin[ORIGIN_TEXT]; /* of an authenticated request … */
+    enum role role;                                  /* … and what it may … */
+    const char *scope;                               /* … for which issuers (annul/access.h) … */
+    char *scope_of_token;                            /* where that is, unless it is in the configuration */
+    int64_t expires_at;                              /* … and until when; or TIME_NONE */
     bool is_ambient;             /* known by where it comes from: a browser may be sent by others */
     int64_t retry_s;             /* with status 429 */
     char id[REQUEST_ID_MAX + 1]; /* admin only: for log and client */
@@ -179,6 +185,12 @@ void request_identify(struct request *request);
 
 /* Fills in the actor and what it may. False: an answer was queued (in `result`). */
 bool auth_check(struct request *request, enum MHD_Result *result);
+
+/* Whether who was let in is so still, as time has passed: a token may have been revoked since, a certificate may have
+ * expired. What he may does not change. ABSENT with the reason, for the log and not for who asks. */
+enum outcome auth_lasts(struct request *request, struct error *err);
+/* The same. False: an answer was queued. */
+bool auth_check_again(struct request *request, enum MHD_Result *result);
 struct store_actor auth_actor(const struct request *request);
 
 /* Whether the route is for who asks: the one place that decides (access.c). False: an answer was queued. */

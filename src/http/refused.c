@@ -6,7 +6,6 @@
 #include <annul/log.h>
 #include <annul/utf8.h>
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,18 +37,6 @@ void refused_call(struct request *request, unsigned status, const char *why)
 
 #define ACTION AUDIT_REFUSED "authentication"
 
-/* What is slowed down: an address of IPv4, a /64 network of IPv6, for that is what one client has. */
-static void network_of(const char *origin, char network[INET6_ADDRSTRLEN + 4])
-{
-    struct in6_addr address;
-    snprintf(network, INET6_ADDRSTRLEN + 4, "%s", origin);
-    if (inet_pton(AF_INET6, origin, &address) != 1)
-        return;
-    memset(&address.s6_addr[8], 0, 8);
-    inet_ntop(AF_INET6, &address, network, INET6_ADDRSTRLEN);
-    strcat(network, "/64");
-}
-
 /* What was cut off in the middle of a character, or never was UTF-8, would pass for damage. */
 static void keep_utf8(char *text)
 {
@@ -62,8 +49,8 @@ static void keep_utf8(char *text)
 
 int64_t refused_stranger(struct request *request, const char *why)
 {
-    char detail[400], known[300], network[INET6_ADDRSTRLEN + 4];
-    network_of(request->actor_origin, network);
+    char detail[400], known[300], network[ORIGIN_TEXT];
+    origin_network(request->connection, network);
     struct stranger stranger = strangers_failed(network, clock_monotonic_ms());
     struct store_actor actor = {"unknown", stranger.other ? "others" : request->actor_origin, clock_now()};
     snprintf(known, sizeof known, "%s", why);

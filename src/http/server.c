@@ -1,4 +1,5 @@
 /* Listeners, the life of a request, and shutdown. */
+#include "guests.h"
 #include "internal.h"
 #include "meters.h"
 #include "tls.h"
@@ -26,10 +27,9 @@
 /* A thread a connection: it sleeps while a change goes to disk, and who shared it could not share the sync (see
  * store.c). libmicrohttpd lets one thread take many connections that come at once, unless it may have but one. A thread
  * costs 16 KiB. */
-#define ADMIN_CONNECTIONS 64
+#define ADMIN_CONNECTIONS GUESTS_MAX
 #define ADMIN_WORKERS ADMIN_CONNECTIONS
 #define ADMIN_WAITERS (ADMIN_CONNECTIONS / 2) /* the others are for those who ask */
-#define ADMIN_CONNECTIONS_PER_ADDRESS 16      /* with TLS, where anybody may come from */
 /* Of a connection. Beside HEAD_MAX: libmicrohttpd's records, and the header of the reply. libmicrohttpd clears all
  * of it after each request, so a public one has no more than it needs. */
 #define PUBLIC_MEMORY (HEAD_MAX + 2048)
@@ -219,10 +219,11 @@ static enum MHD_Result go_on(struct request *request, const char *data, size_t *
     }
     if (request->discarded)
         return reply_problem(request, 413, "the body may have %zu octets here", request->body_max);
-    enum MHD_Result result = request->route ? MHD_YES : begin(request);
-    if (result == MHD_YES && !request->over && repeat_check(request, &result))
-        result = request->route->handle(request);
-    return result;
+    enum MHD_Result result = MHD_YES;
+    if (request->route ? !auth_check_again(request, &result) /* the body may have come long after the head */
+                       : (result = begin(request)) != MHD_YES || request->over)
+        return result;
+    return repeat_check(request, &result) ? request->route->handle(request) : result;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -399,12 +400,11 @@ static int serve(struct http *http, int fd, bool is_admin, bool with_tls, struct
         fd, MHD_OPTION_THREAD_POOL_SIZE, workers > 1 ? workers : 0, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)(is_admin ? ADMIN_MEMORY : PUBLIC_MEMORY), MHD_OPTION_CONNECTION_LIMIT,
         is_admin ? ADMIN_CONNECTIONS : config->public.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        with_tls   ? ADMIN_CONNECTIONS_PER_ADDRESS
-        : is_admin ? 0
-                   : config->public.connections_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, config->public.timeout_s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
-        NULL, MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
-        MHD_OPTION_ARRAY, with_tls ? tls_options() : &none, MHD_OPTION_END);
+        is_admin ? 0 : config->public.connections_per_address, MHD_OPTION_NOTIFY_CONNECTION,
+        with_tls ? guests_note : NULL, listener, MHD_OPTION_CONNECTION_TIMEOUT, config->public.timeout_s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, note_uri, listener,
+        MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_ARRAY, with_tls ? tls_options() : &none,
+        MHD_OPTION_END);
     if (!listener->daemon) {
         close(fd);
         return error_set(

@@ -102,12 +102,26 @@ static int read_client_ca(const struct config *config, struct buffer *pem, struc
     return config->admin.client_ca_count && !buffer_add(pem, "", 1) ? error_set(err, "out of memory") : 0;
 }
 
+/* A subject that is written otherwise than we write it would be nobody's, or somebody else's. */
+static int check_clients(const struct config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->admin.client_count; i++) {
+        const struct config_value *subject = &config->admin.clients[i].subject;
+        if (!certificate_is_subject_text(subject->text))
+            return config_error(config, subject->line, err,
+                                "client \"%s\": no certificate has this subject; write it as `openssl x509 "
+                                "-noout -subject -nameopt RFC2253,utf8,-esc_msb` shows it, in single quotes",
+                                subject->text);
+    }
+    return 0;
+}
+
 int tls_check(const struct config *config, struct error *err)
 {
     struct pair pair = {0};
     struct buffer client_ca = {0};
-    int result = 0;
-    if (config->admin.tls_certificate.text &&
+    int result = check_clients(config, err);
+    if (result == 0 && config->admin.tls_certificate.text &&
         (read_pair(config, &pair, err) < 0 || read_client_ca(config, &client_ca, err) < 0))
         result = -1;
     pair_free(&pair);

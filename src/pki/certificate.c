@@ -138,19 +138,6 @@ int certificate_from_file(const char *path, struct certificate *certificate, str
     return 0;
 }
 
-char *certificate_subject_text(const struct certificate *certificate)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL, *data;
-    unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB; /* UTF-8 as it is */
-    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate->x509), 0, flags) >= 0) {
-        long len = BIO_get_mem_data(bio, &data);
-        text = strndup(len > 0 ? data : "", len > 0 ? (size_t)len : 0);
-    }
-    BIO_free(bio);
-    return text;
-}
-
 bool certificate_to_pem(struct bytes der, struct buffer *pem)
 {
     return pem_add(pem, "CERTIFICATE", der);

@@ -20,6 +20,8 @@ leaf alice "/O=Annul Demo/CN=alice" issuing-client 30 "$for_client"
 leaf bob "/O=Annul Demo/CN=bob" issuing-client 30 "$for_client"
 leaf carol "/O=Annul Demo/CN=carol" issuing-client 30 "$for_client"
 leaf long "/O=Annul Demo/CN=$(printf 'ä%.0s' {1..64})/OU=$(printf 'ö%.0s' {1..64})/OU=x$(printf 'ü%.0s' {1..62})" issuing-client 30 "$for_client"
+leaf comma "/O=Annul Demo/CN=boss,O=x" issuing-client 30 "$for_client"
+leaf split "/O=Annul Demo/O=x/CN=boss" issuing-client 30 "$for_client"
 leaf short "/O=Annul Demo/CN=alice" issuing-client 1 "$for_client"
 leaf wrong-use "/O=Annul Demo/CN=alice" issuing-client 30 "$for_server"
 leaf wrong-ca "/O=Annul Demo/CN=alice" issuing-server 30 "$for_client"
@@ -62,10 +64,12 @@ wrong "a CA that is none" client_ca "client_ca $dir/admin.key" "$files${ca/$pki\
 wrong "a role that there is not" role "must be one of viewer, operator, administrator" "$files$ca${alice/\"operator\"/\"root\"}"
 wrong "an issuer that there is not" 'client "CN' 'no issuer section is named "none"' "$files$ca${alice/issuing-server/none}"
 wrong "for no issuer" 'client "CN' "name at least one" "$files$ca${alice/\"issuing-server\"/}"
+wrong "a comma whose backslash would be lost" 'client "CN' "would be lost" "$files$ca${alice/CN=alice,/CN=alice\\\\,}"
+wrong "a subject that nobody has" 'client "CN' "no certificate has this subject" "$files$ca${alice/,O=/, O=}"
 wrong "a subject that is none" 'client "alice' "the title is the subject" "$files$ca${alice/CN=alice,O=Annul Demo/alice}"
 
 at=0.0.0.0:${admin#*:}
-admin_lines "$files$ca$alice"'  client "CN=bob,O=Annul Demo" { role = "administrator" }\n'
+admin_lines "$files$ca$alice"'  client "CN=bob,O=Annul Demo" { role = "administrator" }\n'"  client 'CN=boss\\\\,O=x,O=Annul Demo' { }\n"
 at=
 check "beyond loopback with TLS" "$BUILD/annuld" -c "$conf" -t
 is_ready() {
@@ -130,6 +134,8 @@ check "annulctl says that it is not let in" test $code = 4
 not_in "nobody of ours" "$dir/carol" "no client section is for the certificate of CN=carol"
 not_in "of a long name that is cut" "$dir/long" 'OU=xüüüü'
 refuse "which is no damage" grep -q '"damaged"' <(ctl audit show --json)
+expect "a subject with a comma" 'cert:CN=boss\,O=x,O=Annul Demo' remote "$dir/comma" whoami
+not_in "one that is like it without" "$dir/split" "no client section is for the certificate of CN=boss,O=x,O=Annul Demo"
 not_in "of another use" "$dir/wrong-use" "does not match the intended purpose"
 not_in "of another CA" "$dir/wrong-ca" "The certificate issuer is unknown"
 expect "one that is good still" operator remote "$dir/short" whoami
@@ -169,16 +175,40 @@ for pid in "${pids[@]}"; do
     wait "$pid" && good=$((good + 1))
 done
 check "forty at a time" test $good = 40
-held() { # holds two hundred connections from one address, and asks from another
-    python3 - "$admin" "$pki/root.crt" <<'PY'
-import socket, ssl, sys
+strangers() { # holds connections that say nothing, and asks with others
+    python3 - "$admin" "$pki/root.crt" "$(ctl token create guest --role viewer)" <<'PY'
+import socket, ssl, sys, time
 host, port = sys.argv[1].split(":")
-held = [socket.create_connection((host, int(port)), source_address=("127.0.6.1", 0)) for _ in range(200)]
 context = ssl.create_default_context(cafile=sys.argv[2])
-with context.wrap_socket(socket.create_connection((host, int(port)), 10), server_hostname=host) as link:
-    link.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-    sys.exit(b" 200 " not in link.recv(100))
+def connect(source):
+    return socket.create_connection((host, int(port)), 60, (source, 0))
+def guest(source):
+    return context.wrap_socket(connect(source), server_hostname=host)
+def ask(link):
+    link.sendall(b"HEAD /api/v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + sys.argv[3].encode() + b"\r\n\r\n")
+    return b" 200 " in link.recv(4096)
+known = guest("127.0.6.1")
+assert ask(known), "a guest"
+start = time.monotonic()
+one = [connect("127.0.6.2") for _ in range(200)]
+assert ask(guest("127.0.6.1")), "one address cannot have all connections"
+assert one[-1].recv(1) == b"" and time.monotonic() - start < 4, "they are closed"
+start = time.monotonic()
+many = [connect("127.0.7.%d" % (i // 16 + 1)) for i in range(160)]
+others = []
+for i in range(40):
+    others.append(guest("127.0.6.%d" % (i // 16 + 3)))
+    assert ask(others[-1]) and time.monotonic() - start < 4 + i, "nor can ten of them"
+assert all(map(ask, others)), "and guests stay"
+for link in others:
+    link.close()
+start = time.monotonic()
+silent = connect("127.0.6.1")
+while silent.recv(100):
+    pass # an alert
+assert time.monotonic() - start < 12, "who says nothing is sent away"
+assert ask(known), "but not a guest"
 PY
 }
-check "one address cannot have all connections" held
+check "who has said nothing keeps nobody out" strangers
 finish

@@ -249,6 +249,56 @@ def stopped():
     check("who waits has an answer at the end", reply and reply.status == 200, reply)
 
 
+# --- tokens that end while a call is under way
+
+
+def make_token(name, role):
+    made = api("POST", "/api/v1/tokens", {"name": name, "role": role})
+    assert made.status == 201, made
+    return made["id"], "Authorization: Bearer " + made["token"]
+
+
+def end_token(made):
+    assert api("DELETE", "/api/v1/tokens/%d" % made[0]).status == 204
+
+
+def post(path, bearer, body):
+    return get(path, bearer, "Content-Length: %d" % len(body), method="POST") + body
+
+
+def ended():
+    register("d1", "d2")
+    late = make_token("late", "operator")
+    body = b'{"reason":"keyCompromise"}'
+    link = Link(post(CLIENT + "/certificates/d1/revoke", late[1], body)[:-5])
+    until(lambda: api("GET", "/api/v1/tokens")["tokens"][-1]["last_used_at"])
+    end_token(late)
+    link.send(body[-5:])
+    reply = link.reply()
+    check("the body comes when the token has ended: 401", reply.status == 401, reply)
+    check("and nothing is done", api("GET", CLIENT + "/certificates/d1")["status"] == "good")
+    refusal = api("GET", "/api/v1/audit?limit=1")["audit"][0]
+    check("but told of", (refusal["actor"], refusal["action"]) == ("token:late", "refused revoke"), refusal)
+
+    waiter = make_token("waiter", "viewer")
+    link = Link(get("/api/v1/changes?since=%d" % changes()["next"], waiter[1], "Prefer: wait=60"))
+    check("it waits", until(lambda: asleep() == 1), asleep())
+    end_token(waiter)
+    reply = link.reply()
+    check("who waits hears that the token has ended", reply.status == 401 and b"changes" not in reply.body, reply)
+
+    batch = make_token("batch", "operator")
+    lines = [b"%x" % n for n in range(0xabc000, 0xabc000 + 90000)] + [b"d2"] # the answer is more than a socket takes
+    link = Link(post(CLIENT + "/revoke-batch", batch[1], b"\n".join(lines)))
+    link.more()
+    end_token(batch)
+    while link.more():
+        pass
+    check("a batch stops", api("GET", CLIENT + "/certificates/d2")["status"] == "good")
+    last = json.loads(link.rest[link.rest.rindex(b'{"line"'):].split(b"\n")[0])
+    check("and says why", last["problem"]["status"] == 401 and b"summary" not in link.rest, last)
+
+
 # --- two operators, and calls that are repeated
 
 

@@ -346,6 +346,41 @@ static void subjects_are_rfc2253_in_utf8(void **state)
     X509_free(x509);
 }
 
+static const struct {
+    const char *text;
+    bool is_subject;
+} subject_texts[] = {
+    {"CN=alice", true},
+    {"CN=alice,O=Annul Demo", true},
+    {"CN=M\xc3\xbcller\\, A\\+B,O=Unit", true},
+    {"CN=boss\\,O\\=x", false}, /* '=' needs no escape */
+    {"CN=boss\\,O=x", true},
+    {"CN=a+UID=7,OU=x+OU=y,C=DE", true},
+    {"CN=\\ a\\\\b\\\"c\\ ,O=\\#1", true},
+    {"CN=a\\0Ab", true},
+    {"CN=a\nb", false}, /* a control character has an escape */
+    {"1.2.3.4=#0C0161", true},
+    {"CN=a\"b", false},
+    {"CN=alice, O=Annul Demo", false},
+    {"cn=alice", false},
+    {"commonName=alice", false},
+    {"NOBODY=alice", false},
+    {"CN=", false},
+    {"CN=a,", false},
+    {"CN=a\\", false},
+    {"CN=a\\4", false},
+    {"=a", false},
+    {"", false},
+};
+
+static void a_subject_has_one_text(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(subject_texts); i++)
+        check_row(subject_texts[i].text,
+                  certificate_is_subject_text(subject_texts[i].text) == subject_texts[i].is_subject);
+}
+
 /* --- signature algorithms ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -412,6 +447,7 @@ int main(void)
         cmocka_unit_test(issuers_are_found_by_name_and_signature),
         cmocka_unit_test(uses_are_read),
         cmocka_unit_test(subjects_are_rfc2253_in_utf8),
+        cmocka_unit_test(a_subject_has_one_text),
         cmocka_unit_test(algorithms_are_written_as_openssl_does),
         cmocka_unit_test(other_keys_have_no_algorithm),
     };

@@ -414,6 +414,8 @@ static const struct {
     {"an unknown section", SERVERS ISSUER "bogus { }\n", 4, "bogus", "annuld.conf(5)"},
     {"an unknown key of an issuer", BAD_ISSUER("one", PAIR "\ncrl_livetime = \"1d\""), 5, "crl_livetime",
      "annuld.conf(5)"},
+    {"a backslash that would be lost", SERVERS ISSUER "# \"\\,\nlog {\n level = \"in\\,fo\"\n}\n", 6,
+     "backslash", "single quotes"},
     {"a key outside its section", "workers = 2\n" SERVERS ISSUER, 1, "workers", "annuld.conf(5)"},
     {"the same issuer twice", SERVERS ISSUER ISSUER, 4, "one", "another title"},
     {"an issuer without name", SERVERS "issuer { " PAIR "}\n", 3, "issuer", "title"},
