@@ -30,10 +30,26 @@ int admin_take_row(struct store_tx *tx, const struct issuer *issuer, const struc
 enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, const struct serial *serial,
                              struct cert_record *record, struct error *err);
 
-/* admin_revoke within a transaction. */
-enum admin_result admin_revoke_in(struct store_tx *tx, int64_t now, const struct issuer *issuer,
-                                  const struct serial *serial, int reason, int64_t invalidity_at,
-                                  struct cert_record *record, bool *changed, struct error *err);
+/* A change of one certificate, and what came of it. */
+struct admin_change {
+    const struct issuer *issuer;
+    const struct serial *serial;
+    int64_t now;
+    int reason; /* the next two of a revocation */
+    int64_t invalidity_at;
+    const struct cert_record *certificate; /* to be registered before, or NULL */
+    struct cert_record *record;            /* the outcome */
+    bool *changed;
+    bool learned; /* of `certificate`: what tells the publisher something */
+};
+
+/* Begins, checks that the certificate may be changed as it is now, takes the step and finishes. */
+typedef enum admin_result admin_step(struct store_tx *tx, struct admin_change *change, struct error *err);
+enum admin_result admin_make_change(struct admin *admin, const struct store_actor *actor,
+                                    struct admin_change *change, admin_step *step, struct error *err);
+
+/* The step of admin_revoke. */
+admin_step admin_revoke_in;
 
 /* Commits or rolls back, and tells the publisher of `changed` (or NULL). */
 enum admin_result admin_finish(struct admin *admin, struct store_tx *tx, enum admin_result result,

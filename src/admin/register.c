@@ -94,10 +94,10 @@ static void intake_free(struct intake *intake)
     free(intake->rows);
 }
 
-static int register_one(struct store_tx *tx, const struct intake_row *row, size_t *added, size_t *known,
-                        struct error *err)
+static int register_one(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *record,
+                        size_t *added, size_t *known, struct error *err)
 {
-    enum outcome before = store_tx_register(tx, row->issuer->id, &row->record, err);
+    enum outcome before = store_tx_register(tx, issuer->id, record, err);
     if (before == FAILED)
         return -1;
     if (before == FOUND) {
@@ -105,8 +105,8 @@ static int register_one(struct store_tx *tx, const struct intake_row *row, size_
         return 0;
     }
     (*added)++;
-    return store_tx_audit(tx, "register", row->issuer->config->name.text, &row->record.serial,
-                          row->record.subject ? row->record.subject : "", err);
+    return store_tx_audit(tx, "register", issuer->config->name.text, &record->serial,
+                          record->subject ? record->subject : "", err);
 }
 
 static enum admin_result give(struct store_tx *tx, const struct intake_row *row, admin_each *each, void *arg,
@@ -140,7 +140,7 @@ enum admin_result admin_register(struct admin *admin, const struct store_actor *
     struct store_tx *tx = store_begin(admin->store, actor, err);
     result = tx ? ADMIN_DONE : ADMIN_FAILED;
     for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
-        if (register_one(tx, &intake.rows[i], added, known, err) < 0)
+        if (register_one(tx, intake.rows[i].issuer, &intake.rows[i].record, added, known, err) < 0)
             result = ADMIN_FAILED;
     for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
         result = give(tx, &intake.rows[i], each, arg, err);
@@ -154,36 +154,38 @@ out:
     return result;
 }
 
+static enum admin_result register_and_revoke(struct store_tx *tx, struct admin_change *change,
+                                             struct error *err)
+{
+    size_t added = 0, known = 0;
+    if (register_one(tx, change->issuer, change->certificate, &added, &known, err) < 0)
+        return ADMIN_FAILED;
+    change->learned = known; /* it may have turned out to be another shard's */
+    return admin_revoke_in(tx, change, err);
+}
+
 enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor,
                                            const char *scope, struct bytes text, int reason,
                                            const struct issuer **issuer, struct cert_record *record,
                                            bool *changed, struct error *err)
 {
     struct intake intake = {.admin = admin, .scope = scope};
-    size_t added = 0, known = 0;
     *changed = false;
     enum admin_result result = read_certificates(&intake, text, err);
-    if (result != ADMIN_DONE)
-        goto out;
-    if (intake.count != 1) {
+    if (result == ADMIN_DONE && intake.count != 1) {
         result = ADMIN_INVALID;
         error_set(err, "%zu certificates, where the one to revoke belongs", intake.count);
-        goto out;
+    } else if (result == ADMIN_DONE) {
+        const struct intake_row *row = intake.rows;
+        struct admin_change change = {.issuer = *issuer = row->issuer,
+                                      .serial = &row->record.serial,
+                                      .reason = reason,
+                                      .invalidity_at = TIME_NONE,
+                                      .certificate = &row->record,
+                                      .record = record,
+                                      .changed = changed};
+        result = admin_make_change(admin, actor, &change, register_and_revoke, err);
     }
-    struct store_tx *tx = store_begin(admin->store, actor, err);
-    result = ADMIN_FAILED;
-    if (!tx)
-        goto out;
-    *issuer = intake.rows[0].issuer;
-    if (register_one(tx, &intake.rows[0], &added, &known, err) == 0)
-        result = admin_revoke_in(tx, actor->at, *issuer, &intake.rows[0].record.serial, reason, TIME_NONE,
-                                 record, changed, err);
-    /* one that was known may have turned out to be another shard's */
-    enum admin_result ended = admin_finish(admin, tx, result, *changed || known ? *issuer : NULL, err);
-    if (ended != ADMIN_DONE && result == ADMIN_DONE)
-        cert_record_free(record);
-    result = ended;
-out:
     intake_free(&intake);
     return result;
 }

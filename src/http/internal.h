@@ -43,7 +43,9 @@ struct route {
     size_t body_max;
     enum role least; /* who may; ROLE_NONE: everybody, without a token */
     enum route_scope scope;
-    const char *action; /* what it changes, for the audit trail; NULL: nothing */
+    const char *action;    /* what it changes, for the audit trail; NULL: nothing */
+    const char *arguments; /* of the query: their names, a blank between two; NULL: none */
+    enum { IF_MATCH = 1 } heeds;
 };
 
 #define PARTS_MAX 2
@@ -132,6 +134,9 @@ extern const struct route public_routes[], admin_routes[];
 
 /* Finds the route and the body limit. Where the path is known but the method is not, `allowed` tells. */
 void route_find(struct request *request);
+
+/* False: the call has what the route does not know, and an answer was queued. */
+bool route_check(struct request *request, enum MHD_Result *result);
 
 handler ocsp_post, ocsp_get;
 handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;

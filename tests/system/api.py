@@ -268,6 +268,18 @@ def conditions():
     check("and looks again", api("POST", path + "/release", If_Match=held.headers["etag"]).status == 200)
     check("any is one", api("POST", path + "/revoke", If_Match="*").status == 200)
     check("of none there is none", api("POST", CLIENT + "/certificates/ffff/revoke", If_Match="*").status == 404)
+    certificate = open(os.environ["CERTIFICATE"]).read()
+    mine = api("POST", "/api/v1/certificates", certificate)["certificates"][0]["serial"]
+    path = CLIENT + "/certificates/" + mine
+    known = api("GET", path).headers["etag"]
+    stale = api("POST", "/api/v1/revoke?reason=certificateHold", certificate, If_Match='"0-x"')
+    check("by the certificate itself, too", stale.status == 412 and api("GET", path)["status"] == "good", stale)
+    held = api("POST", "/api/v1/revoke?reason=certificateHold", certificate, If_Match=known)
+    check("it is what was read", held.status == 200 and held["status"] == "hold", held)
+    check("and good again", api("POST", path + "/release", If_Match=held.headers["etag"]).status == 200)
+    for method, path in (("POST", CLIENT + "/revoke-batch"), ("POST", CLIENT + "/import"), ("POST", "/api/v1/certificates"),
+                         ("POST", "/api/v1/tokens"), ("DELETE", "/api/v1/tokens/1")):
+        check("no condition for %s %s" % (method, path), api(method, path, If_Match="*").status == 400)
     crl = api("GET", CLIENT)["crl"]["etag"]
     check("a CRL that has changed", api("POST", CLIENT + "/crl", If_Match='"%s"' % (64 * "0")).status == 412)
     check("one that has not", api("POST", CLIENT + "/crl", If_Match='"%s"' % api("GET", CLIENT)["crl"]["etag"]).status == 200)

@@ -24,7 +24,7 @@ expect "by serial" 5e0001 ctl list issuing-client --serial 5e0001
 check "through pages that are empty" test "$(ctl list issuing-client --status good --serial 7e | wc -l)" = 1
 run feed
 run waiters
-run conditions
+CERTIFICATE=$pki/client-2.crt run conditions
 CERTIFICATE=$pki/client-1.crt run repeats
 SIGNER=$(pgrep -P "$daemon" -x annul-signer) run under_way
 ctl import issuing-client - --format index -q <<<'V	351231235959Z		E7	unknown	/CN=e7'

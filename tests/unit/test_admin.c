@@ -670,6 +670,33 @@ static void a_certificate_is_registered_and_revoked_at_once(void **state)
     assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
 }
 
+/* Whether its subject is the one that `arg` is. */
+static bool has_subject(void *arg, const struct cert_record *record)
+{
+    return record->subject && strcmp(record->subject, arg) == 0;
+}
+
+/* What the certificate itself tells of it is no change that somebody else has made. */
+static void a_condition_is_of_what_was_there_before(void **state)
+{
+    (void)state;
+    struct outcome_of outcome;
+    char subject[] = "CN=client-3,O=Annul Demo", other[] = "CN=other";
+    int64_t rows = ask("SELECT count(*) FROM certificate"), audited = audit_count();
+    f.admin.may_change = has_subject;
+    f.admin.may_change_arg = other;
+    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_KEY_COMPROMISE, &outcome), ADMIN_STALE);
+    assert_says(f.err, "has changed");
+    f.admin.may_change_arg = subject;
+    assert_int_equal(revoke_text(pki_file("client-3.crt"), REASON_KEY_COMPROMISE, &outcome), ADMIN_DONE);
+    assert_true(outcome.changed);
+    assert_int_equal(revoke_text(pki_file("client-4.crt"), REASON_KEY_COMPROMISE, &outcome), ADMIN_STALE);
+    assert_says(f.err, "not registered");
+    f.admin.may_change = NULL;
+    assert_int_equal(ask("SELECT count(*) FROM certificate"), rows);
+    assert_int_equal(audit_count(), audited + 1);
+}
+
 static void what_is_not_within_the_scope_is_left_alone(void **state)
 {
     (void)state;
@@ -810,6 +837,7 @@ int main(void)
         cmocka_unit_test(certificates_find_their_issuer),
         cmocka_unit_test(all_or_none_are_registered),
         cmocka_unit_test(a_certificate_is_registered_and_revoked_at_once),
+        cmocka_unit_test(a_condition_is_of_what_was_there_before),
         cmocka_unit_test(what_is_not_within_the_scope_is_left_alone),
         cmocka_unit_test(a_token_is_good_until_revoked),
         cmocka_unit_test(a_token_knows_what_it_may),
