@@ -18,6 +18,15 @@ void admin_place(const struct issuer *issuer, struct cert_record *record);
 int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,
                        const struct cert_record *before, struct cert_record *after, struct error *err);
 
+/* Takes what `told` has and `is` lacks, and where it is certain what differs, too; whether that was anything. The texts stay
+ * whose they are. (facts.c) */
+bool admin_learn(struct cert_record *is, const struct cert_record *told, bool certain);
+
+/* Registers a row: ABSENT. FOUND: it was known; what is learned of it has an audit entry with before and after. */
+enum outcome admin_register_row(struct store_tx *tx, const char *action, const struct issuer *issuer,
+                                const struct cert_record *row, bool certain, bool *learned,
+                                struct error *err);
+
 /* Whether a row from elsewhere tells something new: FOUND or ABSENT. `is` (or NULL) is set to the status now. */
 enum outcome admin_is_news(struct admin *admin, const struct issuer *issuer, const struct cert_record *row,
                            enum cert_status *is, struct error *err);
@@ -30,10 +39,26 @@ int admin_take_row(struct store_tx *tx, const struct issuer *issuer, const struc
 enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, const struct serial *serial,
                              struct cert_record *record, struct error *err);
 
-/* admin_revoke within a transaction. */
-enum admin_result admin_revoke_in(struct store_tx *tx, int64_t now, const struct issuer *issuer,
-                                  const struct serial *serial, int reason, int64_t invalidity_at,
-                                  struct cert_record *record, bool *changed, struct error *err);
+/* A change of one certificate, and what came of it. */
+struct admin_change {
+    const struct issuer *issuer;
+    const struct serial *serial;
+    int64_t now;
+    int reason; /* the next two of a revocation */
+    int64_t invalidity_at;
+    const struct cert_record *certificate; /* to be registered before, or NULL */
+    struct cert_record *record;            /* the outcome */
+    bool *changed;
+    bool learned; /* something from `certificate`: it may have turned out to be another shard's */
+};
+
+/* Begins, checks that the certificate may be changed as it is now, takes the step and finishes. */
+typedef enum admin_result admin_step(struct store_tx *tx, struct admin_change *change, struct error *err);
+enum admin_result admin_make_change(struct admin *admin, const struct store_actor *actor,
+                                    struct admin_change *change, admin_step *step, struct error *err);
+
+/* The step of admin_revoke. */
+admin_step admin_revoke_in;
 
 /* Commits or rolls back, and tells the publisher of `changed` (or NULL). */
 enum admin_result admin_finish(struct admin *admin, struct store_tx *tx, enum admin_result result,

@@ -40,6 +40,7 @@ struct intake {
     struct intake_row {
         const struct issuer *issuer;
         struct cert_record record;
+        bool learned; /* something of one that was known */
     } * rows;
 };
 
@@ -77,13 +78,13 @@ static int take_in(void *arg, struct certificate *certificate, struct error *err
         intake->rows = rows;
         intake->room = room;
     }
-    intake->rows[intake->count++] = (struct intake_row){issuer,
-                                                        {.serial = certificate->serial,
-                                                         .not_before = certificate->not_before,
-                                                         .not_after = certificate->not_after,
-                                                         .shard = naming.shard,
-                                                         .subject = subject,
-                                                         .invalidity_at = TIME_NONE}};
+    intake->rows[intake->count++] = (struct intake_row){.issuer = issuer,
+                                                        .record = {.serial = certificate->serial,
+                                                                   .not_before = certificate->not_before,
+                                                                   .not_after = certificate->not_after,
+                                                                   .shard = naming.shard,
+                                                                   .subject = subject,
+                                                                   .invalidity_at = TIME_NONE}};
     return 0;
 }
 
@@ -94,19 +95,14 @@ static void intake_free(struct intake *intake)
     free(intake->rows);
 }
 
-static int register_one(struct store_tx *tx, const struct intake_row *row, size_t *added, size_t *known,
-                        struct error *err)
+static int register_one(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *record,
+                        enum outcome *before, bool *learned, struct error *err)
 {
-    enum outcome before = store_tx_register(tx, row->issuer->id, &row->record, err);
-    if (before == FAILED)
-        return -1;
-    if (before == FOUND) {
-        (*known)++;
-        return 0;
-    }
-    (*added)++;
-    return store_tx_audit(tx, "register", row->issuer->config->name.text, &row->record.serial,
-                          row->record.subject ? row->record.subject : "", err);
+    *before = admin_register_row(tx, "register", issuer, record, true, learned, err);
+    if (*before != ABSENT)
+        return *before == FAILED ? -1 : 0;
+    return store_tx_audit(tx, "register", issuer->config->name.text, &record->serial,
+                          record->subject ? record->subject : "", err);
 }
 
 static enum admin_result give(struct store_tx *tx, const struct intake_row *row, admin_each *each, void *arg,
@@ -139,19 +135,33 @@ enum admin_result admin_register(struct admin *admin, const struct store_actor *
         goto out;
     struct store_tx *tx = store_begin(admin->store, actor, err);
     result = tx ? ADMIN_DONE : ADMIN_FAILED;
-    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
-        if (register_one(tx, &intake.rows[i], added, known, err) < 0)
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++) {
+        struct intake_row *row = &intake.rows[i];
+        enum outcome before;
+        if (register_one(tx, row->issuer, &row->record, &before, &row->learned, err) < 0)
             result = ADMIN_FAILED;
+        *added += before == ABSENT;
+        *known += before == FOUND;
+    }
     for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
         result = give(tx, &intake.rows[i], each, arg, err);
     if (tx)
         result = admin_finish(admin, tx, result, NULL, err);
-    for (size_t i = 0; i < intake.count && result == ADMIN_DONE && *known; i++)
-        publisher_changed(admin->publisher,
-                          intake.rows[i].issuer); /* it may have turned out to be another shard's */
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
+        if (intake.rows[i].learned) /* it may have turned out to be another shard's */
+            publisher_changed(admin->publisher, intake.rows[i].issuer);
 out:
     intake_free(&intake);
     return result;
+}
+
+static enum admin_result register_and_revoke(struct store_tx *tx, struct admin_change *change,
+                                             struct error *err)
+{
+    enum outcome before;
+    if (register_one(tx, change->issuer, change->certificate, &before, &change->learned, err) < 0)
+        return ADMIN_FAILED;
+    return admin_revoke_in(tx, change, err);
 }
 
 enum admin_result admin_revoke_certificate(struct admin *admin, const struct store_actor *actor,
@@ -160,30 +170,22 @@ enum admin_result admin_revoke_certificate(struct admin *admin, const struct sto
                                            bool *changed, struct error *err)
 {
     struct intake intake = {.admin = admin, .scope = scope};
-    size_t added = 0, known = 0;
     *changed = false;
     enum admin_result result = read_certificates(&intake, text, err);
-    if (result != ADMIN_DONE)
-        goto out;
-    if (intake.count != 1) {
+    if (result == ADMIN_DONE && intake.count != 1) {
         result = ADMIN_INVALID;
         error_set(err, "%zu certificates, where the one to revoke belongs", intake.count);
-        goto out;
+    } else if (result == ADMIN_DONE) {
+        const struct intake_row *row = intake.rows;
+        struct admin_change change = {.issuer = *issuer = row->issuer,
+                                      .serial = &row->record.serial,
+                                      .reason = reason,
+                                      .invalidity_at = TIME_NONE,
+                                      .certificate = &row->record,
+                                      .record = record,
+                                      .changed = changed};
+        result = admin_make_change(admin, actor, &change, register_and_revoke, err);
     }
-    struct store_tx *tx = store_begin(admin->store, actor, err);
-    result = ADMIN_FAILED;
-    if (!tx)
-        goto out;
-    *issuer = intake.rows[0].issuer;
-    if (register_one(tx, &intake.rows[0], &added, &known, err) == 0)
-        result = admin_revoke_in(tx, actor->at, *issuer, &intake.rows[0].record.serial, reason, TIME_NONE,
-                                 record, changed, err);
-    /* one that was known may have turned out to be another shard's */
-    enum admin_result ended = admin_finish(admin, tx, result, *changed || known ? *issuer : NULL, err);
-    if (ended != ADMIN_DONE && result == ADMIN_DONE)
-        cert_record_free(record);
-    result = ended;
-out:
     intake_free(&intake);
     return result;
 }
@@ -219,7 +221,8 @@ enum admin_result admin_import(struct admin *admin, const struct store_actor *ac
     if (!tx)
         return ADMIN_FAILED;
     for (size_t i = 0; i < count; i++) {
-        enum outcome before = store_tx_register(tx, issuer->id, &rows[i], err);
+        bool learned;
+        enum outcome before = admin_register_row(tx, "import", issuer, &rows[i], false, &learned, err);
         if (before == FAILED || (rows[i].status != CERT_GOOD &&
                                  import_status(tx, issuer, &rows[i], before == FOUND, counts, err) < 0))
             return admin_finish(admin, tx, ADMIN_FAILED, NULL, err);

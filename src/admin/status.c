@@ -91,12 +91,19 @@ enum admin_result admin_find(struct store_tx *tx, const struct issuer *issuer, c
     return ADMIN_NOT_FOUND;
 }
 
-static enum admin_result check_change(struct admin *admin, struct store_tx *tx, const struct issuer *issuer,
-                                      const struct serial *serial, struct error *err)
+/* What is not registered was read by nobody: where the change would register it, it is another than it was. */
+static enum admin_result check_change(struct admin *admin, struct store_tx *tx,
+                                      const struct admin_change *change, struct error *err)
 {
     struct cert_record record;
-    enum admin_result result = admin->may_change ? admin_find(tx, issuer, serial, &record, err) : ADMIN_DONE;
-    if (!admin->may_change || result != ADMIN_DONE)
+    if (!admin->may_change)
+        return ADMIN_DONE;
+    enum admin_result result = admin_find(tx, change->issuer, change->serial, &record, err);
+    if (result == ADMIN_NOT_FOUND && change->certificate) {
+        error_set(err, "the certificate is not registered, so it cannot be as it was read");
+        return ADMIN_STALE;
+    }
+    if (result != ADMIN_DONE)
         return result;
     if (!admin->may_change(admin->may_change_arg, &record)) {
         error_set(err, "the certificate has changed since it was read; read it again");
@@ -106,17 +113,34 @@ static enum admin_result check_change(struct admin *admin, struct store_tx *tx, 
     return result;
 }
 
-enum admin_result admin_revoke_in(struct store_tx *tx, int64_t now, const struct issuer *issuer,
-                                  const struct serial *serial, int reason, int64_t invalidity_at,
-                                  struct cert_record *record, bool *changed, struct error *err)
+enum admin_result admin_make_change(struct admin *admin, const struct store_actor *actor,
+                                    struct admin_change *change, admin_step *step, struct error *err)
 {
-    enum admin_result result = admin_find(tx, issuer, serial, record, err);
-    *changed = false;
+    struct store_tx *tx = store_begin(admin->store, actor, err);
+    *change->changed = false;
+    if (!tx)
+        return ADMIN_FAILED;
+    change->now = actor->at;
+    enum admin_result result = check_change(admin, tx, change, err);
+    if (result == ADMIN_DONE)
+        result = step(tx, change, err);
+    bool news = *change->changed || change->learned;
+    enum admin_result ended = admin_finish(admin, tx, result, news ? change->issuer : NULL, err);
+    if (ended != ADMIN_DONE && result == ADMIN_DONE)
+        cert_record_free(change->record);
+    return ended;
+}
+
+enum admin_result admin_revoke_in(struct store_tx *tx, struct admin_change *change, struct error *err)
+{
+    struct cert_record *record = change->record;
+    enum admin_result result = admin_find(tx, change->issuer, change->serial, record, err);
+    *change->changed = false;
     if (result != ADMIN_DONE)
         return result;
     struct cert_record before = *record;
-    *changed = admin_apply_revocation(record, reason, now, invalidity_at);
-    if (*changed && admin_write_status(tx, "revoke", issuer, &before, record, err) < 0)
+    *change->changed = admin_apply_revocation(record, change->reason, change->now, change->invalidity_at);
+    if (*change->changed && admin_write_status(tx, "revoke", change->issuer, &before, record, err) < 0)
         result = ADMIN_FAILED;
     if (result != ADMIN_DONE)
         cert_record_free(record);
@@ -128,17 +152,13 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
                                int64_t invalidity_at, struct cert_record *record, bool *changed,
                                struct error *err)
 {
-    struct store_tx *tx = store_begin(admin->store, actor, err);
-    if (!tx)
-        return ADMIN_FAILED;
-    *changed = false;
-    enum admin_result result = check_change(admin, tx, issuer, serial, err);
-    if (result == ADMIN_DONE)
-        result = admin_revoke_in(tx, actor->at, issuer, serial, reason, invalidity_at, record, changed, err);
-    enum admin_result ended = admin_finish(admin, tx, result, *changed ? issuer : NULL, err);
-    if (ended != ADMIN_DONE && result == ADMIN_DONE)
-        cert_record_free(record);
-    return ended;
+    struct admin_change change = {.issuer = issuer,
+                                  .serial = serial,
+                                  .reason = reason,
+                                  .invalidity_at = invalidity_at,
+                                  .record = record,
+                                  .changed = changed};
+    return admin_make_change(admin, actor, &change, admin_revoke_in, err);
 }
 
 /* What could not be done of many, in the same transaction: a certificate an entry, and one for those that were passed
@@ -172,9 +192,15 @@ enum admin_result admin_revoke_many(struct admin *admin, const struct store_acto
     for (size_t i = 0; i < count && result == ADMIN_DONE; i++) {
         struct admin_revocation *one = &list[i];
         struct cert_record record;
+        struct admin_change change = {.issuer = issuer,
+                                      .serial = &one->serial,
+                                      .now = actor->at,
+                                      .reason = one->reason,
+                                      .invalidity_at = one->invalidity_at,
+                                      .record = &record,
+                                      .changed = &one->changed};
         if (one->result == ADMIN_DONE) {
-            one->result = admin_revoke_in(tx, actor->at, issuer, &one->serial, one->reason,
-                                          one->invalidity_at, &record, &one->changed, err);
+            one->result = admin_revoke_in(tx, &change, err);
             if (one->result == ADMIN_DONE)
                 cert_record_free(&record);
             any |= one->changed;
@@ -189,11 +215,10 @@ enum admin_result admin_revoke_many(struct admin *admin, const struct store_acto
     return admin_finish(admin, tx, result, any ? issuer : NULL, err);
 }
 
-static enum admin_result release_in(struct store_tx *tx, const struct issuer *issuer,
-                                    const struct serial *serial, struct cert_record *record, bool *changed,
-                                    struct error *err)
+static enum admin_result release_in(struct store_tx *tx, struct admin_change *change, struct error *err)
 {
-    enum admin_result result = admin_find(tx, issuer, serial, record, err);
+    struct cert_record *record = change->record;
+    enum admin_result result = admin_find(tx, change->issuer, change->serial, record, err);
     if (result != ADMIN_DONE || (record->status == CERT_GOOD && record->version != 0))
         return result; /* released before: the same again is no error */
     if (record->status == CERT_GOOD) {
@@ -205,8 +230,8 @@ static enum admin_result release_in(struct store_tx *tx, const struct issuer *is
     } else {
         struct cert_record before = *record;
         record->status = CERT_GOOD;
-        *changed = true;
-        if (admin_write_status(tx, "release", issuer, &before, record, err) < 0)
+        *change->changed = true;
+        if (admin_write_status(tx, "release", change->issuer, &before, record, err) < 0)
             result = ADMIN_FAILED;
     }
     if (result != ADMIN_DONE)
@@ -218,15 +243,6 @@ enum admin_result admin_release(struct admin *admin, const struct store_actor *a
                                 const struct issuer *issuer, const struct serial *serial,
                                 struct cert_record *record, bool *changed, struct error *err)
 {
-    struct store_tx *tx = store_begin(admin->store, actor, err);
-    *changed = false;
-    if (!tx)
-        return ADMIN_FAILED;
-    enum admin_result result = check_change(admin, tx, issuer, serial, err);
-    if (result == ADMIN_DONE)
-        result = release_in(tx, issuer, serial, record, changed, err);
-    enum admin_result ended = admin_finish(admin, tx, result, *changed ? issuer : NULL, err);
-    if (ended != ADMIN_DONE && result == ADMIN_DONE)
-        cert_record_free(record);
-    return ended;
+    struct admin_change change = {.issuer = issuer, .serial = serial, .record = record, .changed = changed};
+    return admin_make_change(admin, actor, &change, release_in, err);
 }

@@ -59,10 +59,11 @@ static int add_change(void *arg, const struct audit_row *row)
 static int look(struct feed *feed, struct audit_head *head, struct error *err)
 {
     struct store *store = feed->request->services->store;
-    struct store_audit_filter filter = {.from = feed->since + 1, .limit = LOOK_MAX};
     feed->next = feed->since;
-    if (!feed->begins && feed->since < INT64_MAX)
+    if (!feed->begins && feed->since < INT64_MAX) {
+        struct store_audit_filter filter = {.from = feed->since + 1, .limit = LOOK_MAX};
         return store_audit_list(store, &filter, add_change, feed, head, err);
+    }
     if (store_audit_head(store, head, err) < 0)
         return -1;
     feed->next = head->id;

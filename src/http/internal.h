@@ -49,7 +49,9 @@ struct route {
     size_t body_max;
     enum role least; /* who may; ROLE_NONE: everybody, without a token */
     enum route_scope scope;
-    const char *action; /* what it changes, for the audit trail; NULL: nothing */
+    const char *action;    /* what it changes, for the audit trail; NULL: nothing */
+    const char *arguments; /* of the query: their names, a blank between two; NULL: none */
+    enum { IF_MATCH = 1 } heeds;
 };
 
 #define PARTS_MAX 2
@@ -78,6 +80,7 @@ struct waiting {
 
 /* Of a change with an Idempotency-Key (repeat.c). */
 #define REPEAT_KEY_MAX 128
+#define REPEAT_BODY_MAX (256 * 1024) /* of a longer answer the summary is kept */
 struct repeat {
     bool runs;    /* there is a key, and this is the first call with it */
     bool streams; /* its end is that of the answer */
@@ -128,7 +131,8 @@ struct request {
     char *failure; /* malloc'ed; NULL: none */
     enum admin_result result;
     struct admin_crl_taken taken;
-    bool over; /* a reply was made: once libmicrohttpd stops it takes none, and asks us again */
+    int64_t crl_number; /* before it was published */
+    bool over;          /* a reply was made: once libmicrohttpd stops it takes none, and asks us again */
     handler *resume;
 };
 
@@ -138,6 +142,9 @@ extern const struct route public_routes[], admin_routes[];
 
 /* Finds the route and the body limit. Where the path is known but the method is not, `allowed` tells. */
 void route_find(struct request *request);
+
+/* False: the call has what the route does not know, and an answer was queued. */
+bool route_check(struct request *request, enum MHD_Result *result);
 
 handler ocsp_post, ocsp_get;
 handler crl_get, crl_of_issuer_get, crl_bundle_get, crl_configured_get;
@@ -224,9 +231,11 @@ bool repeat_check(struct request *request, enum MHD_Result *result);
 void repeat_end(struct request *request);
 
 /* For calls of admin.h that are one transaction: with what to make them, so that their answer is written with it. */
+#define ETAG_TEXT 40
 struct repeat_answer {
     json_t *(*compose)(void *arg,
                        unsigned *status); /* NULL: an empty body; the status is 200 unless it is set */
+    void (*tag)(void *arg, char etag[ETAG_TEXT]); /* its entity tag; NULL: it has none */
     void *arg;
     struct request *request; /* set by repeat_admin */
 };
@@ -278,6 +287,7 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
 
 /* A header that the reply is to have, whatever it is. Copied; at most HEADERS_MAX. */
 void request_add_header(struct request *request, const char *name, const char *value);
+void request_add_etag(struct request *request, const char *etag); /* without quotes */
 
 /* The first of that name; NULL: none. */
 const char *request_header(struct request *request, const char *name);

@@ -6,63 +6,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPEN ROLE_NONE, SCOPE_WITHIN /* to everybody */
+#define OPEN ROLE_NONE, SCOPE_WITHIN, NULL, NULL, 0 /* to everybody, with any query */
 
 const struct route public_routes[] = {
-    {READ, "/", page_get, 0, OPEN, NULL},
-    {READ, "/assets/{}", asset_get, 0, OPEN, NULL},
-    {POST, "/", ocsp_post, BODY_OCSP_MAX, OPEN, NULL},
-    {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, OPEN, NULL},
-    {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, OPEN, NULL},
-    {READ, "/crl/bundle.pem", crl_bundle_get, 0, OPEN, NULL},
-    {READ, "/crl/{}", crl_get, 0, OPEN, NULL},
-    {READ, "/crl/{}/{}", crl_of_issuer_get, 0, OPEN, NULL},
-    {READ, "/ca/bundle.pem", ca_bundle_get, 0, OPEN, NULL},
-    {READ, "/ca/{}", ca_get, 0, OPEN, NULL},
+    {READ, "/", page_get, 0, OPEN},
+    {READ, "/assets/{}", asset_get, 0, OPEN},
+    {POST, "/", ocsp_post, BODY_OCSP_MAX, OPEN},
+    {POST, "/ocsp", ocsp_post, BODY_OCSP_MAX, OPEN},
+    {POST, "/ocsp/", ocsp_post, BODY_OCSP_MAX, OPEN},
+    {READ, "/crl/bundle.pem", crl_bundle_get, 0, OPEN},
+    {READ, "/crl/{}", crl_get, 0, OPEN},
+    {READ, "/crl/{}/{}", crl_of_issuer_get, 0, OPEN},
+    {READ, "/ca/bundle.pem", ca_bundle_get, 0, OPEN},
+    {READ, "/ca/{}", ca_get, 0, OPEN},
     {0},
 };
 
 #define ISSUER "/api/v1/issuers/{}"
 const struct route admin_routes[] = {
-    {READ, "/", console_get, 0, OPEN, NULL},
-    {READ, "/console/{}", asset_get, 0, OPEN, NULL},
-    {READ, "/assets/{}", asset_get, 0, OPEN, NULL},
-    {READ, "/healthz", health_get, 0, OPEN, NULL},
-    {READ, "/readyz", ready_get, 0, OPEN, NULL},
-    {READ, "/metrics", metrics_get, 0, OPEN, NULL},
-    {READ, "/api/v1/openapi.json", openapi_get, 0, OPEN, NULL},
-    {READ, "/api/v1/me", api_me_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
-    {READ, "/api/v1/config", api_config_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL},
-    {READ, "/api/v1/issuers", api_issuers_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
-    {READ, ISSUER, api_issuer_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
-    {READ, ISSUER "/crls", api_crls_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
-    {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, ROLE_ADMINISTRATOR, SCOPE_PATH, "publish"},
-    {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, ROLE_ADMINISTRATOR, SCOPE_PATH, "upload"},
-    {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, ROLE_ADMINISTRATOR, SCOPE_PATH, "import"},
-    {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, ROLE_OPERATOR, SCOPE_PATH,
-     "revoke"},
-    {READ, ISSUER "/certificates", api_certificates_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
-    {READ, ISSUER "/certificates/{}", api_certificate_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
-    {READ, ISSUER "/certificates/{}/proof", api_proof_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL},
+    {READ, "/", console_get, 0, OPEN},
+    {READ, "/console/{}", asset_get, 0, OPEN},
+    {READ, "/assets/{}", asset_get, 0, OPEN},
+    {READ, "/healthz", health_get, 0, OPEN},
+    {READ, "/readyz", ready_get, 0, OPEN},
+    {READ, "/metrics", metrics_get, 0, OPEN},
+    {READ, "/api/v1/openapi.json", openapi_get, 0, OPEN},
+    {READ, "/api/v1/me", api_me_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL, NULL, 0},
+    {READ, "/api/v1/config", api_config_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL, NULL, 0},
+    {READ, "/api/v1/issuers", api_issuers_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL, NULL, 0},
+    {READ, ISSUER, api_issuer_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL, NULL, 0},
+    {READ, ISSUER "/crls", api_crls_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL, NULL, 0},
+    {POST, ISSUER "/crl", api_crl_post, BODY_JSON_MAX, ROLE_ADMINISTRATOR, SCOPE_PATH, "publish", NULL,
+     IF_MATCH},
+    {PUT, ISSUER "/crl", api_crl_put, BODY_SPOOLED, ROLE_ADMINISTRATOR, SCOPE_PATH, "upload", NULL, IF_MATCH},
+    {POST, ISSUER "/import", api_import_post, BODY_IMPORT_MAX, ROLE_ADMINISTRATOR, SCOPE_PATH, "import", NULL,
+     0},
+    {POST, ISSUER "/revoke-batch", api_revoke_batch_post, BODY_BATCH_MAX, ROLE_OPERATOR, SCOPE_PATH, "revoke",
+     "reason atomic", 0},
+    {READ, ISSUER "/certificates", api_certificates_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL,
+     "status q serial subject after limit", 0},
+    {READ, ISSUER "/certificates/{}", api_certificate_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL, NULL, 0},
+    {READ, ISSUER "/certificates/{}/proof", api_proof_get, 0, ROLE_VIEWER, SCOPE_PATH, NULL, NULL, 0},
     {POST, ISSUER "/certificates/{}/revoke", api_revoke_post, BODY_JSON_MAX, ROLE_OPERATOR, SCOPE_PATH,
-     "revoke"},
+     "revoke", NULL, IF_MATCH},
     {POST, ISSUER "/certificates/{}/release", api_release_post, BODY_JSON_MAX, ROLE_OPERATOR, SCOPE_PATH,
-     "release"},
+     "release", NULL, IF_MATCH},
     {POST, "/api/v1/certificates", api_certificates_post, BODY_CERTIFICATES_MAX, ROLE_OPERATOR, SCOPE_WITHIN,
-     "register"},
+     "register", NULL, 0},
     {POST, "/api/v1/revoke", api_revoke_certificate_post, BODY_CERTIFICATES_MAX, ROLE_OPERATOR, SCOPE_WITHIN,
-     "revoke"},
-    {READ, "/api/v1/audit", api_audit_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
-    {READ, "/api/v1/changes", api_changes_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
-    {READ, "/api/v1/status", api_status_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL},
-    {READ, "/api/v1/tokens", api_tokens_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL},
-    {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, ROLE_ADMINISTRATOR, SCOPE_ALL, "token create"},
-    {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, "token revoke"},
+     "revoke", "reason", IF_MATCH},
+    {READ, "/api/v1/audit", api_audit_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL,
+     "order after limit issuer serial actor action", 0},
+    {READ, "/api/v1/changes", api_changes_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL, "since limit issuer", 0},
+    {READ, "/api/v1/status", api_status_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL, NULL, 0},
+    {READ, "/api/v1/tokens", api_tokens_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL, NULL, 0},
+    {POST, "/api/v1/tokens", api_tokens_post, BODY_JSON_MAX, ROLE_ADMINISTRATOR, SCOPE_ALL, "token create",
+     NULL, 0},
+    {DELETE, "/api/v1/tokens/{}", api_token_delete, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, "token revoke", NULL,
+     0},
     {0},
 };
 
-static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, OPEN, NULL};
-static const struct route configured_route = {READ, NULL, crl_configured_get, 0, OPEN, NULL};
+static const struct route ocsp_get_route = {READ, NULL, ocsp_get, 0, OPEN};
+static const struct route configured_route = {READ, NULL, crl_configured_get, 0, OPEN};
 
 static void clear_parts(struct request *request)
 {
@@ -133,4 +139,18 @@ void route_find(struct request *request)
             return;
     if (!request->allowed)
         find_configured(request);
+}
+
+/* --- what a call must not have ------------------------------------------------------------------------- */
+
+/* What nobody looks at would be taken for heeded. */
+bool route_check(struct request *request, enum MHD_Result *result)
+{
+    const struct route *route = request->route;
+    if (route->action && !route->heeds && request_header(request, MHD_HTTP_HEADER_IF_MATCH)) {
+        *result = reply_problem(request, 400,
+                                "If-Match is not for this path: nothing that it could name is changed");
+        return false;
+    }
+    return true;
 }

@@ -153,7 +153,7 @@ static enum MHD_Result begin(struct request *request)
         return reply_problem(request, 405, "%s is not for this path", request->method_name);
     if (!request->route)
         return reply_problem(request, 404, "nothing is at this path");
-    if (!access_check(request, &result))
+    if (!access_check(request, &result) || !route_check(request, &result))
         return result;
     const char *length = request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (length && strtoull(length, NULL, 10) > request->body_max)

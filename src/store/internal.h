@@ -169,7 +169,7 @@ enum statement {
     Q_LIST_SAME_SUBJECT,
     Q_LIST_SUBJECTS,
     Q_REGISTER,
-    Q_FILL_IN,
+    Q_SET_FACTS,
     Q_SET_STATUS,
     Q_NEXT_CHANGE,
     Q_TALLY,
@@ -187,7 +187,7 @@ enum statement {
     Q_MARK_SHARD,
     Q_MARK_MOVED,
     Q_MOVE_SHARD,
-    Q_FILL_NOT_AFTER,
+    Q_SET_NOT_AFTER,
     Q_CRL_NUMBER,
     Q_CRL_PUBLISHED,
     Q_CRL_LAST,
@@ -209,7 +209,8 @@ enum statement {
     Q_TOKEN_LIST,
     Q_ANSWER_ADD,
     Q_ANSWER_FIND,
-    Q_ANSWER_FORGET,
+    Q_ANSWER_FORGET_OLD,
+    Q_ANSWER_FORGET_SURPLUS,
     Q_COUNT
 };
 _Static_assert(Q_COUNT <= DB_STATEMENTS, "more statements than a connection keeps");

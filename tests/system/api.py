@@ -192,6 +192,7 @@ def feed():
     check("the other is passed over", of_one["next"] > news["next"], of_one)
     for arguments in "?since=x", "?since=-1", "?since=1&limit=0", "?since=1&limit=1001", "?since=99999999999999999999":
         check("refused: " + arguments, changes(arguments).status == 400, changes(arguments))
+    check("the largest number", changes("?since=%d" % (2**63 - 1)).status == 409)
     check("of another database", changes("?since=%d" % (of_one["next"] + 1000)).status == 409)
 
 
@@ -317,7 +318,21 @@ def conditions():
     check("the other operator comes second", api("POST", path + "/release", If_Match=etag).status == 412)
     check("and looks again", api("POST", path + "/release", If_Match=held.headers["etag"]).status == 200)
     check("any is one", api("POST", path + "/revoke", If_Match="*").status == 200)
+    is_now = api("GET", path).headers["etag"]
+    check("a weak one is another", api("POST", path + "/revoke", If_Match="W/" + is_now).status == 412)
     check("of none there is none", api("POST", CLIENT + "/certificates/ffff/revoke", If_Match="*").status == 404)
+    certificate = open(os.environ["CERTIFICATE"]).read()
+    mine = api("POST", "/api/v1/certificates", certificate)["certificates"][0]["serial"]
+    path = CLIENT + "/certificates/" + mine
+    known = api("GET", path).headers["etag"]
+    stale = api("POST", "/api/v1/revoke?reason=certificateHold", certificate, If_Match='"0-x"')
+    check("by the certificate itself, too", stale.status == 412 and api("GET", path)["status"] == "good", stale)
+    held = api("POST", "/api/v1/revoke?reason=certificateHold", certificate, If_Match=known)
+    check("it is what was read", held.status == 200 and held["status"] == "hold", held)
+    check("and good again", api("POST", path + "/release", If_Match=held.headers["etag"]).status == 200)
+    for method, path in (("POST", CLIENT + "/revoke-batch"), ("POST", CLIENT + "/import"), ("POST", "/api/v1/certificates"),
+                         ("POST", "/api/v1/tokens"), ("DELETE", "/api/v1/tokens/1")):
+        check("no condition for %s %s" % (method, path), api(method, path, If_Match="*").status == 400)
     crl = api("GET", CLIENT)["crl"]["etag"]
     check("a CRL that has changed", api("POST", CLIENT + "/crl", If_Match='"%s"' % (64 * "0")).status == 412)
     check("one that has not", api("POST", CLIENT + "/crl", If_Match='"%s"' % api("GET", CLIENT)["crl"]["etag"]).status == 200)
@@ -352,6 +367,7 @@ def repeats():
         check("  again: the same answer", (again.status, again.text) == (200, first.text), again)
         check("  and it says so", again.headers.get("idempotency-replayed") == "true"
               and again.headers["content-type"] == first.headers["content-type"], again.headers)
+        check("  and its entity tag", again.headers.get("etag") == first.headers.get("etag"), again.headers)
         check("  nothing was done", count_of(action) == before, (before, count_of(action)))
     other = api("POST", revoke, {"reason": "keyCompromise"}, Idempotency_Key="key-0")
     check("another body with that key", other.status == 422, other)
@@ -373,6 +389,14 @@ def repeats():
     check("what was refused", api("POST", missing, Idempotency_Key="later").status == 404)
     register("e9")
     check("is tried anew", api("POST", missing, Idempotency_Key="later").status == 200)
+    many = ["e%06x" % i for i in range(6000)]
+    register(*many)
+    first = api("POST", CLIENT + "/revoke-batch", "\n".join(many), Idempotency_Key="many")
+    again = api("POST", CLIENT + "/revoke-batch", "\n".join(many), Idempotency_Key="many")
+    check("a long answer: its summary", len(first.text) > 256 * 1024 and again["summary"]["revoked"] == 6000
+          and first.text.endswith("\n" + again.text) and "idempotency-replayed" in again.headers, again)
+    check("and another call is none the less another", api("POST", CLIENT + "/revoke-batch", "e9",
+                                                           Idempotency_Key="many").status == 422)
     check("another actor has keys of its own", actor_two("POST", missing, "key-0") == 200)
 
 
@@ -416,6 +440,29 @@ def under_way():
     first = slow.reply()
     again = api("POST", CLIENT + "/crl", Idempotency_Key="slow")
     check("then it is answered the same", first.status == 200 and first.body.decode() == again.text, again)
+
+
+def hung():
+    """The signer hangs for longer than a call that publishes waits; CLOCK is the file of the clock."""
+    signer = int(os.environ["SIGNER"])
+    number = api("GET", CLIENT)["crl"]["number"]
+    count = count_of("publish")
+    os.kill(signer, signal.SIGSTOP)
+    slow = Link(("POST %s/crl HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 0\r\n\r\n" % (CLIENT, BEARER)).encode())
+    check("it sleeps", until(lambda: asleep() == 1), asleep())
+    check("nothing is told of what has not happened", count_of("publish") == count)
+    with open(os.environ["CLOCK"], "w") as clock:
+        clock.write("+61\n")
+    reply = slow.reply()
+    refusals = api("GET", "/api/v1/audit?action=refused%20publish&limit=1")["audit"]
+    check("its time is over", reply.status == 503 and b"no new CRL yet" in reply.body, reply)
+    check("which the audit trail has", "no new CRL yet" in refusals[0]["detail"] and count_of("publish") == count, refusals)
+    os.kill(signer, signal.SIGCONT)
+    check("it comes later", until(lambda: api("GET", CLIENT)["crl"]["number"] > number))
+    number = api("GET", CLIENT)["crl"]["number"]
+    new = api("POST", CLIENT + "/crl")["number"]
+    entry = api("GET", "/api/v1/audit?action=publish&limit=1")["audit"][0]
+    check("from which number to which", entry["detail"] == "number %d -> %d" % (number, new), entry)
 
 
 globals()[part]()

@@ -25,7 +25,7 @@ check "through pages that are empty" test "$(ctl list issuing-client --status go
 run feed
 run waiters
 run ended
-run conditions
+CERTIFICATE=$pki/client-2.crt run conditions
 CERTIFICATE=$pki/client-1.crt run repeats
 SIGNER=$(pgrep -P "$daemon" -x annul-signer) run under_way
 ctl import issuing-client - --format index -q <<<'V	351231235959Z		E7	unknown	/CN=e7'
@@ -38,6 +38,7 @@ wait "$daemon" 2>/dev/null
 unset ANNUL_FAULT
 start_daemon
 run restarted
+CLOCK=$dir/clock SIGNER=$(pgrep -P "$daemon" -x annul-signer) run hung
 move_clock 90000
 run expired
 run stopped

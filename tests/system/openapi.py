@@ -134,6 +134,7 @@ special = {
     ("/api/v1/certificates", "post", 422): ({}, "no certificate", {}),
     ("/api/v1/revoke", "post", 200): ({}, CERTIFICATES["client-1"], {}),
     ("/api/v1/revoke", "post", 403): ({}, CERTIFICATES["client-1"], {}, "scoped"),
+    ("/api/v1/revoke", "post", 412): ({}, CERTIFICATES["client-1"], {"If-Match": '"x"'}),
     ("/api/v1/revoke", "post", 422): ({}, "no certificate", {}),
     ("/api/v1/audit", "get", 400): ({"": "?limit=0"}, None, {}),
     ("/api/v1/changes", "get", 200): ({"": "?since=0"}, None, {}),

@@ -353,32 +353,34 @@ static void check_fields(const char *serial, int64_t not_before, int64_t not_aft
     cert_record_free(&read);
 }
 
-/* Each field in turn, with other values for those that are known by then, and with none. */
-static void registering_again_fills_in_what_was_missing(void **state)
+static void registering_again_leaves_it_as_it_was(void **state)
 {
     (void)state;
     register_text("01");
-    register_fields("01", TIME_NONE, TIME_NONE, NULL);
+    register_fields("01", 100, 200, "CN=first");
     check_fields("01", TIME_NONE, TIME_NONE, NULL);
-    register_fields("01", 100, TIME_NONE, NULL);
-    check_fields("01", 100, TIME_NONE, NULL);
-    register_fields("01", TIME_NONE, 200, NULL);
-    check_fields("01", 100, 200, NULL);
-    register_fields("01", 777, 888, NULL);
-    check_fields("01", 100, 200, NULL);
-    register_fields("01", TIME_NONE, TIME_NONE, "CN=first");
-    check_fields("01", 100, 200, "CN=first");
-    register_fields("01", 777, 888, "CN=second");
-    check_fields("01", 100, 200, "CN=first");
+}
 
+static void facts_are_written_as_they_are(void **state)
+{
+    (void)state;
+    struct cert_record record = plain("01");
+    register_text("01");
     register_text("02");
-    register_fields("02", TIME_NONE, TIME_NONE, "CN=first");
-    register_fields("02", TIME_NONE, 200, "CN=second");
-    check_fields("02", TIME_NONE, 200, "CN=first");
-    register_fields("02", TIME_NONE, 888, NULL);
-    check_fields("02", TIME_NONE, 200, "CN=first");
-    register_fields("02", 100, TIME_NONE, NULL);
-    check_fields("02", 100, 200, "CN=first");
+    set("01", CERT_REVOKED, REASON_SUPERSEDED);
+    int64_t change = store_change(f.store);
+    for (int i = 0; i < 2; i++) {
+        record.not_before = 100 + i;
+        record.not_after = 200 + i;
+        record.subject = (char *)(uintptr_t)(i ? "CN=second" : "CN=first");
+        struct store_tx *tx = begin();
+        assert_int_equal(store_tx_set_facts(tx, f.issuer, &record, &f.err), 0);
+        commit(tx);
+        check_fields("01", record.not_before, record.not_after, record.subject);
+        assert_int_equal(ask(f.path, "SELECT not_after FROM revocation"), record.not_after);
+    }
+    check_fields("02", TIME_NONE, TIME_NONE, NULL);
+    assert_int_equal(store_change(f.store), change);
 }
 
 static void registering_changes_no_status(void **state)
@@ -648,6 +650,65 @@ static void old_rows_are_chained(void **state)
     assert_int_equal(ask(f.path, "SELECT id FROM audit_head"), 4);
     ask(f.path, "UPDATE audit SET detail = 'x' WHERE id = 1");
     assert_string_equal(audit_fault(), "row 1 was changed, or is not the first");
+}
+
+/* --- answers ------------------------------------------------------------------------------------------- */
+
+static void answer_at(const char *name, int64_t when, const char *key, const char *body)
+{
+    const struct store_actor who = {name, "test", when};
+    struct store_answer answer = {.status = 200, .type = "t", .etag = "e", .body = strdup(body)};
+    struct store_tx *tx = store_begin(f.store, &who, &f.err);
+    assert_non_null(tx);
+    assert_int_equal(store_tx_answer(tx, key, &answer, &f.err), 0);
+    commit(tx);
+    free(answer.body);
+}
+
+/* What it is answered; NULL: it is a new call. */
+static const char *answered(const char *name, int64_t when, const char *key)
+{
+    static char body[64];
+    const struct store_actor who = {name, "test", when};
+    struct store_answer answer;
+    enum outcome found = store_answer_find(f.store, &who, key, &answer, &f.err);
+    assert_int_not_equal(found, FAILED);
+    if (found == ABSENT)
+        return NULL;
+    assert_string_equal(answer.etag, "e");
+    snprintf(body, sizeof body, "%s", answer.body);
+    store_answer_free(&answer);
+    return body;
+}
+
+static void answers_are_kept_for_a_day(void **state)
+{
+    (void)state;
+    answer_at("a", NOW, "key", "first");
+    assert_string_equal(answered("a", NOW + STORE_ANSWER_S - 1, "key"), "first");
+    assert_null(answered("b", NOW, "key"));
+    assert_null(answered("a", NOW + STORE_ANSWER_S, "key"));
+    answer_at("b", NOW + STORE_ANSWER_S, "other", "second");
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM answer"), 1);
+}
+
+static void of_each_actor_the_newest_answers_are_kept(void **state)
+{
+    (void)state;
+    char key[16];
+    answer_at("b", NOW, "key", "b's");
+    answer_at("a", NOW, "first", "old");
+    for (int i = 1; i < STORE_ANSWERS; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        answer_at("a", NOW, key, "");
+    }
+    answer_at("a", NOW, "first", "anew");
+    answer_at("a", NOW, "last", "");
+    assert_string_equal(answered("a", NOW, "first"), "anew");
+    assert_null(answered("a", NOW, "1"));
+    assert_non_null(answered("a", NOW, "2"));
+    assert_string_equal(answered("b", NOW, "key"), "b's");
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM answer WHERE actor = 'a'"), STORE_ANSWERS);
 }
 
 /* --- counts -------------------------------------------------------------------------------------------- */
@@ -1793,7 +1854,8 @@ int main(void)
         with_store(checking_makes_nothing),
         with_store(an_issuer_is_who_it_was),
         with_store(registering_adds_once),
-        with_store(registering_again_fills_in_what_was_missing),
+        with_store(registering_again_leaves_it_as_it_was),
+        with_store(facts_are_written_as_they_are),
         with_store(registering_changes_no_status),
         with_store(a_status_is_written_with_its_version),
         with_store(all_of_a_transaction_is_one_change),
@@ -1804,6 +1866,8 @@ int main(void)
         with_store(a_stranger_in_the_way_is_passed),
         with_store(a_damaged_head_stops_changes),
         with_store(old_rows_are_chained),
+        with_store(answers_are_kept_for_a_day),
+        with_store(of_each_actor_the_newest_answers_are_kept),
         with_store(certificates_are_counted),
         with_store(counts_are_those_of_the_issuer),
         with_store(a_listener_hears_what_was_not_refused),
