@@ -106,11 +106,13 @@ struct deliver_state {
 typedef void deliver_save(void *arg, const struct deliver_state *state);
 
 /* How a call ends. After DELIVER_FAILED `err` says what, where, and the remedy; state->pending, whether content
- * is on disk already and the consumer does not know; state->retry_at is set (2 s, doubling to 5 minutes). */
+ * is on disk already and the consumer does not know; state->retry_at is set (2 s, doubling to 5 minutes). So after
+ * DELIVER_AWAY: it will read what is there at its start, but may be starting just now. */
 enum deliver_outcome {
     DELIVER_FAILED = -1,
     DELIVER_SAME = 0, /* nothing was to be done */
     DELIVER_DONE = 1, /* installed, or the consumer told, or both */
+    DELIVER_AWAY = 2, /* installed; the process of the pid file is not there to be told */
 };
 
 struct delivery {

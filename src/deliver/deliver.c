@@ -35,7 +35,8 @@ void work_begin(struct work *work)
     save(work);
 }
 
-static enum deliver_outcome failed(const struct work *work, bool was_pending)
+/* What is undone is tried again. */
+static void try_later(const struct work *work, bool was_pending)
 {
     struct deliver_state *state = work->delivery->state;
     int64_t wait_s = state->failures < 8 ? (int64_t)RETRY_FIRST_S << state->failures : RETRY_MAX_S;
@@ -43,7 +44,6 @@ static enum deliver_outcome failed(const struct work *work, bool was_pending)
     state->failures += state->failures < UINT32_MAX;
     state->retry_at = work->delivery->now + (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S);
     save(work);
-    return DELIVER_FAILED;
 }
 
 /* --- the consumer ------------------------------------------------------------------------------------------ */
@@ -61,34 +61,36 @@ static int push(const struct work *work, const struct message *message, struct e
                                : haproxy_push_crls(work->target, message->crls, err);
 }
 
-/* By the socket, whenever another process answers, too: it may have read its files before they were replaced.
- * 1 told, 0 nothing to tell. */
-static int tell_haproxy(const struct work *work, const struct message *message, struct error *err)
+enum told { TOLD_FAILED = -1, TOLD_NOTHING, TOLD, TOLD_NOBODY /* there is no process; it may be starting */ };
+
+/* By the socket, whenever another process answers, too: it may have read its files before they were replaced. */
+static enum told tell_haproxy(const struct work *work, const struct message *message, struct error *err)
 {
     struct deliver_state *state = work->delivery->state;
     char instance[sizeof state->instance];
     enum outcome outcome = haproxy_instance(work->target, instance, sizeof instance, err);
     if (outcome == ABSENT) { /* it will read the file; or, if it is only away from its socket, be told then */
         state->instance[0] = 0;
-        return 0;
+        return TOLD_NOTHING;
     }
     if (outcome != FOUND)
-        return -1;
+        return TOLD_FAILED;
     if (!state->pending && strcmp(instance, state->instance) == 0)
-        return 0;
+        return TOLD_NOTHING;
     if (push(work, message, err) < 0)
-        return -1;
+        return TOLD_FAILED;
     strcpy(state->instance, instance);
-    return 1;
+    return TOLD;
 }
 
-static int tell(const struct work *work, const struct message *message, struct error *err)
+static enum told tell(const struct work *work, const struct message *message, struct error *err)
 {
     if (message->by_socket)
         return tell_haproxy(work, message, err);
     if (!work->delivery->state->pending)
-        return 0;
-    return notify_send(&work->target->notify, &message->notice, err) < 0 ? -1 : 1;
+        return TOLD_NOTHING;
+    enum outcome outcome = notify_send(&work->target->notify, &message->notice, err);
+    return outcome == FOUND ? TOLD : outcome == ABSENT ? TOLD_NOBODY : TOLD_FAILED;
 }
 
 /* `installed`: how that went. */
@@ -96,16 +98,18 @@ static enum deliver_outcome finish(const struct work *work, int installed, bool 
                                    const struct message *message, struct error *err)
 {
     struct deliver_state *state = work->delivery->state;
-    int told = installed < 0 ? -1 : tell(work, message, err);
-    if (told < 0)
-        return failed(work, was_pending);
-    bool remembered = work->begun || state->pending || state->failures || told;
+    enum told told = installed < 0 ? TOLD_FAILED : tell(work, message, err);
+    if (told == TOLD_FAILED || told == TOLD_NOBODY) {
+        try_later(work, was_pending);
+        return told == TOLD_NOBODY ? DELIVER_AWAY : DELIVER_FAILED;
+    }
+    bool remembered = work->begun || state->pending || state->failures || told == TOLD;
     state->pending = false;
     state->failures = 0;
     state->retry_at = 0;
     if (remembered)
         save(work);
-    return work->changed || told ? DELIVER_DONE : DELIVER_SAME;
+    return work->changed || told == TOLD ? DELIVER_DONE : DELIVER_SAME;
 }
 
 /* --- staples ----------------------------------------------------------------------------------------------- */

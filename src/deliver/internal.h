@@ -54,7 +54,8 @@ struct notice {
 };
 
 bool notify_is_set(const struct deliver_notify *notify);
-int notify_send(const struct deliver_notify *notify, const struct notice *notice, struct error *err);
+/* ABSENT: there is no such process. */
+enum outcome notify_send(const struct deliver_notify *notify, const struct notice *notice, struct error *err);
 int notify_check(const struct deliver_notify *notify, struct error *err);
 
 #endif

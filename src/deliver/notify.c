@@ -29,11 +29,14 @@ bool notify_is_set(const struct deliver_notify *notify)
 
 /* --- signals ----------------------------------------------------------------------------------------------- */
 
-static int read_pid(const char *path, pid_t *pid, struct error *err)
+static enum outcome read_pid(const char *path, pid_t *pid, struct error *err)
 {
     struct buffer text = {0};
-    if (file_read(path, 64, &text) < 0)
-        return error_set(err, "pid file %s: %s: is the consumer running?", path, strerror(errno));
+    if (file_read(path, 64, &text) < 0) {
+        bool absent = errno == ENOENT;
+        error_set(err, "pid file %s: %s: is the consumer running?", path, strerror(errno));
+        return absent ? ABSENT : FAILED;
+    }
     char *end;
     long number = strtol((char *)text.at, &end, 10);
     bool good = number > 1 && number <= INT32_MAX && strspn(end, " \r\n") == strlen(end);
@@ -41,7 +44,7 @@ static int read_pid(const char *path, pid_t *pid, struct error *err)
     if (!good)
         return error_set(err, "pid file %s: holds no process number", path);
     *pid = (pid_t)number;
-    return 0;
+    return FOUND;
 }
 
 /* /proc/PID/stat: "PID (COMM) STATE ...", of which field 22 is the start in ticks since the machine's. */
@@ -111,21 +114,26 @@ static int check_process(const struct deliver_notify *notify, pid_t pid, struct 
     return 0;
 }
 
-static int send_signal(const struct deliver_notify *notify, struct error *err)
+static enum outcome send_signal(const struct deliver_notify *notify, struct error *err)
 {
     pid_t pid = 0;
-    if (read_pid(notify->pid_file, &pid, err) < 0)
-        return -1;
+    enum outcome outcome = read_pid(notify->pid_file, &pid, err);
+    if (outcome != FOUND)
+        return outcome;
     int fd = pidfd_open(pid, 0); /* what is checked is what is signalled */
-    if (fd < 0)
-        return error_set(err, "pid file %s: process %d: %s: is the consumer running?", notify->pid_file,
-                         (int)pid, strerror(errno));
-    int result = check_process(notify, pid, err);
-    if (result == 0 && pidfd_send_signal(fd, notify->signal_number, NULL, 0) < 0)
-        result = error_set(err, "signal %d to process %d of %s: %s", notify->signal_number, (int)pid,
-                           notify->pid_file, strerror(errno));
+    if (fd < 0) {
+        bool absent = errno == ESRCH;
+        error_set(err, "pid file %s: process %d: %s: is the consumer running?", notify->pid_file, (int)pid,
+                  strerror(errno));
+        return absent ? ABSENT : FAILED;
+    }
+    if (check_process(notify, pid, err) < 0)
+        outcome = FAILED;
+    else if (pidfd_send_signal(fd, notify->signal_number, NULL, 0) < 0)
+        outcome = error_set(err, "signal %d to process %d of %s: %s", notify->signal_number, (int)pid,
+                            notify->pid_file, strerror(errno));
     close(fd);
-    return result;
+    return outcome;
 }
 
 /* --- commands ---------------------------------------------------------------------------------------------- */
@@ -275,17 +283,18 @@ static int run(const char *const *command, const struct notice *notice, int64_t 
     return result;
 }
 
-int notify_send(const struct deliver_notify *notify, const struct notice *notice, struct error *err)
+enum outcome notify_send(const struct deliver_notify *notify, const struct notice *notice, struct error *err)
 {
     int64_t timeout_ms = notify->timeout_ms ? notify->timeout_ms : TIMEOUT_MS;
     const char *const reload[] = {"systemctl", "reload", "--", notify->unit, NULL};
-    if (notify->pid_file && send_signal(notify, err) < 0)
-        return -1;
+    enum outcome outcome = notify->pid_file ? send_signal(notify, err) : FOUND;
+    if (outcome != FOUND)
+        return outcome;
     if (notify->command && run(notify->command, notice, timeout_ms, err) < 0)
-        return -1;
+        return FAILED;
     if (notify->unit && run(reload, notice, timeout_ms, err) < 0)
         return error_prefix(err, "systemctl reload %s", notify->unit);
-    return 0;
+    return FOUND;
 }
 
 int notify_check(const struct deliver_notify *notify, struct error *err)

@@ -338,6 +338,16 @@ static void wake_others(struct stapler *stapler, const struct outlet *outlet)
     }
 }
 
+/* Nothing twice. */
+static void say_undone(const struct outlet *outlet, enum deliver_outcome outcome, const struct error *err)
+{
+    const char *name = outlet->section->name.text;
+    if (outcome == DELIVER_FAILED && strcmp(err->text, outlet->failure.text) != 0)
+        log_error("stapler", "%s: %s", name, err->text);
+    if (outcome == DELIVER_AWAY && strcmp(err->text, outlet->away.text) != 0)
+        log_info("stapler", "%s: %s is there, and nobody to be told: %s", name, outlet->path, err->text);
+}
+
 static void outlet_work(struct stapler *stapler, struct job *job)
 {
     struct outlet *outlet = (struct outlet *)job;
@@ -346,12 +356,12 @@ static void outlet_work(struct stapler *stapler, struct job *job)
     int64_t now = clock_now(), next_at = NEVER;
     struct delivery delivery = {&outlet->target, &state, save_state, &saving, now};
     struct error err = {""};
+    const struct error nothing = {""};
     bool delivered = false;
     enum deliver_outcome outcome = outlet->staple
                                        ? give_staple(stapler, outlet, &delivery, &delivered, &next_at, &err)
                                        : give_crls(stapler, outlet, &delivery, &delivered, &err);
-    if (outcome == DELIVER_FAILED && strcmp(err.text, outlet->failure.text) != 0)
-        log_error("stapler", "%s: %s", outlet->section->name.text, err.text);
+    say_undone(outlet, outcome, &err);
     if (state.retry_at && state.retry_at < next_at)
         next_at = state.retry_at > now ? state.retry_at : now + 1;
     stapler_lock(stapler);
@@ -360,11 +370,12 @@ static void outlet_work(struct stapler *stapler, struct job *job)
         polled && (strcmp(state.instance, outlet->state.instance) != 0 || delivered < outlet->delivered);
     if (polled && delivered && now + POLL_S < next_at && !is_asked(stapler, outlet, now + POLL_S))
         next_at = now + POLL_S;
-    stapler->dirty |= outcome != DELIVER_SAME || strcmp(err.text, outlet->failure.text) != 0;
+    stapler->dirty |= outcome != DELIVER_SAME || outlet->failure.text[0] || outlet->away.text[0];
     if (outcome == DELIVER_DONE)
         outlet->delivered_at = now;
     outlet->delivered = delivered;
-    outlet->failure = err;
+    outlet->failure = outcome == DELIVER_FAILED ? err : nothing;
+    outlet->away = outcome == DELIVER_AWAY ? err : nothing;
     outlet->state = state;
     outlet->job.due_at = next_at;
     if (news)

@@ -230,7 +230,8 @@ struct outlet {
     bool delivered;        /* the consumer has what is held */
     bool waiting;          /* it was said that CRLs are missing */
     int64_t delivered_at;
-    struct error failure;
+    struct error failure; /* the present one, or "" */
+    struct error away;    /* the consumer is not there to be told: why that seems so, or "" */
 };
 
 /* Of each place of the section; `staple` NULL: of a crl section. */

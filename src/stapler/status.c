@@ -62,11 +62,12 @@ static json_t *outlets_json(struct stapler *stapler, const struct section *secti
     for (size_t i = 0; i < stapler->outlets.count; i++) {
         const struct outlet *outlet = stapler->outlets.at[i];
         if (outlet->section == section && outlet->staple == staple)
-            json_array_append_new(list, json_pack("{s:s, s:o, s:b, s:o, s:o}", "kind",
+            json_array_append_new(list, json_pack("{s:s, s:o, s:b, s:o, s:o, s:o}", "kind",
                                                   outlet->place ? outlet->place->kind.text : "hook", "path",
                                                   text_json(outlet->path), "delivered", outlet->delivered,
                                                   "delivered_at", time_json(outlet->delivered_at), "error",
-                                                  text_json(outlet->failure.text)));
+                                                  text_json(outlet->failure.text), "away",
+                                                  text_json(outlet->away.text)));
     }
     return list;
 }
@@ -245,9 +246,11 @@ static void print_item(FILE *out, const json_t *item, int64_t now)
         fprintf(out, "    %s\n", *skipped ? skipped : string_of(item, "error"));
     for (size_t i = 0; i < json_array_size(consumers); i++) {
         const json_t *consumer = json_array_get(consumers, i);
+        const char *why =
+            *string_of(consumer, "error") ? string_of(consumer, "error") : string_of(consumer, "away");
         fprintf(out, "    %s %s: %s%s%s\n", string_of(consumer, "kind"), string_of(consumer, "path"),
                 json_is_true(json_object_get(consumer, "delivered")) ? "delivered" : "nothing delivered",
-                *string_of(consumer, "error") ? ": " : "", string_of(consumer, "error"));
+                *why ? ": " : "", why);
     }
 }
 

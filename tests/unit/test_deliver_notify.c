@@ -52,7 +52,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int tell(void)
+static enum outcome tell(void)
 {
     static const struct notice notice = {.event = "staple", .path = "/a path", .certificate = "c\"d"};
     return notify_send(&f.notify, &notice, &f.err);
@@ -80,10 +80,10 @@ static void the_process_of_the_file_gets_it(void **state)
 {
     (void)state;
     pid_put_mine();
-    assert_int_equal(tell(), 0);
+    assert_int_equal(tell(), FOUND);
     assert_int_equal(signals, 1);
     f.notify.process = "test_deliver_notify"; /* of which the kernel keeps 15 characters */
-    assert_int_equal(tell(), 0);
+    assert_int_equal(tell(), FOUND);
     assert_int_equal(signals, 2);
 }
 
@@ -92,16 +92,16 @@ static void nobody_else_does(void **state)
     (void)state;
     pid_put_mine();
     f.notify.process = "mosquitto";
-    assert_int_equal(tell(), -1);
+    assert_int_equal(tell(), FAILED);
     assert_says(f.err, "not mosquitto: it got no signal");
 
     f.notify.process = NULL;
     struct timespec old[2] = {{.tv_sec = 946684800}, {.tv_sec = 946684800}};
     assert_int_equal(utimensat(AT_FDCWD, f.notify.pid_file, old, 0), 0);
-    assert_int_equal(tell(), -1);
+    assert_int_equal(tell(), FAILED);
     assert_says(f.err, "younger than the file: it got no signal");
     f.notify.process = "test_deliver_notify"; /* a name says more than a clock that may have jumped */
-    assert_int_equal(tell(), 0);
+    assert_int_equal(tell(), FOUND);
     assert_int_equal(signals, 1);
 }
 
@@ -111,10 +111,10 @@ static void who_would_end_by_it_gets_none(void **state)
     (void)state;
     pid_put_mine();
     signal(SIGUSR1, SIG_DFL);
-    assert_int_equal(tell(), -1);
+    assert_int_equal(tell(), FAILED);
     assert_says(f.err, "has no handler for signal 10");
     signal(SIGUSR1, count_signal);
-    assert_int_equal(tell(), 0);
+    assert_int_equal(tell(), FOUND);
     assert_int_equal(signals, 1);
 }
 
@@ -129,7 +129,7 @@ static void pid_files_that_name_nobody(void **state)
         "12 34", "111111111111111111111111111111111111111111111111111111111111111111111"};
     for (size_t i = 0; i < COUNT(texts); i++) {
         pid_put(texts[i]);
-        check_row(texts[i], tell() == -1);
+        check_row(texts[i], tell() == FAILED);
         check_row(texts[i], strstr(f.err.text, f.notify.pid_file));
     }
     pid_t child = fork();
@@ -139,10 +139,10 @@ static void pid_files_that_name_nobody(void **state)
     char text[32];
     snprintf(text, sizeof text, "%d", (int)child);
     pid_put(text);
-    assert_int_equal(tell(), -1);
+    assert_int_equal(tell(), ABSENT);
     assert_says(f.err, "is the consumer running?");
     f.notify.pid_file = "/nonexistent/pid";
-    assert_int_equal(tell(), -1);
+    assert_int_equal(tell(), ABSENT);
     assert_says(f.err, "is the consumer running?");
 }
 
@@ -165,7 +165,7 @@ static void what_a_command_gets(void **state)
     f.argv[1] = "a b; c";
     setenv("ANNUL_SECRET", "x", 1);
     setenv("OWN", "kept", 1);
-    assert_int_equal(tell(), 0);
+    assert_int_equal(tell(), FOUND);
     assert_file(file("log"), "a b; c|staple|/a path|c\"d|none|none|kept||");
 }
 
@@ -183,7 +183,7 @@ static void failures_are_said(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         command_put(rows[i].script);
-        check_row(rows[i].script, tell() == -1);
+        check_row(rows[i].script, tell() == FAILED);
         check_row(rows[i].script, strstr(f.err.text, rows[i].says));
     }
 }
@@ -206,7 +206,7 @@ static void what_takes_too_long_is_killed_with_its_children(void **state)
     command_put("#!/bin/sh\ntrap '' TERM\nsleep 600 & echo $! >${0%/*}/child; wait\n");
     f.notify.timeout_ms = 300;
     int64_t start = clock_monotonic_ms();
-    assert_int_equal(tell(), -1);
+    assert_int_equal(tell(), FAILED);
     assert_says(f.err, "took more than 300 ms and was killed");
     assert_true(clock_monotonic_ms() - start < 10000);
     struct buffer text;
@@ -224,7 +224,7 @@ static void what_stays_in_the_background_is_not_waited_for(void **state)
     command_put("#!/bin/sh\nsleep 600 & echo $! >${0%/*}/child\n");
     f.notify.timeout_ms = 60000;
     int64_t start = clock_monotonic_ms();
-    assert_int_equal(tell(), 0);
+    assert_int_equal(tell(), FOUND);
     assert_true(clock_monotonic_ms() - start < 30000);
     shell("kill $(cat %s)", file("child"));
 }
@@ -241,7 +241,7 @@ static void a_unit_is_reloaded(void **state)
     int result = tell();
     setenv("PATH", before, 1);
     free(before);
-    assert_int_equal(result, 0);
+    assert_int_equal(result, FOUND);
     assert_file(file("log"), "reload|--|-x.service|");
 }
 
