@@ -10,6 +10,7 @@
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
+#define RETRY_S "5"
 #define LOOK_MAX 10000 /* entries for one answer, however few of them are for this client */
 
 struct feed {
@@ -76,6 +77,8 @@ static enum MHD_Result reply_feed(struct request *request, struct feed *feed)
     snprintf(applied, sizeof applied, "wait=%" PRId64, request->waiting.granted_s);
     if (request->waiting.slept)
         request_add_header(request, MHD_HTTP_HEADER_PREFERENCE_APPLIED, applied);
+    else if (request->waiting.over) /* as many wait as may */
+        request_add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_S);
     return reply_json(request, 200,
                       json_pack("{s:O, s:I}", "changes", feed->list, "next", (json_int_t)feed->next));
 }
@@ -98,10 +101,8 @@ static enum MHD_Result answer(struct request *request, struct feed *feed)
                                  head.id);
         const struct waiting *waiting = &request->waiting;
         if (feed->begins || feed->next < head.id || json_array_size(feed->list) || !waiting->granted_s ||
-            (waiting->over && waiting->slept))
+            waiting->over)
             return reply_feed(request, feed);
-        if (waiting->over)
-            return reply_problem(request, 503, "as many wait as may; try again, or without Prefer: wait");
         if (waiters_add(request, api_changes_again, news))
             return MHD_YES;
     }

@@ -77,12 +77,13 @@ enum MHD_Result api_status_get(struct request *request)
     json_t *requests =
         json_pack("{s:o, s:o, s:o}", "ocsp", describe_requests(request, METERS_OCSP), "crl",
                   describe_requests(request, METERS_CRL), "api", describe_requests(request, METERS_API));
-    return reply_json(request, 200,
-                      json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}", "version",
-                                ANNUL_VERSION, "public", describe_public(request->services->config),
-                                "started_at", json_time(http_started_at(request->http)), "now",
-                                json_time(now), "ready", ready, "signer", is.signer, "ocsp_signers",
-                                is.ocsp_signers, "crls", is.crls, "warnings", json_warnings(request, NULL),
-                                "requests", requests, "waiters", (json_int_t)http_waiting(request->http),
-                                "queue", (json_int_t)signer.pending));
+    return reply_json(
+        request, 200,
+        json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I, s:I}", "version",
+                  ANNUL_VERSION, "public", describe_public(request->services->config), "started_at",
+                  json_time(http_started_at(request->http)), "now", json_time(now), "ready", ready, "signer",
+                  is.signer, "ocsp_signers", is.ocsp_signers, "crls", is.crls, "warnings",
+                  json_warnings(request, NULL), "requests", requests, "waiters",
+                  (json_int_t)http_waiting(request->http, false), "change_waiters",
+                  (json_int_t)http_waiting(request->http, true), "queue", (json_int_t)signer.pending));
 }

@@ -74,7 +74,7 @@ struct waiting {
     /* the rest is of waiters.c */
     bool in_heap, under_way;
     size_t at; /* where in the heap */
-    struct waiting_address *address;
+    struct waiting_party *party;
     struct request *next;
 };
 
@@ -364,7 +364,8 @@ bool health_is_ready(const struct http_services *services, int64_t now, struct r
 bool request_sleep(struct request *request, handler *resume);
 void request_wake(struct request *request);
 unsigned http_asleep(struct http *http); /* how many sleep */
-size_t http_waiting(struct http *http);  /* how many of them for a newer CRL */
+size_t http_waiting(struct http *http,
+                    bool for_changes); /* of them for the next change, or for a newer CRL */
 int64_t http_started_at(const struct http *http);
 
 #endif

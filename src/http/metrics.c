@@ -92,9 +92,14 @@ static void put_asleep(struct page *page)
     put(page, " %u", http_asleep(page->request->http));
 }
 
-static void put_waiting(struct page *page)
+static void put_crl_waiting(struct page *page)
 {
-    put(page, " %zu", http_waiting(page->request->http));
+    put(page, " %zu", http_waiting(page->request->http, false));
+}
+
+static void put_changes_waiting(struct page *page)
+{
+    put(page, " %zu", http_waiting(page->request->http, true));
 }
 
 /* --- OCSP ---------------------------------------------------------------------------------------------- */
@@ -340,7 +345,8 @@ static const struct family families[] = {
     {A "http_request_duration_seconds", "histogram",
      "From a request's first line to its answer, before that is sent.", put_request_times, NULL},
     {A "http_asleep", "gauge",
-     "Requests that wait: for a signature, for a CRL that is built, for a newer CRL.", put_asleep, NULL},
+     "Requests that wait: for a signature, for a CRL that is built, for a newer CRL, for a change.",
+     put_asleep, NULL},
     {A "ocsp_answers_total", "counter", "Successful OCSP answers, by how they were made.", put_answers, NULL},
     {A "ocsp_presigned_total", "counter", "OCSP answers signed ahead, before anybody asked.", put_presigned,
      NULL},
@@ -372,7 +378,8 @@ static const struct family families[] = {
      NULL},
     {A "crl_build_duration_seconds", "histogram", "How long those took that were made.", put_build_times,
      NULL},
-    {A "crl_waiting", "gauge", "Clients that wait for a newer CRL.", put_waiting, NULL},
+    {A "crl_waiting", "gauge", "Clients that wait for a newer CRL.", put_crl_waiting, NULL},
+    {A "changes_waiting", "gauge", "Clients that wait for the next change.", put_changes_waiting, NULL},
     {A "store_commit_duration_seconds", "histogram", "How long the database took to commit.",
      put_commit_times, NULL},
     {A "store_commit_transactions", "histogram", "How many transactions shared a commit.", put_commit_sizes,

@@ -29,7 +29,9 @@
  * costs 16 KiB. */
 #define ADMIN_CONNECTIONS GUESTS_MAX
 #define ADMIN_WORKERS ADMIN_CONNECTIONS
-#define ADMIN_WAITERS (ADMIN_CONNECTIONS / 2) /* the others are for those who ask */
+#define ADMIN_WAITERS (ADMIN_CONNECTIONS / 2) /* the others are for those who ask … */
+#define ADMIN_WAITERS_EACH 4                  /* … of one token or certificate … */
+#define ADMIN_WAITERS_KEPT 8                  /* … and of the Unix socket, at least */
 /* Of a connection. Beside HEAD_MAX: libmicrohttpd's records, and the header of the reply. libmicrohttpd clears all
  * of it after each request, so a public one has no more than it needs. */
 #define PUBLIC_MEMORY (HEAD_MAX + 2048)
@@ -90,9 +92,9 @@ unsigned http_asleep(struct http *http)
     return asleep;
 }
 
-size_t http_waiting(struct http *http)
+size_t http_waiting(struct http *http, bool for_changes)
 {
-    return waiters_count(http->crl_waiters);
+    return waiters_count(for_changes ? http->change_waiters : http->crl_waiters);
 }
 
 int64_t http_started_at(const struct http *http)
@@ -453,9 +455,10 @@ static int start_waiters(struct http *http, struct error *err)
 {
     const struct config *config = http->services.config;
     unsigned half = config->public.connections / 2; /* the others are for those who ask */
-    http->crl_waiters = waiters_start(config->crl_waiters < half ? config->crl_waiters : half,
+    http->crl_waiters = waiters_start(config->crl_waiters < half ? config->crl_waiters : half, 0,
                                       config->crl_waiters_per_address, err);
-    http->change_waiters = http->crl_waiters ? waiters_start(ADMIN_WAITERS, ADMIN_WAITERS, err) : NULL;
+    http->change_waiters =
+        http->crl_waiters ? waiters_start(ADMIN_WAITERS, ADMIN_WAITERS_KEPT, ADMIN_WAITERS_EACH, err) : NULL;
     if (!http->change_waiters)
         return -1;
     publisher_listen(http->services.publisher, hear_crl, http);

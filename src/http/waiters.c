@@ -6,7 +6,6 @@
 #include <annul/log.h>
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <search.h>
 #include <stdlib.h>
@@ -20,21 +19,21 @@
 #define EVENTS 64
 #define HALT_S 2 /* for the last answers to go out */
 
-/* How many wait at one address: all of IPv4, the /64 network of IPv6, for that is what one client has. */
-struct waiting_address {
-    uint8_t octets[16];
+/* How many wait of one: of an actor, or where nobody says who he is, of a network. */
+struct waiting_party {
     unsigned count;
+    char name[];
 };
 
 struct waiters {
-    size_t max, per_address;
+    size_t max, kept, each;
     int epoll, event; /* the sockets of those in the heap; what wakes the thread besides */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t all_answered;
     uint64_t news;
     bool halted, stopping;
-    void *addresses;                    /* tsearch(3) */
+    void *parties;                      /* tsearch(3) */
     struct request *ready, **ready_end; /* to be released, in order */
     size_t count, total;                /* in the heap; and those who are ready, too */
     size_t under_way;                   /* released, and not with their workers yet */
@@ -131,51 +130,50 @@ void waiters_announce(struct waiters *waiters, waiters_concerns *concerns, const
 
 /* --- bounds -------------------------------------------------------------------------------------------- */
 
-static int compare_addresses(const void *a, const void *b)
+static int compare_parties(const void *a, const void *b)
 {
-    const struct waiting_address *one = a, *other = b;
-    return memcmp(one->octets, other->octets, sizeof one->octets);
+    const struct waiting_party *one = a, *other = b;
+    return strcmp(one->name, other->name);
 }
 
-static void note_address(const struct sockaddr *from, uint8_t octets[16])
+static struct waiting_party *new_party(struct request *request)
 {
-    memset(octets, 0, 16);
-    if (from && from->sa_family == AF_INET6)
-        memcpy(octets, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 8);
-    else if (from && from->sa_family == AF_INET)
-        memcpy(octets + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    char network[ORIGIN_TEXT] = "";
+    bool is_actor = request->actor_name[0];
+    if (!is_actor)
+        origin_network(request->connection, network);
+    const char *name = is_actor ? request->actor_name : network;
+    struct waiting_party *party = calloc(1, sizeof *party + strlen(name) + 1);
+    if (party)
+        strcpy(party->name, name);
+    return party;
 }
 
-/* A place among those of its address; false: they are taken. */
+/* A place among those of its party; false: they are taken. */
 static bool take_place(struct waiters *waiters, struct request *request)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct waiting_address *address = info ? calloc(1, sizeof *address) : NULL;
-    if (!address || waiters->total == waiters->max) {
-        free(address);
+    bool is_local = strcmp(request->actor_origin, "unix") == 0;
+    bool is_room = waiters->total < waiters->max - (is_local ? 0 : waiters->kept);
+    struct waiting_party *party = is_room ? new_party(request) : NULL;
+    struct waiting_party **found = party ? tsearch(party, &waiters->parties, compare_parties) : NULL;
+    if (!found || *found != party)
+        free(party);
+    if (!found || (*found)->count == waiters->each)
         return false;
-    }
-    note_address(info->client_addr, address->octets);
-    struct waiting_address **found = tsearch(address, &waiters->addresses, compare_addresses);
-    if (!found || *found != address)
-        free(address);
-    if (!found || (*found)->count == waiters->per_address)
-        return false;
-    request->waiting.address = *found;
-    request->waiting.address->count++;
+    request->waiting.party = *found;
+    request->waiting.party->count++;
     waiters->total++;
     return true;
 }
 
 static void leave_place(struct waiters *waiters, struct request *request)
 {
-    struct waiting_address *address = request->waiting.address;
+    struct waiting_party *party = request->waiting.party;
     waiters->total--;
-    if (--address->count)
+    if (--party->count)
         return;
-    tdelete(address, &waiters->addresses, compare_addresses);
-    free(address);
+    tdelete(party, &waiters->parties, compare_parties);
+    free(party);
 }
 
 /* --- coming -------------------------------------------------------------------------------------------- */
@@ -398,7 +396,7 @@ static int start(struct waiters *waiters, struct error *err)
                : error_set(err, "cannot start a thread");
 }
 
-struct waiters *waiters_start(size_t max, size_t per_address, struct error *err)
+struct waiters *waiters_start(size_t max, size_t kept, size_t each, struct error *err)
 {
     struct waiters *waiters = calloc(1, sizeof *waiters);
     if (!waiters) {
@@ -406,7 +404,8 @@ struct waiters *waiters_start(size_t max, size_t per_address, struct error *err)
         return NULL;
     }
     waiters->max = max;
-    waiters->per_address = per_address;
+    waiters->kept = kept;
+    waiters->each = each;
     waiters->ready_end = &waiters->ready;
     waiters->heap = calloc(waiters->max, sizeof *waiters->heap);
     waiters->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -10,8 +10,9 @@
 
 struct waiters;
 
-/* At most `max` may wait, and of these `per_address` at one. NULL with the reason. */
-struct waiters *waiters_start(size_t max, size_t per_address, struct error *err);
+/* At most `max` may wait, of these `each` of one actor (or, where there are none, of one network), and `kept` are for the
+ * Unix socket alone. NULL with the reason. */
+struct waiters *waiters_start(size_t max, size_t kept, size_t each, struct error *err);
 
 /* There is something new: whom it concerns goes on. NULL: it is everybody. Any thread. */
 typedef bool waiters_concerns(const struct request *request, const void *news);

@@ -13,7 +13,7 @@ write_config <"$dir/parts.conf"
 start_daemon
 make_token api
 run() { # PART
-    DAEMON=$daemon     python3 "$top/tests/system/api.py" "$admin" "$token" "$1"
+    DAEMON=$daemon SOCKET=$dir/admin.sock python3 "$top/tests/system/api.py" "$admin" "$token" "$1"
     failures=$((failures + $?))
 }
 run counts

@@ -31,9 +31,14 @@ class Reply:
 class Link:
     """A connection; what came beyond the reply that was read last stays in `rest`."""
 
-    def __init__(self, octets=b"", source=None):
-        self.socket = socket.create_connection((host, int(port)), 30, source)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, octets=b"", source=None, path=None):
+        if path: # a Unix socket
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(30)
+            self.socket.connect(path)
+        else:
+            self.socket = socket.create_connection((host, int(port)), 30, source)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
         self.send(octets)
 
