@@ -44,6 +44,9 @@ static const struct command {
     {"export", "ISSUER [FILE]", 1, 2, 0, ctl_export, "write an index.txt for openssl ca", ""},
     {"issuers", "", 0, 0, 0, ctl_issuers, "list the issuers and their CRLs", ""},
     {"crl publish", "ISSUER", 1, 1, 0, ctl_crl_publish, "publish a new CRL now", ""},
+    {"crl upload", "ISSUER FILE", 2, 2, 0, ctl_crl_upload, "publish a CRL that the CA made elsewhere",
+     "For an issuer with crl_upload = true. PEM or DER, complete or a delta; it is verified before anything\n"
+     "changes, and OCSP follows it. FILE - is standard input.\n"},
     {"whoami", "", 0, 0, 0, ctl_whoami, "show who the daemon takes you for, and what you may", ""},
     {"token create", "NAME [--role R] [--issuer I]... [--expires WHEN]", 1, 1,
      BIT(CTL_ROLE) | BIT(CTL_ISSUER) | BIT(CTL_EXPIRES), ctl_token_create, "make a token and print it",

@@ -87,6 +87,9 @@ void fetch_response_free(struct fetch_response *response); /* NULL-safe; leaves 
 /* Whether it is a URL that can be asked for: http:// or https:// and a host. */
 bool fetch_url_is_good(const char *url);
 
+/* Whether what is sent there crosses a network without TLS: not by https, and not to a loopback address or localhost. */
+bool fetch_url_is_in_clear(const char *url);
+
 /* Appends `text` with everything but RFC 3986 unreserved characters as %XX: for a path segment or a query
  * value. False when out of memory. */
 bool fetch_url_escape(struct buffer *url, const char *text);

@@ -88,6 +88,8 @@ int ctl_client_open(struct ctl *ctl)
     ctl->client = client;
     client->token_file = setting(ctl, CTL_TOKEN_FILE, "ANNUL_TOKEN_FILE");
     int code = choose_route(ctl, client);
+    if (code == CTL_OK && client->token_file && fetch_url_is_in_clear(client->base))
+        code = ctl_fail(CTL_USAGE, "--url %s would send the token in the clear; use https://", client->base);
     if (code == CTL_OK && client->token_file)
         code = read_token(client->token_file, &token);
     if (code == CTL_OK) {

@@ -92,6 +92,7 @@ int ctl_import(struct ctl *ctl, int argc, char **argv);
 int ctl_export(struct ctl *ctl, int argc, char **argv);
 int ctl_issuers(struct ctl *ctl, int argc, char **argv);
 int ctl_crl_publish(struct ctl *ctl, int argc, char **argv);
+int ctl_crl_upload(struct ctl *ctl, int argc, char **argv);
 int ctl_whoami(struct ctl *ctl, int argc, char **argv);
 int ctl_token_create(struct ctl *ctl, int argc, char **argv);
 int ctl_token_list(struct ctl *ctl, int argc, char **argv);

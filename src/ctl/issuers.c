@@ -106,7 +106,7 @@ static bool add_issuer(struct ctl_table *table, const json_t *issuer)
     const json_t *crl = json_object_get(issuer, "crl");
     bool good = ctl_table_add(table, "%s", ctl_json_text(issuer, "name", "?"));
     if (json_is_object(crl))
-        good = good && ctl_table_add(table, "%lld", json_integer_value(json_object_get(crl, "number"))) &&
+        good = good && ctl_table_add(table, "%s", ctl_json_text(crl, "crl_number", "-")) &&
                ctl_table_add(table, "%lld", json_integer_value(json_object_get(crl, "entries"))) &&
                ctl_table_add(table, "%s", ctl_json_text(crl, "next_update", "-"));
     else
@@ -139,29 +139,5 @@ int ctl_issuers(struct ctl *ctl, int argc, char **argv)
 out:
     ctl_table_free(&table);
     json_decref(answer);
-    return code;
-}
-
-int ctl_crl_publish(struct ctl *ctl, int argc, char **argv)
-{
-    (void)argc;
-    struct buffer about = {0};
-    json_t *crl = NULL;
-    char *path = ctl_client_path("/api/v1/issuers/{}/crl", argv[0]);
-    int code = path && buffer_printf(&about, "publish the CRL of %s", argv[0])
-                   ? ctl_client_post(ctl, path, (const char *)about.at, NULL, &crl)
-                   : ctl_no_memory();
-    if (code == CTL_OK && ctl->option[CTL_JSON]) {
-        ctl_print_json(crl);
-    } else if (code == CTL_OK && !ctl->option[CTL_QUIET]) {
-        ctl_put_visible(stdout, argv[0]);
-        printf(" CRL %lld, %lld entries, next update ", json_integer_value(json_object_get(crl, "number")),
-               json_integer_value(json_object_get(crl, "entries")));
-        ctl_put_visible(stdout, ctl_json_text(crl, "next_update", "-"));
-        putchar('\n');
-    }
-    json_decref(crl);
-    free(path);
-    buffer_free(&about);
     return code;
 }

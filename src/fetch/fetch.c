@@ -1,4 +1,5 @@
 #include <annul/fetch.h>
+#include <annul/listen.h>
 
 #include <curl/curl.h>
 
@@ -367,6 +368,38 @@ bool fetch_url_is_good(const char *url)
     curl_free(scheme);
     curl_url_cleanup(parsed);
     return good;
+}
+
+/* Curl's "localhost" is this host, whatever a resolver says (RFC 6761 section 6.3). */
+static bool is_this_host(char *host)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *addresses;
+    size_t len = strlen(host);
+    if (strcasecmp(host, "localhost") == 0)
+        return true;
+    if (*host == '[' && host[len - 1] == ']') {
+        host[len - 1] = 0;
+        host++;
+    }
+    if (getaddrinfo(host, NULL, &hints, &addresses) != 0)
+        return false;
+    bool loopback = listen_is_loopback(addresses->ai_addr);
+    freeaddrinfo(addresses);
+    return loopback;
+}
+
+bool fetch_url_is_in_clear(const char *url)
+{
+    CURLU *parsed = curl_url();
+    char *scheme = NULL, *host = NULL;
+    bool safe = parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+                (strcmp(scheme, "https") == 0 ||
+                 (curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_this_host(host)));
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(parsed);
+    return !safe;
 }
 
 bool fetch_url_escape(struct buffer *url, const char *text)

@@ -72,6 +72,7 @@ commands = {
     "export": (VIEWER, ISSUER, ["ISSUER"]),
     "issuers": (VIEWER, ANY, []),
     "crl publish": (ADMINISTRATOR, ISSUER, ["ISSUER"]),
+    "crl upload": (ADMINISTRATOR, ISSUER, ["ISSUER", "FILE"]),
     "whoami": (VIEWER, ANY, []),
     "token create": (ADMINISTRATOR, ALL, ["administrator"]),
     "token list": (ADMINISTRATOR, ALL, []),

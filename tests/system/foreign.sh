@@ -134,6 +134,20 @@ answer_ends() { date -u -d "$(status_of up 10 | sed -n 's/.*Next Update: //p')" 
 check "an answer ends with the CRL at the latest" test "$(answer_ends)" -le "$ends"
 check "and not much sooner" test "$(answer_ends)" -gt $((ends - 600))
 
+# --- by annulctl
+expect "annulctl: the same again" "up CRL 1, 3 entries, next update " ctl crl upload up "$dir/up-1.pem"
+also "is said to be" "(was there already)"
+expect "annulctl: for others it is JSON" '"changed":false' ctl --json crl upload up - <"$dir/up-1.crl"
+code=0
+ctl crl upload up "$dir/delta.crl.none" >/dev/null 2>&1 || code=$?
+check "annulctl: no such file: 2" test $code = 2
+crl thief "$dir/bad" number=100 10
+code=0
+ctl crl upload up "$dir/bad" >"$dir/refusal" 2>&1 || code=$?
+check "annulctl: refused: 1" test $code = 1
+expect "annulctl: and why" "upload $dir/bad as the CRL of up: " cat "$dir/refusal"
+also "in full" "another key"
+
 # --- everything that is wrong
 echo '<html><body>404 page not found</body></html>' >"$dir/bad"
 refused "a page of HTML" 422 "neither a CRL" up "$dir/bad"
@@ -215,7 +229,7 @@ expect "the audit tells of the CRL" "CRL 2, 2 entries" sqlite3 "$dir/annul.db" "
 expect "and of the release" "token:foreign" sqlite3 "$dir/annul.db" "SELECT actor FROM audit WHERE action = 'release' AND issuer = 'up'"
 
 crl up "$dir/up-3d.crl" number=3 base=2 21 22:certificateHold 23:certificateHold
-expect "a delta" '"delta": true' put up "$dir/up-3d.crl"
+expect "a delta" "up delta CRL 3, 3 entries" ctl crl upload up "$dir/up-3d.crl"
 check "the complete one is still served" is_served up "$dir/up-2.crl"
 expect "a revocation of the delta" "0x21: revoked" status_of up 21
 expect "and a hold" "0x22: revoked" status_of up 22

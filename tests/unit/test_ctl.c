@@ -147,6 +147,32 @@ static void a_socket_that_is_not_there_is_named(void **state)
     fetch_free(fetch);
 }
 
+static const struct {
+    const char *url;
+    bool in_clear;
+} reached[] = {
+    {"https://status.example:8443", false},
+    {"http://status.example:8081", true},
+    {"http://192.0.2.7", true},
+    {"http://[2001:db8::1]:8081", true},
+    {"http://127.0.0.1:8081", false},
+    {"http://127.9.9.9", false},
+    {"http://[::1]:8081", false},
+    {"http://LocalHost:8081", false},
+    {"http://localhost.example", true},
+    {"http://127.0.0.1.example", true},
+    {"http://0.0.0.0:8081", true},
+    {"http://", true},
+};
+
+static void only_tls_or_this_host_may_see_a_token(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(reached); i++)
+        if (fetch_url_is_in_clear(reached[i].url) != reached[i].in_clear)
+            fail_msg("%s", reached[i].url);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +183,7 @@ int main(void)
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(an_issuer_may_come_again),
         cmocka_unit_test(a_socket_that_is_not_there_is_named),
+        cmocka_unit_test(only_tls_or_this_host_may_see_a_token),
     };
     return cmocka_run_group_tests_name("annulctl", tests, NULL, NULL);
 }
