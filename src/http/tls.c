@@ -236,6 +236,11 @@ static gnutls_session_t session_of(struct MHD_Connection *connection)
     return info ? info->tls_session : NULL;
 }
 
+bool tls_is_on(const struct request *request)
+{
+    return session_of(request->connection);
+}
+
 void tls_send(struct MHD_Connection *connection, const char *text, size_t len)
 {
     gnutls_session_t session = session_of(connection);

@@ -24,6 +24,9 @@ const struct MHD_OptionItem *tls_options(void);
 enum outcome tls_client(struct request *request, struct certificate *certificate, bool *broken,
                         struct error *err);
 
+/* Whether the request came by TLS. */
+bool tls_is_on(const struct request *request);
+
 /* Sends octets past libmicrohttpd, as far as they go without a wait. */
 void tls_send(struct MHD_Connection *connection, const char *text, size_t len);
 

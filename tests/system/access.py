@@ -36,7 +36,7 @@ table = {
     ("GET", "/assets/{}"): (0, OPEN, None),
     ("GET", "/healthz"): (0, OPEN, None),
     ("GET", "/readyz"): (0, OPEN, None),
-    ("GET", "/metrics"): (0, OPEN, None),
+    ("GET", "/metrics"): (0, OPEN, None), # on loopback; admin_tls.sh asks beyond it
     ("GET", "/api/v1/openapi.json"): (0, OPEN, None),
     ("GET", "/api/v1/me"): (VIEWER, ANY, None),
     ("GET", "/api/v1/issuers"): (VIEWER, ANY, None),

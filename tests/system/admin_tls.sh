@@ -70,8 +70,10 @@ wrong "a subject that is none" 'client "alice' "the title is the subject" "$file
 
 at=0.0.0.0:${admin#*:}
 admin_lines "$files$ca$alice"'  client "CN=bob,O=Annul Demo" { role = "administrator" }\n'"  client 'CN=boss\\\\,O=x,O=Annul Demo' { }\n"
-at=
 check "beyond loopback with TLS" "$BUILD/annuld" -c "$conf" -t
+far=0.0.0.0:$(free_port)
+sed -i "s/  listen = {\"$at\"}/  listen = {\"$admin\", \"$far\"}/" "$conf"
+at=
 is_ready() {
     kill -0 "$daemon" 2>/dev/null || return 0
     curl -sf --cacert "$pki/root.crt" "https://$admin/readyz"
@@ -146,11 +148,22 @@ printf '%s' "$(ctl token create by-token --role viewer)" >"$dir/token"
 chmod 600 "$dir/token"
 expect "where there is a token it decides" "token:by-token" remote "$dir/bob" --token-file "$dir/token" whoami
 expect "a token alone" "token:by-token" "$BUILD/annulctl" -u "https://$admin" --ca "$pki/root.crt" --token-file "$dir/token" whoami
+metrics() { # ADDRESS [CURL OPTIONS]: the status
+    local at=$1
+    shift
+    http_status --cacert "$pki/root.crt" "$@" "https://$at/metrics"
+}
+check "metrics for everybody on loopback" test "$(metrics "$admin")" = 200
+far=127.0.0.1:${far#*:}
+check "but not beyond it" test "$(metrics "$far")" = 401
+check "for a viewer they are" test "$(metrics "$far" -H "Authorization: Bearer $(cat "$dir/token")")" = 200
+check "and health for everybody" http_status -f --cacert "$pki/root.crt" "https://$far/healthz" "https://$far/readyz"
 page() { # CURL OPTIONS: a change that a browser sends
     http_status --cacert "$pki/root.crt" --cert "$dir/both.pem" -X POST "$@" "https://$admin/api/v1/issuers/issuing-client/revoke-batch"
 }
 check "a change by our own page" test "$(page -H "Origin: https://$admin")" = 200
-check "but not by another's" test "$(page -H "Origin: https://elsewhere.example.test")" = 403
+check "but not by that of the same host without TLS" test "$(page -H "Origin: http://$admin")" = 403
+check "nor by another's" test "$(page -H "Origin: https://elsewhere.example.test")" = 403
 ctl revoke --reason certificateHold issuing-client "$(openssl x509 -in "$dir/bob.crt" -noout -serial | cut -d= -f2)" >/dev/null
 not_in "on hold" "$dir/bob" "the certificate is on hold"
 ctl revoke --reason keyCompromise issuing-client "$(openssl x509 -in "$dir/bob.crt" -noout -serial | cut -d= -f2)" >/dev/null

@@ -73,6 +73,11 @@ expect "the second" "no such certificate" ctl audit show --serial abcdef --limit
 expect "the third" "1 of 3 lines cannot be read" ctl audit show --limit 1
 
 before=$(rows)
+seq -f 'abc0%.0f' 1000 | api POST issuers/issuing-client/revoke-batch --data-binary @- >/dev/null
+check "a thousand that are not known have few" test "$(rows)" = $((before + 5))
+expect "which tell how many they were" "no such certificate: 1000 lines of 1000" ctl audit show --limit 1
+
+before=$(rows)
 for _ in {1..30}; do
     http_status -H "Authorization: Bearer annul_$(printf '0%.0s' {1..64})" "http://$admin/api/v1/tokens" >/dev/null
 done
@@ -90,9 +95,11 @@ expect "those who came late are" '"origin":"others"' ctl audit show --limit 1 --
 stop_daemon
 start_daemon
 expect "and in the end all are told of" " attempts had no entry" ctl audit show --limit 1
-told=$(sql "SELECT sum(1 + CASE WHEN detail LIKE '% attempts before%' THEN substr(detail, instr(detail, '; ') + 2) + 0
-    WHEN detail LIKE '% had no entry' THEN detail + 0 - 1 ELSE 0 END) FROM audit WHERE action = 'refused authentication'")
-check "a hundred and twenty of them" test "$told" = 120
+told_of() { # ACTOR: how many attempts
+    sql "SELECT sum(1 + CASE WHEN detail LIKE '% attempts before%' THEN substr(detail, instr(detail, '; ') + 2) + 0
+        WHEN detail LIKE '% had no entry' THEN detail + 0 - 1 ELSE 0 END) FROM audit WHERE actor = '$1'"
+}
+check "a hundred and twenty of them" test "$(told_of unknown)" = 120
 check "nobody has touched it still" verify
 
 # --- tampering -----------------------------------------------------------------------------------------
@@ -215,4 +222,19 @@ for query in order=up limit=0 limit=1001 after=x serial=xyz after=99999999999999
     check "refused: $query" test "$(http_status -H "Authorization: Bearer $token" "http://$admin/api/v1/audit?$query")" = 400
 done
 check "not without a token" test "$(http_status "http://$admin/api/v1/audit")" = 401
+
+# --- an actor who is refused again and again -----------------------------------------------------------
+
+before=$(rows)
+viewer=$(ctl token create viewer --role viewer)
+for _ in {1..300}; do
+    printf 'url = "http://%s/api/v1/certificates"\ndata = ""\noutput = "%s"\n' "$admin" "$dir/body"
+done | curl -s -H "Authorization: Bearer $viewer" -K -
+check "three hundred refusals of one" grep -q '"status": 403' "$dir/body"
+after=$(rows)
+check "are fewer entries ($((after - before)))" test $((after - before)) -ge 64 -a $((after - before)) -le 75
+stop_daemon
+start_daemon
+check "and in the end all of them are told of" test "$(told_of token:viewer)" = 300
+check "nobody has touched it to the end" verify
 finish
