@@ -162,6 +162,43 @@ await scenario('the file of a certificate that was never registered is dropped, 
   await page.getByText('root.key holds no certificate.').waitFor();
 });
 
+await scenario('a chain does not revoke its CA', async (page) => {
+  await signIn(page);
+  await drop(page, 'main', `${env.PKI}/client-chain.pem`);
+  const refusal = 'client-chain.pem holds 2 certificates. Drop the one to revoke in a file of its own';
+  await page.getByRole('dialog').getByRole('alert').getByText(refusal).waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Revoke Annul/ }).count(), 0);
+});
+
+await scenario('the name of a CA is typed before it is revoked', async (page) => {
+  const ca = 'Annul Demo Intermediate Server CA';
+  await signIn(page);
+  await drop(page, 'main', file('intermediate-server')); // none of the issuers here: the file says what it is
+  await page.getByText('Every certificate below it will be refused.').waitFor();
+  const button = page.getByRole('dialog').getByRole('button', { name: `Revoke ${ca}` });
+  assert.ok(await button.isDisabled());
+  assert.equal(await page.getByLabel('Reason').inputValue(), 'cACompromise');
+  await page.getByLabel('type its name').fill('intermediate server ca');
+  assert.ok(await button.isDisabled());
+  await page.getByLabel('type its name').fill(ca);
+  await button.click();
+  await proves(page, 'Recorded as revoked: CA compromise');
+
+  annulctl('register', file('intermediate-client')); // one of the issuers: the serial says it
+  await goto(page, `certificate/root/${serialOf('intermediate-client')}`);
+  await page.getByRole('button', { name: 'Put on hold…' }).click();
+  await page.getByText('This is the CA Annul Demo Intermediate Client CA').waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Put Annul Demo Intermediate Client CA on hold' }).isDisabled());
+});
+
+await scenario('a root is not revoked', async (page) => {
+  await signIn(page);
+  await drop(page, 'main', file('root'));
+  await page.getByRole('heading', { name: 'Annul Demo Root CA cannot be revoked' }).waitFor();
+  await page.getByText('Remove it from the trust stores').waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Revoke A/ }).count(), 0);
+});
+
 await scenario('files are registered, and a bad one does not keep the others out', async (page) => {
   await signIn(page);
   await goto(page, 'register');

@@ -1,10 +1,11 @@
 // From a leaked key to its revocation, as short as it can be: type a part of the name or the serial, or drop the file.
 import * as api from './api.js';
-import { readFile, readPem } from './der.js';
+import { issuerOf } from './authority.js';
+import { readFile } from './der.js';
 import { commonName } from './format.js';
 import { askRevoke } from './revoke.js';
 import { search } from './search.js';
-import { badge, button, dropZone, field, h, newId, problem, toast } from './ui.js';
+import { badge, button, dropZone, field, h, newId, problem } from './ui.js';
 
 const MOST = 5; // results shown
 const PAUSE_MS = 150; // of typing
@@ -20,23 +21,26 @@ async function revokeAndShow(certificate) {
 export async function identify(file) {
   const [found, ...others] = await readFile(file);
   if (!found) throw new Error(`${file.name} holds no certificate.`);
-  if (others.length) toast(`${file.name} holds ${others.length + 1} certificates; this is the first.`);
+  if (others.length) throw new Error(`${file.name} holds ${others.length + 1} certificates. Drop the one to revoke in a file of its own, so that a chain does not revoke its CA.`);
   const { issuers } = await api.issuers();
-  const issuer = issuers.find((each) => readPem(each.certificate)[0].subjectName === found.issuerName);
+  const issuer = issuerOf(found, issuers);
   if (!issuer) throw new Error(`${found.commonName || file.name} was issued by none of the CAs that you see here.`);
   const { certificates } = await api.certificates(issuer.name, { q: found.serial, limit: 1 });
-  return certificates.find(({ serial }) => serial === found.serial) ??
+  const known = certificates.find(({ serial }) => serial === found.serial) ??
     { issuer: issuer.name, serial: found.serial, subject: found.commonName && `CN=${found.commonName}`, der: found.der };
+  return { ...known, isCa: found.isCa };
 }
 
-export function emergency() {
+// `fault` is why a file that was dropped is not taken.
+export function emergency(fault) {
   const input = h('input', { type: 'search', autocomplete: 'off', spellcheck: 'false', placeholder: 'client-1 or 4eae71…' });
   const results = h('ul', { class: 'results', id: newId('results') });
   const said = h('p', { class: 'small muted', role: 'status' });
   const title = newId('dialog');
   const self = h('dialog', { 'aria-labelledby': title });
-  const take = async (certificate) => (self.close(), revokeAndShow(certificate));
   const refuse = (error) => results.replaceChildren(h('li', null, problem(error)));
+  const refuseFile = ({ title = 'Not this file', message }) => refuse({ title, message });
+  const take = (certificate) => (self.close(), revokeAndShow(certificate).catch(emergency));
   let latest = 0, timer;
 
   async function look() {
@@ -56,11 +60,12 @@ export function emergency() {
   }, h('h2', { id: title }, 'Revoke a certificate'), field('Serial or subject', input), said, results,
   dropZone({
     text: 'Or drop its certificate here, in PEM or DER.', label: 'Choose a file', accept: '.pem,.crt,.cer,.der',
-    take: ([file]) => identify(file).then(take).catch((error) => refuse({ title: 'Not this file', message: error.message })),
+    take: ([file]) => identify(file).then(take).catch(refuseFile),
   }), h('div', { class: 'actions' }, button('Cancel', () => self.close()))));
   self.addEventListener('close', () => self.remove());
   document.body.append(self);
   self.showModal();
+  if (fault) refuseFile(fault);
   input.focus();
 }
 
@@ -84,7 +89,7 @@ export function watchDrops(active) {
       if (certificate.status === 'revoked') location.hash = address(certificate);
       else await revokeAndShow(certificate);
     } catch (error) {
-      toast(error.message);
+      emergency(error);
     }
   });
 }

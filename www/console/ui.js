@@ -87,17 +87,20 @@ export function copyButton(text, label = 'Copy') {
   return self;
 }
 
-// A modal dialog around a form. `submit` may throw: the dialog stays, with the reason. Resolves to what it returned, or
-// undefined where it was closed.
-export function dialog({ title, body, confirm, kind = 'primary', cancel = 'Cancel', submit }) {
+// A modal dialog around a form, to be sent when it is `ready`. `submit` may throw: the dialog stays, with the reason.
+// Resolves to what it returned, or undefined where it was closed.
+export function dialog({ title, body, confirm, kind = 'primary', cancel = 'Cancel', ready = () => true, submit }) {
   const id = newId('dialog');
   const fault = h('div', { class: 'fault' });
   const go = h('button', { type: 'submit', class: `button ${kind}` }, confirm);
   const form = h('form', { method: 'dialog', novalidate: true }, h('h2', { id }, title), body, fault,
     h('div', { class: 'actions' }, cancel && button(cancel, () => self.close()), go));
   const self = h('dialog', { 'aria-labelledby': id }, form);
+  const look = () => (go.disabled = !ready());
+  look();
   return new Promise((resolve) => {
     let result;
+    form.addEventListener('input', look);
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       go.disabled = true;
@@ -107,7 +110,7 @@ export function dialog({ title, body, confirm, kind = 'primary', cancel = 'Cance
       } catch (error) {
         fault.replaceChildren(problem(error));
       }
-      go.disabled = false;
+      look();
     });
     self.addEventListener('close', () => (self.remove(), resolve(result)));
     document.body.append(self);

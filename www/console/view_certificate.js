@@ -6,7 +6,7 @@ import { prove } from './proof.js';
 import { HOLD, isCompromise, reasonText } from './reasons.js';
 import { askRelease, askRevoke } from './revoke.js';
 import * as session from './session.js';
-import { badge, button, copyButton, facts, h, head, notice, problem, renew } from './ui.js';
+import { badge, button, copyButton, facts, h, head, notice, problem, renew, toast } from './ui.js';
 
 const history = (entries) => h('ol', { class: 'history' }, entries.map(({ at, actor, origin, action, detail }) =>
   h('li', null, h('span', null, h('strong', null, action), ' by ', h('span', { class: 'mono' }, actor), ` from ${origin}`),
@@ -25,7 +25,7 @@ const factsOf = (c) => facts([
 // What who is signed in may do with it in its state. A compromise found out later may be told of what is revoked.
 function actions(certificate, again) {
   if (!session.may.change()) return [];
-  const run = (ask) => async () => { if (await ask()) await again(); };
+  const run = (ask) => () => ask().then((done) => done && again()).catch((error) => toast(error.message));
   const { status, reason } = certificate;
   return [
     status === 'hold' && button('Release…', run(() => askRelease(certificate))),
