@@ -78,10 +78,11 @@ void publisher_listen(struct publisher *publisher, publisher_news *news, void *a
  * been, long before it ends; one of an outside CA near its end; a long list without shards; a CA whose issuer publishes no
  * CRL here. `text` is for a person. Any thread. */
 enum publisher_warning {
-    WARN_OVERDUE, /* of our own: not renewed in time, or it has none */
-    WARN_ENDS,    /* from elsewhere: less than a quarter of its life, or a day, is left */
-    WARN_LONG,    /* more than PUBLISHER_LONG entries in one list that brokers read */
-    WARN_CHAIN,   /* a CA above it has no CRL here: those who check a whole chain refuse it */
+    WARN_OVERDUE,  /* of our own: not renewed in time, or it has none */
+    WARN_ENDS,     /* from elsewhere: less than a quarter of its life, or a day, is left */
+    WARN_LONG,     /* more than PUBLISHER_LONG entries in one list that brokers read */
+    WARN_CHAIN,    /* a CA above it has no CRL here: those who check a whole chain refuse it */
+    WARN_UNLISTED, /* from elsewhere: a status has changed here since its CA's last CRL came */
 };
 #define PUBLISHER_LONG 10000
 typedef void publisher_each_warning(void *arg, enum publisher_warning warning, const struct issuer *issuer,

@@ -1,4 +1,5 @@
 #include "revoke.h"
+#include "issuers.h"
 #include "print.h"
 #include "serials.h"
 
@@ -29,6 +30,31 @@ static int read_cause(const struct ctl *ctl, struct ctl_cause *cause)
     return CTL_OK;
 }
 
+/* `certificate` is what the API says of it now. */
+static void note_issuer(const struct ctl_cause *cause, const json_t *certificate)
+{
+    if (json_is_true(json_object_get(certificate, "changed")))
+        json_object_set_new(cause->issuers, ctl_json_text(certificate, "issuer", "?"), json_true());
+}
+
+/* Whoever checks CRLs alone lets in what was revoked, until the CA says so itself. */
+static void tell_of_foreign_crls(struct ctl *ctl, const struct ctl_cause *cause)
+{
+    json_t *issuers = NULL;
+    if (json_object_size(cause->issuers) == 0 || ctl_issuers_get(ctl, &issuers) != CTL_OK)
+        return;
+    for (size_t i = 0; i < json_array_size(issuers); i++) {
+        const json_t *issuer = json_array_get(issuers, i);
+        const char *name = ctl_json_text(issuer, "name", "?");
+        if (json_is_false(json_object_get(issuer, "key")) && json_object_get(cause->issuers, name))
+            ctl_fail(CTL_OK,
+                     "%s's CRLs are made elsewhere: only OCSP tells of this until an uploaded CRL lists it; "
+                     "revoke it there too, and upload",
+                     name);
+    }
+    json_decref(issuers);
+}
+
 static int revoke_one(struct ctl *ctl, const char *issuer, const char *serial, int width, const void *arg)
 {
     const struct ctl_cause *cause = arg;
@@ -46,6 +72,7 @@ static int revoke_one(struct ctl *ctl, const char *issuer, const char *serial, i
     code = ctl_client_post(ctl, path, (const char *)about.at, body, &answer);
     if (code == CTL_OK)
         ctl_serial_show(ctl, answer, width);
+    note_issuer(cause, answer);
 out:
     json_decref(answer);
     free(path);
@@ -107,6 +134,7 @@ static int register_and_revoke(struct ctl *ctl, const struct ctl_call *revoke, c
 static int revoke_file(struct ctl *ctl, const char *file, const struct ctl_cause *cause)
 {
     struct buffer pem = {0}, about = {0};
+    json_t *answer = NULL;
     char *path = cause->reason ? ctl_client_path("/api/v1/revoke?reason={}", cause->reason)
                                : ctl_client_path("/api/v1/revoke");
     int code = read_sole(file, &pem);
@@ -119,11 +147,25 @@ static int revoke_file(struct ctl *ctl, const char *file, const struct ctl_cause
                                 .content_type = "application/x-pem-file",
                                 .about = (const char *)about.at};
         code = cause->has_invalidity ? register_and_revoke(ctl, &call, cause)
-                                     : ctl_serial_call(ctl, &call, 0, NULL);
+                                     : ctl_serial_call(ctl, &call, 0, &answer);
     }
+    note_issuer(cause, answer);
+    json_decref(answer);
     free(path);
     buffer_free(&pem);
     buffer_free(&about);
+    return code;
+}
+
+static int revoke(struct ctl *ctl, int argc, char **argv, const struct ctl_cause *cause)
+{
+    int code = CTL_OK;
+    if (ctl->option[CTL_FROM])
+        return ctl_revoke_from(ctl, argv[0], cause);
+    if (!ctl->option[CTL_CERT])
+        return ctl_serials_each(ctl, argc, argv, revoke_one, cause);
+    for (int i = 0; i < argc && !ctl->in_vain; i++)
+        code = ctl_worse(code, revoke_file(ctl, argv[i], cause));
     return code;
 }
 
@@ -135,11 +177,10 @@ int ctl_revoke(struct ctl *ctl, int argc, char **argv)
         return code;
     if (ctl->option[CTL_FROM] && (ctl->option[CTL_CERT] || argc != 1))
         return ctl_fail(CTL_USAGE, "revoke --from FILE takes an issuer, and the serials from the file alone");
-    if (ctl->option[CTL_FROM])
-        return ctl_revoke_from(ctl, argv[0], &cause);
-    if (!ctl->option[CTL_CERT])
-        return ctl_serials_each(ctl, argc, argv, revoke_one, &cause);
-    for (int i = 0; i < argc && !ctl->in_vain; i++)
-        code = ctl_worse(code, revoke_file(ctl, argv[i], &cause));
+    if (!(cause.issuers = json_object()))
+        return ctl_no_memory();
+    code = revoke(ctl, argc, argv, &cause);
+    tell_of_foreign_crls(ctl, &cause);
+    json_decref(cause.issuers);
     return code;
 }

@@ -5,12 +5,14 @@
 #include "ctl.h"
 
 #include <annul/time.h>
+#include <jansson.h>
 
 /* What revoke was asked to say beside the serial. */
 struct ctl_cause {
     const char *reason; /* RFC spelling, or NULL */
     char invalidity[TIME_TEXT];
     bool has_invalidity;
+    json_t *issuers; /* an object: its keys are the issuers of what was revoked */
 };
 
 /* revoke --from: the serials of a file, thousands a call. CTL_OK or the worst code, after a message a line. */

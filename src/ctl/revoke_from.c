@@ -194,6 +194,8 @@ int ctl_revoke_from(struct ctl *ctl, const char *issuer, const struct ctl_cause 
                  list.file, list.done);
     if (list.path && text.len)
         print_sums(&list);
+    if (list.revoked)
+        json_object_set_new(cause->issuers, issuer, json_true());
     free(list.path);
     buffer_free(&list.lines);
     buffer_free(&content);

@@ -29,8 +29,11 @@ bool health_is_ready(const struct http_services *s, int64_t now, struct readines
 
 const char *warning_name(enum publisher_warning warning)
 {
-    static const char *const names[] = {
-        [WARN_OVERDUE] = "overdue", [WARN_ENDS] = "ends", [WARN_LONG] = "long", [WARN_CHAIN] = "chain"};
+    static const char *const names[] = {[WARN_OVERDUE] = "overdue",
+                                        [WARN_ENDS] = "ends",
+                                        [WARN_LONG] = "long",
+                                        [WARN_CHAIN] = "chain",
+                                        [WARN_UNLISTED] = "unlisted"};
     return names[warning];
 }
 

@@ -132,6 +132,14 @@ static bool chain_is_broken(const struct desk *desk)
     return false;
 }
 
+/* A CRL of the CA covers what was changed before it came. */
+static bool is_unlisted(const struct desk *desk)
+{
+    const struct line *whole = &desk->lines[LINE_WHOLE];
+    const struct held_publication *delta = desk->lines[LINE_DELTA].current;
+    return whole->changed > whole->current->crl.covers && !(delta && whole->changed <= delta->crl.covers);
+}
+
 unsigned line_warnings(const struct desk *desk, const struct line *line, int64_t now)
 {
     const struct publication *p = line->current ? &line->current->publication : NULL;
@@ -145,6 +153,8 @@ unsigned line_warnings(const struct desk *desk, const struct line *line, int64_t
         found |= 1u << WARN_LONG;
     if (is_whole && p && chain_is_broken(desk))
         found |= 1u << WARN_CHAIN;
+    if (!desk_is_ours(desk) && is_whole && p && is_unlisted(desk))
+        found |= 1u << WARN_UNLISTED;
     return found;
 }
 
@@ -180,6 +190,11 @@ void line_warning_text(const struct desk *desk, const struct line *line, enum pu
             ;
         snprintf(text, 256, "the CA above %s has no CRL here, so whoever checks the whole chain refuses it",
                  desk->issuer->config->name.text);
+        break;
+    case WARN_UNLISTED:
+        snprintf(text, 256,
+                 "a certificate was revoked or released here after the CA's last CRL had come, so only OCSP "
+                 "tells of it: do it at the CA, too, and have its next CRL come in");
         break;
     }
 }

@@ -217,9 +217,21 @@ expect "and one of no point, which is of all" '"changed": true' put point "$dir/
 
 # --- what a newer one changes
 api POST issuers/up/import -d '{"serial":"13","status":"good"}' >/dev/null
-ctl revoke --reason certificateHold up 13 >/dev/null
+unlisted() { curl -s "http://$admin/readyz" | jq -e '.warnings[] | select(.kind == "unlisted" and .issuer == "up" and .crl == "whole")'; }
+all_listed() { ! unlisted; }
+refuse "the CRL covers what it has brought" unlisted
+expect "revoked here: no CRL has it" "up's CRLs are made elsewhere: only OCSP tells of this until an uploaded CRL lists it; revoke it there too, and upload" \
+    ctl revoke --reason certificateHold up 13
+refuse "and nothing more is said the second time" grep elsewhere <(ctl revoke --reason certificateHold up 13 2>&1)
+check "a warning says so" until_true 10 unlisted
+expect "for Prometheus, too" 'annul_warning{kind="unlisted",issuer="up",crl="whole"} 1' curl -s "http://$admin/metrics"
+expect "and for the console" '"unlisted"' api GET status
+stop_daemon
+start_daemon
+check "it outlasts a restart" until_true 10 unlisted
 crl up "$dir/up-2.crl" number=2 next=5400 12:keyCompromise 20
 expect "a newer one" '"changed": true' put up "$dir/up-2.crl"
+check "the warning ends with it" until_true 10 all_listed
 expect "a hold of the CRL before has ended" "0x11: good" status_of up 11
 expect "another has become a revocation" "keyCompromise" status_of up 12
 expect "who has vanished stays revoked" "0x10: revoked" status_of up 10
@@ -230,6 +242,7 @@ expect "and of the release" "token:foreign" sqlite3 "$dir/annul.db" "SELECT acto
 
 crl up "$dir/up-3d.crl" number=3 base=2 21 22:certificateHold 23:certificateHold
 expect "a delta" "up delta CRL 3, 3 entries" ctl crl upload up "$dir/up-3d.crl"
+check "nor does its own news make a warning" until_true 10 all_listed
 check "the complete one is still served" is_served up "$dir/up-2.crl"
 expect "a revocation of the delta" "0x21: revoked" status_of up 21
 expect "and a hold" "0x22: revoked" status_of up 22
