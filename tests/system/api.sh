@@ -25,6 +25,7 @@ check "through pages that are empty" test "$(ctl list issuing-client --status go
 run feed
 run waiters
 run ended
+run tokens
 run conditions
 CERTIFICATE=$pki/client-1.crt run repeats
 SIGNER=$(pgrep -P "$daemon" -x annul-signer) run under_way
