@@ -274,6 +274,10 @@ int store_tx_token_used(struct store_tx *tx, int64_t id, struct error *err);
 typedef int store_each_token(void *arg, const struct store_token *token);
 int store_token_list(struct store *store, store_each_token *each, void *arg, struct error *err);
 
+/* The one with this id: FOUND where `each` took it, and gave other than 0. */
+enum outcome store_tx_token(struct store_tx *tx, int64_t id, store_each_token *each, void *arg,
+                            struct error *err);
+
 /* The same, of those whose hash begins like this one: to compare the rest, in constant time, is the caller's affair. */
 int store_token_find(struct store *store, const uint8_t hash[STORE_TOKEN_HASH], store_each_token *each,
                      void *arg, struct error *err);

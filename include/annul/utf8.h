@@ -8,4 +8,7 @@
  * surrogates and what is above U+10FFFF are not. `text` is not empty. */
 size_t utf8_take(struct bytes text, uint32_t *c);
 
+/* How many octets of a text are UTF-8, from its start: all of them, or up to what is not, such as a character that was cut. */
+size_t utf8_len(const char *text);
+
 #endif

@@ -30,8 +30,8 @@ static bool make_token(char token[ADMIN_TOKEN])
     return true;
 }
 
-/* "ops: operator of issuing-client, issuing-server, until 2027-02-19T10:14:06Z" */
-static bool describe(const struct store_token *token, struct buffer *out)
+/* "ops: operator of issuing-client, issuing-server, until 2027-02-19T10:14:06Z", and what comes of it */
+static bool describe(const struct store_token *token, const char *end, struct buffer *out)
 {
     char until[TIME_TEXT];
     bool good = buffer_printf(out, "%s: %s", token->name, role_name(token->role));
@@ -44,7 +44,7 @@ static bool describe(const struct store_token *token, struct buffer *out)
         time_to_text(token->expires_at, until);
         good = buffer_printf(out, ", until %s", until);
     }
-    return good && buffer_add(out, "", 1);
+    return good && buffer_add(out, end, strlen(end) + 1);
 }
 
 static enum admin_result add(struct store_tx *tx, const struct store_token *token, int64_t *id,
@@ -60,7 +60,7 @@ static enum admin_result add(struct store_tx *tx, const struct store_token *toke
         return ADMIN_CONFLICT;
     }
     enum admin_result result = ADMIN_FAILED;
-    if (added == FOUND && !describe(token, &detail))
+    if (added == FOUND && !describe(token, "", &detail))
         error_set(err, "out of memory");
     else if (added == FOUND &&
              store_tx_audit(tx, "token create", NULL, NULL, (const char *)detail.at, err) == 0)
@@ -88,21 +88,46 @@ enum admin_result admin_token_create(struct admin *admin, const struct store_act
     return tx ? admin_finish(admin, tx, add(tx, &row, id, err), NULL, err) : ADMIN_FAILED;
 }
 
+struct revocation {
+    struct buffer detail;
+    bool described, was_revoked;
+};
+
+static int note_token(void *arg, const struct store_token *token)
+{
+    struct revocation *revocation = arg;
+    revocation->was_revoked = token->revoked_at != TIME_NONE;
+    revocation->described = describe(token, " -> revoked", &revocation->detail);
+    return 1;
+}
+
+static enum admin_result revoke(struct store_tx *tx, int64_t id, struct revocation *revocation,
+                                struct error *err)
+{
+    enum outcome found = store_tx_token(tx, id, note_token, revocation, err);
+    if (found == ABSENT) {
+        error_set(err, "no token has the id %lld", (long long)id);
+        return ADMIN_NOT_FOUND;
+    }
+    if (found == FOUND && revocation->was_revoked)
+        return ADMIN_DONE;
+    if (found == FOUND && !revocation->described)
+        error_set(err, "out of memory");
+    bool done = found == FOUND && revocation->described && store_tx_token_revoke(tx, id, err) == FOUND &&
+                store_tx_audit(tx, "token revoke", NULL, NULL, (const char *)revocation->detail.at, err) == 0;
+    return done ? ADMIN_DONE : ADMIN_FAILED;
+}
+
 enum admin_result admin_token_revoke(struct admin *admin, const struct store_actor *actor, int64_t id,
                                      struct error *err)
 {
-    char detail[32];
+    struct revocation revocation = {0};
     struct store_tx *tx = store_begin(admin->store, actor, err);
     if (!tx)
         return ADMIN_FAILED;
-    enum outcome found = store_tx_token_revoke(tx, id, err);
-    enum admin_result result = found == FOUND ? ADMIN_DONE : found == ABSENT ? ADMIN_NOT_FOUND : ADMIN_FAILED;
-    if (found == ABSENT)
-        error_set(err, "no token has the id %lld", (long long)id);
-    snprintf(detail, sizeof detail, "id %lld", (long long)id);
-    if (result == ADMIN_DONE && store_tx_audit(tx, "token revoke", NULL, NULL, detail, err) < 0)
-        result = ADMIN_FAILED;
-    return admin_finish(admin, tx, result, NULL, err);
+    enum admin_result result = admin_finish(admin, tx, revoke(tx, id, &revocation, err), NULL, err);
+    buffer_free(&revocation.detail);
+    return result;
 }
 
 enum admin_result admin_token_used(struct admin *admin, const struct store_actor *actor, int64_t id,

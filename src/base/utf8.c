@@ -1,5 +1,7 @@
 #include <annul/utf8.h>
 
+#include <string.h>
+
 size_t utf8_take(struct bytes text, uint32_t *c)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -14,4 +16,13 @@ size_t utf8_take(struct bytes text, uint32_t *c)
         *c = *c << 6 | (text.at[i] & 0x3f);
     }
     return *c < smallest[len] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : len;
+}
+
+size_t utf8_len(const char *text)
+{
+    uint32_t c;
+    struct bytes rest = {(const uint8_t *)text, strlen(text)};
+    for (size_t len; rest.len && (len = utf8_take(rest, &c)); rest.len -= len)
+        rest.at += len;
+    return (size_t)((const char *)rest.at - text);
 }

@@ -5,6 +5,7 @@
 #include <annul/audit.h>
 #include <annul/fetch.h>
 #include <annul/hex.h>
+#include <annul/number.h>
 #include <annul/time.h>
 
 #include <errno.h>
@@ -122,15 +123,13 @@ static int show_table(struct walk *walk)
 int ctl_audit_show(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc, (void)argv;
-    char *end = NULL;
+    int64_t left = SHOWN;
     const char *limit = ctl->option[CTL_LIMIT];
-    struct walk walk = {.ctl = ctl,
-                        .order = "newest",
-                        .issuer = ctl->option[CTL_ISSUER],
-                        .serial = ctl->option[CTL_SERIAL],
-                        .left = limit ? strtol(limit, &end, 10) : SHOWN};
-    if (limit && (*limit < '0' || *limit > '9' || *end || walk.left < 1))
+    struct walk walk = {
+        .ctl = ctl, .order = "newest", .issuer = ctl->option[CTL_ISSUER], .serial = ctl->option[CTL_SERIAL]};
+    if (limit && (!number_from_text(limit, LONG_MAX, &left) || left < 1))
         return ctl_fail(CTL_USAGE, "--limit %s is not a number of entries from 1", limit);
+    walk.left = left;
     int code = ctl->option[CTL_JSON] ? walk_rows(&walk, show_json, NULL) : show_table(&walk);
     json_decref(walk.head);
     return code;

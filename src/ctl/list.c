@@ -1,6 +1,8 @@
 #include "pages.h"
 #include "print.h"
 
+#include <annul/number.h>
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +29,11 @@ static int print_page(void *arg, const json_t *page)
     return fflush(stdout) == 0 ? CTL_OK : CTL_USAGE; /* main says why */
 }
 
-static int read_limit(const struct ctl *ctl, long *limit)
+static int read_limit(const struct ctl *ctl, int64_t *limit)
 {
-    char *end;
     const char *text = ctl->option[CTL_LIMIT], *status = ctl->option[CTL_STATUS];
-    *limit = text ? strtol(text, &end, 10) : LONG_MAX;
-    if (text && (*text < '0' || *text > '9' || *end || *limit < 1))
+    *limit = LONG_MAX;
+    if (text && (!number_from_text(text, LONG_MAX, limit) || *limit < 1))
         return ctl_fail(CTL_USAGE, "--limit %s is not a number of certificates from 1", text);
     if (status && strcmp(status, "good") != 0 && strcmp(status, "revoked") != 0 &&
         strcmp(status, "hold") != 0)

@@ -2,8 +2,8 @@
 #include "internal.h"
 
 #include <annul/hex.h>
+#include <annul/number.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,27 +16,18 @@ struct query {
     struct store_audit_filter filter;
 };
 
-bool parse_number(const char *text, long long *number)
-{
-    char *end;
-    errno = 0;
-    *number = strtoll(text, &end, 10);
-    return *text && !*end && errno == 0;
-}
-
 /* `after` itself is not given again, in either direction. */
 static bool parse_place(struct query *query, struct error *err)
 {
     struct store_audit_filter *filter = &query->filter;
-    long long after = 0;
+    int64_t after;
     filter->newest = !query->order || strcmp(query->order, "newest") == 0;
     filter->from = filter->newest ? INT64_MAX : INT64_MIN;
     if (!filter->newest && strcmp(query->order, "oldest") != 0)
         return error_set(err, "order must be newest or oldest") == 0;
     if (!query->after)
         return true;
-    if (!parse_number(query->after, &after) || after == filter->from ||
-        after == (filter->newest ? INT64_MIN : INT64_MAX))
+    if (!number_from_text(query->after, INT64_MAX - 1, &after))
         return error_set(err, "after must be a number, as \"next\" gave it") == 0;
     filter->from = filter->newest ? after - 1 : after + 1;
     return true;
@@ -44,10 +35,10 @@ static bool parse_place(struct query *query, struct error *err)
 
 static bool parse_query(struct query *query, struct error *err)
 {
-    long long limit = LIMIT_DEFAULT;
+    int64_t limit = LIMIT_DEFAULT;
     if (!parse_place(query, err))
         return false;
-    if (query->limit && (!parse_number(query->limit, &limit) || limit < 1 || limit > LIMIT_MAX))
+    if (query->limit && (!number_from_text(query->limit, LIMIT_MAX, &limit) || limit < 1))
         return error_set(err, "limit must be from 1 to %d", LIMIT_MAX) == 0;
     if (query->serial && !serial_from_text(query->serial, &query->wanted))
         return error_set(err, "serial must be a serial number: hex, or dec: and decimal digits") == 0;

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <annul/hex.h>
+#include <annul/number.h>
 
 #include <openssl/evp.h>
 
@@ -335,13 +336,12 @@ static bool read_cursor(const char *text, int *way, struct serial *serial)
 
 static bool parse_query(struct query *query, struct error *err)
 {
-    char *end = NULL;
-    long limit = query->limit ? strtol(query->limit, &end, 10) : LIMIT_DEFAULT;
+    int64_t limit = LIMIT_DEFAULT;
     if (!parse_status(query->status, &query->filter.status))
         return error_set(err, "status must be good, revoked or hold") == 0;
     if (query->after && !read_cursor(query->after, &query->filter.after_way, &query->after_serial))
         return error_set(err, "after must be what \"next\" was, or a serial number in hex") == 0;
-    if (limit < 1 || limit > LIMIT_MAX || (end && (*end || end == query->limit)))
+    if (query->limit && (!number_from_text(query->limit, LIMIT_MAX, &limit) || limit < 1))
         return error_set(err, "limit must be from 1 to %d", LIMIT_MAX) == 0;
     query->filter.after = query->after ? &query->after_serial : NULL;
     query->filter.limit = (size_t)limit;

@@ -3,6 +3,8 @@
 
 #include "waiters.h"
 
+#include <annul/number.h>
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +28,11 @@ struct feed {
 static bool parse_arguments(struct feed *feed, struct error *err)
 {
     char *since = request_argument(feed->request, "since"), *limit = request_argument(feed->request, "limit");
-    long long from = 0, most = LIMIT_DEFAULT;
+    int64_t from = 0, most = LIMIT_DEFAULT;
     bool good = true;
-    if (since && (!parse_number(since, &from) || from < 0))
+    if (since && !number_from_text(since, INT64_MAX, &from))
         good = error_set(err, "since must be a number, as \"next\" gave it") == 0;
-    else if (limit && (!parse_number(limit, &most) || most < 1 || most > LIMIT_MAX))
+    else if (limit && (!number_from_text(limit, LIMIT_MAX, &most) || most < 1))
         good = error_set(err, "limit must be from 1 to %d", LIMIT_MAX) == 0;
     feed->begins = !since;
     feed->since = from;

@@ -158,10 +158,9 @@ static const char *problem_of(const struct step *step, size_t i, const struct er
 static bool put_problem(struct buffer *out, size_t line, const char *serial, unsigned status,
                         const char *detail)
 {
-    json_t *why = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
     json_t *object = json_pack("{s:I, s:s*, s:s, s:{s:i, s:o}}", "line", (json_int_t)line, "serial",
                                *serial ? serial : NULL, "status", "error", "problem", "status", (int)status,
-                               "detail", why ? why : json_string("not UTF-8"));
+                               "detail", json_quote(detail));
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     bool good = text && buffer_add_text(out, text) && buffer_add_text(out, "\n");
     free(text);

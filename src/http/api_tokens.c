@@ -1,6 +1,8 @@
 /* /api/v1/tokens */
 #include "internal.h"
 
+#include <annul/number.h>
+
 #include <openssl/crypto.h>
 
 #include <stdio.h>
@@ -31,7 +33,7 @@ static bool name_is_legal(const char *name)
 {
     size_t len = name ? strlen(name) : 0;
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
+        if (name[i] <= ' ' || name[i] > '~') /* what is not seen, or looks like another, would mislead */
             return false;
     return len >= 1 && len <= 63;
 }
@@ -87,7 +89,7 @@ static bool read_token(const struct request *request, json_t *body, struct store
         !read_scope(request, json_object_get(body, "issuers"), scope, err))
         return false;
     if (!name_is_legal(token->name))
-        return error_set(err, "name must be 1 to 63 octets without blanks, such as \"ops\"") == 0;
+        return error_set(err, "name must be 1 to 63 visible characters of ASCII, such as \"ops\"") == 0;
     token->role = role ? role_from_name(role) : ROLE_OPERATOR;
     token->scope = (const char *)scope->at;
     return token->role != ROLE_NONE || error_set(err, "role must be viewer, operator or administrator") == 0;
@@ -139,9 +141,8 @@ static json_t *compose_nothing(void *arg, unsigned *status)
 enum MHD_Result api_token_delete(struct request *request)
 {
     struct error err;
-    char *end;
-    long id = strtol(request->part[0], &end, 10);
-    if (*end || id < 1)
+    int64_t id;
+    if (!number_from_text(request->part[0], INT64_MAX, &id))
         return reply_problem(request, 404, "no token has the id %s", request->part[0]);
     struct store_actor actor = auth_actor(request);
     struct repeat_answer answer = {.compose = compose_nothing};

@@ -5,11 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
 struct guest {
-    TAILQ_ENTRY(guest) next;
+    struct guest *next;
     const void *listener;
     int fd;
     bool known, ended; /* it has authenticated; it is closed as soon as its worker comes to it */
@@ -17,7 +16,7 @@ struct guest {
 };
 
 /* Of all listeners together, in the order in which they came. */
-static TAILQ_HEAD(, guest) guests = TAILQ_HEAD_INITIALIZER(guests);
+static struct guest *guests;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void end(struct guest *guest)
@@ -28,10 +27,9 @@ static void end(struct guest *guest)
 
 static void make_room(struct guest *newcomer)
 {
-    struct guest *other, *first = NULL;
+    struct guest *first = NULL;
     unsigned neighbours = 0, taken = 0;
-    TAILQ_FOREACH(other, &guests, next)
-    {
+    for (struct guest *other = guests; other; other = other->next) {
         if (other->ended)
             continue;
         neighbours += strcmp(other->network, newcomer->network) == 0;
@@ -62,7 +60,10 @@ static struct guest *come(const void *listener, struct MHD_Connection *connectio
     MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)GUESTS_PATIENCE_S);
     pthread_mutex_lock(&mutex);
     make_room(guest);
-    TAILQ_INSERT_TAIL(&guests, guest, next);
+    struct guest **last = &guests;
+    while (*last)
+        last = &(*last)->next;
+    *last = guest;
     pthread_mutex_unlock(&mutex);
     return guest;
 }
@@ -72,7 +73,10 @@ static void go(struct guest *guest)
     if (!guest)
         return;
     pthread_mutex_lock(&mutex);
-    TAILQ_REMOVE(&guests, guest, next);
+    struct guest **at = &guests;
+    while (*at != guest)
+        at = &(*at)->next;
+    *at = guest->next;
     pthread_mutex_unlock(&mutex);
     free(guest);
 }

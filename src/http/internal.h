@@ -322,12 +322,12 @@ bool api_reason(const char *text, int *reason, struct error *err);
 
 /* The certificate object of the API. NULL when out of memory. */
 json_t *json_certificate(const struct issuer *issuer, const struct cert_record *record);
+json_t *json_quote(const char *text);  /* what quotes a client: as much of it as is UTF-8 */
 json_t *json_time(int64_t at);         /* null for TIME_NONE */
 json_t *json_scope(const char *scope); /* null for all */
 
 /* An entry of the audit trail, without its hash. (api_audit.c) */
 json_t *json_change(const struct audit_row *row);
-bool parse_number(const char *text, long long *number);
 
 /* What an operator should see to: of this issuer, or (NULL) of all in the actor's scope. (api_status.c) */
 json_t *json_warnings(struct request *request, const struct issuer *issuer);

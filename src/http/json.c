@@ -1,8 +1,15 @@
 /* JSON in and out. */
 #include "internal.h"
 
+#include <annul/utf8.h>
+
 #include <stdio.h>
 #include <string.h>
+
+json_t *json_quote(const char *text)
+{
+    return json_stringn(text, utf8_len(text));
+}
 
 json_t *json_time(int64_t at)
 {

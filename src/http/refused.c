@@ -17,22 +17,12 @@ static void note(struct admin *admin, const struct store_actor *actor, const cha
         log_limited(LOG_LEVEL_ERROR, "admin", "audit of %s by %s: %s", action, actor->name, err.text);
 }
 
-/* What was cut off in the middle of a character, or never was UTF-8, would pass for damage. */
-static void keep_utf8(char *text)
-{
-    uint32_t c;
-    struct bytes rest = {(uint8_t *)text, strlen(text)};
-    for (size_t len; rest.len && (len = utf8_take(rest, &c)); rest.len -= len)
-        rest.at += len;
-    text[(const char *)rest.at - text] = 0;
-}
-
 /* `why`, and how many there were that are told of only so. */
 static void describe(const struct stranger *stranger, const char *why, char *detail, size_t room)
 {
     char known[640];
     snprintf(known, sizeof known, "%s", why);
-    keep_utf8(known);
+    known[utf8_len(known)] = 0; /* what is half a character, or never was one, would pass for damage */
     if (stranger->left_out)
         snprintf(detail, room, "%s; %u attempts before it had no entry", known, stranger->left_out);
     else

@@ -168,9 +168,8 @@ enum MHD_Result reply_json(struct request *request, unsigned status, json_t *jso
 
 json_t *json_problem(const struct request *request, unsigned status, const char *detail)
 {
-    json_t *text = json_string(detail); /* NULL where it is not UTF-8: it quotes what a client sent */
     return json_pack("{s:s, s:s, s:i, s:o, s:s*}", "type", "about:blank", "title", title_of(status), "status",
-                     (int)status, "detail", text ? text : json_string("not UTF-8"), "request_id",
+                     (int)status, "detail", json_quote(detail), "request_id",
                      request->id[0] ? request->id : NULL);
 }
 

@@ -49,7 +49,7 @@ static const char *take_attribute(const char *at, bool joins_last, X509_NAME *na
     char type[64] = "";
     struct buffer value = {0};
     size_t len = strcspn(at, "=");
-    if (at[len] && len < sizeof type)
+    if (len < sizeof type && at[len])
         memcpy(type, at, len);
     ASN1_OBJECT *object = *type ? OBJ_txt2obj(type, 0) : NULL;
     bool good = object;

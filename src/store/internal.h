@@ -203,6 +203,7 @@ enum statement {
     Q_SHARDS_PLACE,
     Q_SHARDS_FORGET,
     Q_TOKEN_ADD,
+    Q_TOKEN_GET,
     Q_TOKEN_REVOKE,
     Q_TOKEN_USED,
     Q_TOKEN_FIND,

@@ -82,6 +82,16 @@ static enum outcome give(struct db_statement *s, store_each_token *each, void *a
     return outcome;
 }
 
+enum outcome store_tx_token(struct store_tx *tx, int64_t id, store_each_token *each, void *arg,
+                            struct error *err)
+{
+    struct db_statement *s = db_prepare(tx->db, Q_TOKEN_GET, SELECT "WHERE id = $1", err);
+    if (!s)
+        return FAILED;
+    db_bind_int(s, 1, id);
+    return give(s, each, arg, err);
+}
+
 int store_token_list(struct store *store, store_each_token *each, void *arg, struct error *err)
 {
     struct reader *reader = readers_take(&store->readers, err);

@@ -323,6 +323,30 @@ def ended():
     check("and says why", last["problem"]["status"] == 401 and b"summary" not in link.rest, last)
 
 
+def tokens():
+    for name in ("a b", "a\u200b", "a\u202eb", "a\u009b", "a\u00a0b", "\u0430dmin", "a\u007f", "a" * 64, ""):
+        refused = api("POST", "/api/v1/tokens", {"name": name})
+        check("a name that would mislead: %r" % name, refused.status == 422 and "visible characters" in refused["detail"], refused)
+    made = make_token("!names~", "viewer")
+    for text in ("%%20%d", "+%d", "0%d", "%d%%20", "%dx", "-%d"):
+        answer = api("DELETE", "/api/v1/tokens/" + text % made[0])
+        check("%r is no id" % text, answer.status == 404, answer)
+    revoked = count_of("token revoke")
+    end_token(made)
+    end_token(made)
+    check("who is revoked twice has one entry", count_of("token revoke") == revoked + 1)
+    entry = api("GET", "/api/v1/audit?action=token%20revoke&limit=1")["audit"][0]
+    check("which tells what was, and what is", entry["detail"] == "!names~: viewer -> revoked", entry)
+    for path in ("/changes?limit=", "/audit?limit=", "/issuers/issuing-client/certificates?limit=", "/changes?since=", "/audit?after="):
+        for text in ("%2B1", "%201", "01", "1%20", "-1", ""):
+            wanted = 200 if text == "" else 400
+            check(path + text, api("GET", "/api/v1" + path + text).status == wanted)
+    for pad in range(3):
+        quoted = api("POST", "/api/v1/tokens", {"name": "x", "issuers": [pad * "x" + 100 * "\u20ac"]})
+        check("what is quoted and cut is still text", "\u20ac" in quoted["detail"], quoted)
+        entry = api("GET", "/api/v1/audit?limit=1")["audit"][0]
+        check("in the audit trail, too", "\u20ac" in entry["detail"] and "damaged" not in entry, entry)
+
 # --- two operators, and calls that are repeated
 
 

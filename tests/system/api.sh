@@ -26,6 +26,7 @@ run unheeded
 run feed
 run waiters
 run ended
+run tokens
 CERTIFICATE=$pki/client-2.crt run conditions
 CERTIFICATE=$pki/client-1.crt run repeats
 SIGNER=$(pgrep -P "$daemon" -x annul-signer) run under_way

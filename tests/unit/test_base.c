@@ -3,6 +3,8 @@
 
 #include <annul/base64.h>
 #include <annul/histogram.h>
+#include <annul/number.h>
+#include <annul/utf8.h>
 
 #include <errno.h>
 
@@ -25,6 +27,76 @@ static void hex_digits_are_these_and_no_others(void **state)
         const char *known = "0123456789abcdefABCDEF", *at = c ? strchr(known, c) : NULL;
         int wanted = !at ? -1 : at - known < 16 ? (int)(at - known) : (int)(at - known) - 6;
         assert_int_equal(hex_digit((char)c), wanted);
+    }
+}
+
+/* --- numbers ------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text;
+    int64_t max, number; /* -1: none */
+} numbers[] = {
+    {"0", 0, 0},
+    {"1", 0, -1},
+    {"5", 5, 5},
+    {"6", 5, -1},
+    {"10", 9, -1},
+    {"100", 100, 100},
+    {"101", 100, -1},
+    {"05", 100, -1},
+    {"00", 100, -1},
+    {"+5", 100, -1},
+    {"-5", 100, -1},
+    {" 5", 100, -1},
+    {"5 ", 100, -1},
+    {"5\n", 100, -1},
+    {"0x5", 100, -1},
+    {"", 100, -1},
+    {"five", 100, -1},
+    {"9223372036854775807", INT64_MAX, INT64_MAX},
+    {"9223372036854775808", INT64_MAX, -1},
+    {"99999999999999999999", INT64_MAX, -1},
+};
+
+static void a_number_has_one_text(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        int64_t number = -1;
+        bool good = number_from_text(numbers[i].text, numbers[i].max, &number);
+        check_row(numbers[i].text, good == (numbers[i].number >= 0));
+        if (good)
+            check_row(numbers[i].text, number == numbers[i].number);
+    }
+}
+
+/* --- UTF-8 --------------------------------------------------------------------------------------------- */
+
+static void what_is_cut_stays_utf8(void **state)
+{
+    (void)state;
+    struct error err;
+    assert_int_equal(utf8_len(""), 0);
+    assert_int_equal(utf8_len("a\xc3\xa9"), 3);
+    assert_int_equal(utf8_len("a\xc3"), 1);
+    assert_int_equal(utf8_len("a\xff"
+                              "b"),
+                     1);
+    for (int blanks = 0; blanks < 3; blanks++) { /* of three octets each, from each place */
+        char text[600] = "";
+        for (int i = 0; i < blanks; i++)
+            strcat(text, " ");
+        for (int i = 0; i < 180; i++)
+            strcat(text, "\xe2\x82\xac");
+        error_set(&err, "%s", text);
+        assert_int_equal(utf8_len(err.text), strlen(err.text));
+        assert_true(strlen(err.text) >= sizeof err.text - 3);
+        error_set(&err, "x");
+        error_prefix(&err, "%s", text);
+        assert_int_equal(utf8_len(err.text), strlen(err.text));
+        error_set(&err, "%s", text);
+        error_prefix(&err, "a");
+        assert_int_equal(utf8_len(err.text), strlen(err.text));
     }
 }
 
@@ -371,6 +443,8 @@ int main(void)
         cmocka_unit_test(file_is_read_up_to_its_bound),
         cmocka_unit_test(errors_are_set_and_prefixed),
         cmocka_unit_test(errors_are_cut_not_overrun),
+        cmocka_unit_test(a_number_has_one_text),
+        cmocka_unit_test(what_is_cut_stays_utf8),
         cmocka_unit_test(histograms_count_by_inclusive_bounds),
         cmocka_unit_test(scales_rise),
     };
