@@ -173,13 +173,13 @@ void store_listen(struct store *store, store_hear *hear, void *arg);
 
 /* --- answers to calls that may be repeated -------------------------------------------------------------- */
 
-#define STORE_ANSWERS 4096         /* that are kept, the newest of them … */
+#define STORE_ANSWERS 1024         /* that are kept, the newest of each actor … */
 #define STORE_ANSWER_S (24 * 3600) /* … for so long */
 
 struct store_answer {
     uint8_t request[32]; /* SHA-256 of the call */
     unsigned status;
-    char *type, *body; /* of store_answer_find: store_answer_free */
+    char *type, *etag, *body; /* "": there is none; of store_answer_find: store_answer_free */
 };
 
 /* Keeps what the actor's call with this key is answered. */

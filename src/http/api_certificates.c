@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ETAG_TEXT 40
-
 const struct issuer *api_issuer(struct request *request, enum MHD_Result *result)
 {
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
@@ -71,13 +69,18 @@ static json_t *compose_outcome(void *arg, unsigned *status)
     return object;
 }
 
+static void tag_outcome(void *arg, char etag[ETAG_TEXT])
+{
+    const struct outcome_of *is = arg;
+    if (!write_etag(&is->record, etag))
+        *etag = 0;
+}
+
 static void add_etag(struct request *request, const struct cert_record *record)
 {
-    char etag[ETAG_TEXT], quoted[ETAG_TEXT + 2];
-    if (!write_etag(record, etag))
-        return;
-    snprintf(quoted, sizeof quoted, "\"%s\"", etag);
-    request_add_header(request, MHD_HTTP_HEADER_ETAG, quoted);
+    char etag[ETAG_TEXT];
+    if (write_etag(record, etag))
+        request_add_etag(request, etag);
 }
 
 static enum MHD_Result reply_outcome(struct request *request, enum admin_result done, struct outcome_of *is,
@@ -101,7 +104,7 @@ static bool may_change(void *arg, const struct cert_record *record)
 /* For a call whose answer is `is`. */
 static struct admin admin_for(struct request *request, struct repeat_answer *answer, struct outcome_of *is)
 {
-    *answer = (struct repeat_answer){.compose = compose_outcome, .arg = is};
+    *answer = (struct repeat_answer){.compose = compose_outcome, .tag = tag_outcome, .arg = is};
     struct admin admin = repeat_admin(request, answer);
     if (request_header(request, MHD_HTTP_HEADER_IF_MATCH)) {
         admin.may_change = may_change;

@@ -20,7 +20,8 @@ struct batch {
     bool atomic;
     size_t read, line; /* octets and lines of the body behind us */
     struct buffer results;
-    struct buffer kept; /* all of them, for a repeat */
+    struct buffer kept; /* all of them, for a repeat … */
+    bool is_long;       /* … unless they are too many: then the summary alone */
     size_t given;       /* of them */
     size_t revoked, already, failed;
     bool over;
@@ -221,9 +222,13 @@ static enum admin_result revoke_lines(struct batch *batch, struct step *step, st
 /* What is long gone when the end comes. */
 static bool keep_results(struct batch *batch)
 {
-    bool good = buffer_add(&batch->kept, batch->results.at, batch->results.len);
-    if (good && batch->over && (good = buffer_add(&batch->kept, "", 1))) {
-        repeat_keep(batch->request, type_lines, (const char *)batch->kept.at);
+    struct buffer *kept = &batch->kept;
+    batch->is_long |= kept->len + batch->results.len > REPEAT_BODY_MAX;
+    if (batch->is_long)
+        kept->len = 0;
+    bool good = (batch->is_long && !batch->over) || buffer_add(kept, batch->results.at, batch->results.len);
+    if (good && batch->over && (good = buffer_add(kept, "", 1))) {
+        repeat_keep(batch->request, type_lines, (const char *)kept->at);
         repeat_end(batch->request);
     }
     return good;

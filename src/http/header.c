@@ -8,15 +8,15 @@ static const char blanks[] = " \t";
 
 /* --- entity tags --------------------------------------------------------------------------------------- */
 
-bool header_list_has_etag(const char *list, const char *etag)
+bool header_list_has_etag(const char *list, const char *etag, bool strongly)
 {
     size_t len = strlen(etag);
     for (const char *at = list; *at;) {
         at += strspn(at, " \t,");
         if (*at == '*')
             return true;
-        if (strncmp(at, "W/", 2) == 0)
-            at += 2;
+        bool is_weak = strncmp(at, "W/", 2) == 0;
+        at += is_weak ? 2 : 0;
         if (*at != '"') {
             at += strcspn(at, ",");
             continue;
@@ -24,7 +24,7 @@ bool header_list_has_etag(const char *list, const char *etag)
         const char *end = strchr(at + 1, '"');
         if (!end)
             return false;
-        if ((size_t)(end - at - 1) == len && memcmp(at + 1, etag, len) == 0)
+        if (!(is_weak && strongly) && (size_t)(end - at - 1) == len && memcmp(at + 1, etag, len) == 0)
             return true;
         at = end + 1;
     }

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether an entity tag, given without quotes, is in the list of an If-None-Match, or that is "*". It compares weakly:
- * W/ does not matter (RFC 9110 section 13.1.2). */
-bool header_list_has_etag(const char *list, const char *etag);
+/* Whether an entity tag, given without quotes, is in the list of an If-None-Match or If-Match, or that is "*". Weakly W/
+ * does not matter (RFC 9110 section 13.1.2), strongly it is another (section 13.1.1). */
+bool header_list_has_etag(const char *list, const char *etag, bool strongly);
 
 /* Whether the one entity tag of an If-Range is this one; strongly: W/ is another (RFC 9110 section 13.1.5). */
 bool header_is_etag(const char *value, const char *etag);

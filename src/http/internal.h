@@ -74,6 +74,7 @@ struct waiting {
 
 /* Of a change with an Idempotency-Key (repeat.c). */
 #define REPEAT_KEY_MAX 128
+#define REPEAT_BODY_MAX (256 * 1024) /* of a longer answer the summary is kept */
 struct repeat {
     bool runs;    /* there is a key, and this is the first call with it */
     bool streams; /* its end is that of the answer */
@@ -217,9 +218,11 @@ bool repeat_check(struct request *request, enum MHD_Result *result);
 void repeat_end(struct request *request);
 
 /* For calls of admin.h that are one transaction: with what to make them, so that their answer is written with it. */
+#define ETAG_TEXT 40
 struct repeat_answer {
     json_t *(*compose)(void *arg,
                        unsigned *status); /* NULL: an empty body; the status is 200 unless it is set */
+    void (*tag)(void *arg, char etag[ETAG_TEXT]); /* its entity tag; NULL: it has none */
     void *arg;
     struct request *request; /* set by repeat_admin */
 };
@@ -271,6 +274,7 @@ enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD
 
 /* A header that the reply is to have, whatever it is. Copied; at most HEADERS_MAX. */
 void request_add_header(struct request *request, const char *name, const char *value);
+void request_add_etag(struct request *request, const char *etag); /* without quotes */
 
 /* The first of that name; NULL: none. */
 const char *request_header(struct request *request, const char *name);

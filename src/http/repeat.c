@@ -1,7 +1,8 @@
 /* Idempotency-Key: a change that is sent again, because nobody heard what became of it, is done once and answered twice.
  *
  * The answer is written in the transaction of the change, where there is one; of what takes several (a batch, a CRL), behind
- * the last of them, and doing it again changes nothing. What was refused has changed nothing, and is not kept. */
+ * the last of them, and doing it again changes nothing. Of a long answer the summary is kept. What was refused has changed
+ * nothing, and is not kept. */
 #include "internal.h"
 
 #include <annul/log.h>
@@ -12,8 +13,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define KEPT_MAX (256 * 1024) /* octets of an answer; a longer one is made anew */
 
 /* Those that are under way. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -89,6 +88,8 @@ static enum MHD_Result reply_again(struct request *request, const struct store_a
     if (memcmp(answer->request, request->repeat.hash, sizeof answer->request) != 0)
         return reply_problem(request, 422, "this Idempotency-Key was used for another call; take a new one");
     request_add_header(request, "Idempotency-Replayed", "true");
+    if (*answer->etag)
+        request_add_etag(request, answer->etag);
     return reply_text(request, answer->status, answer->type, answer->body);
 }
 
@@ -141,12 +142,37 @@ void repeat_end(struct request *request)
 /* --- the answer ---------------------------------------------------------------------------------------- */
 
 static int keep_in(struct request *request, struct store_tx *tx, unsigned status, const char *type,
-                   const char *body, struct error *err)
+                   const char *etag, const char *body, struct error *err)
 {
-    struct store_answer answer = {
-        .status = status, .type = (char *)(uintptr_t)type, .body = (char *)(uintptr_t)body};
+    struct store_answer answer = {.status = status,
+                                  .type = (char *)(uintptr_t)type,
+                                  .etag = (char *)(uintptr_t)etag,
+                                  .body = (char *)(uintptr_t)body};
     memcpy(answer.request, request->repeat.hash, sizeof answer.request);
-    return strlen(body) > KEPT_MAX ? 0 : store_tx_answer(tx, request->repeat.key, &answer, err);
+    return store_tx_answer(tx, request->repeat.key, &answer, err);
+}
+
+/* Leaves what its lists told of each away. */
+static void shorten(json_t *json)
+{
+    const char *name;
+    json_t *member;
+    json_object_foreach(json, name, member)
+    {
+        json_array_clear(member); /* it may be something else */
+    }
+    json_object_set_new(json, "shortened", json_true());
+}
+
+static char *write_body(json_t *json)
+{
+    char *body = json ? json_dumps(json, JSON_INDENT(2)) : strdup("");
+    if (body && strlen(body) > REPEAT_BODY_MAX) {
+        free(body);
+        shorten(json);
+        body = json_dumps(json, JSON_INDENT(2));
+    }
+    return body;
 }
 
 /* Within the transaction, before its commit. */
@@ -154,11 +180,14 @@ static int seal(void *arg, struct store_tx *tx, struct error *err)
 {
     struct repeat_answer *answer = arg;
     unsigned status = 200;
+    char etag[ETAG_TEXT] = "";
     json_t *json = answer->compose(answer->arg, &status);
-    char *body = json ? json_dumps(json, JSON_INDENT(2)) : strdup("");
+    char *body = write_body(json);
     const char *type = !json ? "" : status < 400 ? type_json : type_problem;
+    if (answer->tag)
+        answer->tag(answer->arg, etag);
     int result =
-        body ? keep_in(answer->request, tx, status, type, body, err) : error_set(err, "out of memory");
+        body ? keep_in(answer->request, tx, status, type, etag, body, err) : error_set(err, "out of memory");
     free(body);
     json_decref(json);
     return result;
@@ -182,7 +211,7 @@ void repeat_keep(struct request *request, const char *type, const char *body)
     if (!request->repeat.runs)
         return;
     struct store_tx *tx = body ? store_begin(request->services->store, &actor, &err) : NULL;
-    bool kept = tx && keep_in(request, tx, 200, type, body, &err) == 0;
+    bool kept = tx && keep_in(request, tx, 200, type, "", body, &err) == 0;
     if (tx && !kept)
         store_rollback(tx);
     if (!kept || store_commit(tx, &err) < 0)

@@ -67,11 +67,22 @@ static void add_admin_headers(struct MHD_Response *response)
 
 void request_add_header(struct request *request, const char *name, const char *value)
 {
-    struct reply_header *header = request->headers;
-    while (header->name)
-        header++;
-    header->name = name;
-    snprintf(header->value, sizeof header->value, "%s", value);
+    size_t i = 0;
+    while (i < HEADERS_MAX && request->headers[i].name)
+        i++;
+    if (i == HEADERS_MAX) {
+        log_error("http", "%s %s: no room for the header %s", request->method_name, request->url, name);
+        return;
+    }
+    request->headers[i].name = name;
+    snprintf(request->headers[i].value, sizeof request->headers[i].value, "%s", value);
+}
+
+void request_add_etag(struct request *request, const char *etag)
+{
+    char quoted[ETAG_TEXT + 2];
+    snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    request_add_header(request, MHD_HTTP_HEADER_ETAG, quoted);
 }
 
 enum MHD_Result reply_queue(struct request *request, unsigned status, struct MHD_Response *response)
@@ -236,7 +247,12 @@ char *request_argument(struct request *request, const char *name)
 
 static bool lists_etag(void *arg, const char *value)
 {
-    return header_list_has_etag(value, arg);
+    return header_list_has_etag(value, arg, false);
+}
+
+static bool lists_etag_strongly(void *arg, const char *value)
+{
+    return header_list_has_etag(value, arg, true);
 }
 
 bool request_has_it(struct request *request, const struct representation *r)
@@ -252,7 +268,8 @@ bool request_has_it(struct request *request, const struct representation *r)
 bool request_may_change(struct request *request, const char *etag)
 {
     return !request_header(request, MHD_HTTP_HEADER_IF_MATCH) ||
-           request_any_header(request, MHD_HTTP_HEADER_IF_MATCH, lists_etag, (void *)(uintptr_t)etag);
+           request_any_header(request, MHD_HTTP_HEADER_IF_MATCH, lists_etag_strongly,
+                              (void *)(uintptr_t)etag);
 }
 
 int64_t reply_fresh_s(int64_t expires_at, int64_t now)

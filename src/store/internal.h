@@ -209,7 +209,8 @@ enum statement {
     Q_TOKEN_LIST,
     Q_ANSWER_ADD,
     Q_ANSWER_FIND,
-    Q_ANSWER_FORGET,
+    Q_ANSWER_FORGET_OLD,
+    Q_ANSWER_FORGET_SURPLUS,
     Q_COUNT
 };
 _Static_assert(Q_COUNT <= DB_STATEMENTS, "more statements than a connection keeps");

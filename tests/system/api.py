@@ -192,6 +192,7 @@ def feed():
     check("the other is passed over", of_one["next"] > news["next"], of_one)
     for arguments in "?since=x", "?since=-1", "?since=1&limit=0", "?since=1&limit=1001", "?since=99999999999999999999":
         check("refused: " + arguments, changes(arguments).status == 400, changes(arguments))
+    check("the largest number", changes("?since=%d" % (2**63 - 1)).status == 409)
     check("of another database", changes("?since=%d" % (of_one["next"] + 1000)).status == 409)
 
 
@@ -267,6 +268,8 @@ def conditions():
     check("the other operator comes second", api("POST", path + "/release", If_Match=etag).status == 412)
     check("and looks again", api("POST", path + "/release", If_Match=held.headers["etag"]).status == 200)
     check("any is one", api("POST", path + "/revoke", If_Match="*").status == 200)
+    is_now = api("GET", path).headers["etag"]
+    check("a weak one is another", api("POST", path + "/revoke", If_Match="W/" + is_now).status == 412)
     check("of none there is none", api("POST", CLIENT + "/certificates/ffff/revoke", If_Match="*").status == 404)
     certificate = open(os.environ["CERTIFICATE"]).read()
     mine = api("POST", "/api/v1/certificates", certificate)["certificates"][0]["serial"]
@@ -314,6 +317,7 @@ def repeats():
         check("  again: the same answer", (again.status, again.text) == (200, first.text), again)
         check("  and it says so", again.headers.get("idempotency-replayed") == "true"
               and again.headers["content-type"] == first.headers["content-type"], again.headers)
+        check("  and its entity tag", again.headers.get("etag") == first.headers.get("etag"), again.headers)
         check("  nothing was done", count_of(action) == before, (before, count_of(action)))
     other = api("POST", revoke, {"reason": "keyCompromise"}, Idempotency_Key="key-0")
     check("another body with that key", other.status == 422, other)
@@ -335,6 +339,14 @@ def repeats():
     check("what was refused", api("POST", missing, Idempotency_Key="later").status == 404)
     register("e9")
     check("is tried anew", api("POST", missing, Idempotency_Key="later").status == 200)
+    many = ["e%06x" % i for i in range(6000)]
+    register(*many)
+    first = api("POST", CLIENT + "/revoke-batch", "\n".join(many), Idempotency_Key="many")
+    again = api("POST", CLIENT + "/revoke-batch", "\n".join(many), Idempotency_Key="many")
+    check("a long answer: its summary", len(first.text) > 256 * 1024 and again["summary"]["revoked"] == 6000
+          and first.text.endswith("\n" + again.text) and "idempotency-replayed" in again.headers, again)
+    check("and another call is none the less another", api("POST", CLIENT + "/revoke-batch", "e9",
+                                                           Idempotency_Key="many").status == 422)
     check("another actor has keys of its own", actor_two("POST", missing, "key-0") == 200)
 
 

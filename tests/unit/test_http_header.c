@@ -26,12 +26,16 @@ static void test_etag_list(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++)
-        check_row(rows[i].spoken, header_list_has_etag(rows[i].list, "abc") == rows[i].found);
+        check_row(rows[i].spoken, header_list_has_etag(rows[i].list, "abc", false) == rows[i].found);
 }
 
 static void test_if_range(void **state)
 {
     (void)state;
+    assert_true(header_list_has_etag("\"x\", \"abc\"", "abc", true));
+    assert_true(header_list_has_etag("W/\"abc\", \"abc\"", "abc", true));
+    assert_true(header_list_has_etag("*", "abc", true));
+    assert_false(header_list_has_etag("W/\"abc\"", "abc", true));
     assert_true(header_is_etag("\"abc\"", "abc"));
     assert_false(header_is_etag("W/\"abc\"", "abc"));
     assert_false(header_is_etag("\"abc", "abc"));

@@ -650,6 +650,65 @@ static void old_rows_are_chained(void **state)
     assert_string_equal(audit_fault(), "row 1 was changed, or is not the first");
 }
 
+/* --- answers ------------------------------------------------------------------------------------------- */
+
+static void answer_at(const char *name, int64_t when, const char *key, const char *body)
+{
+    const struct store_actor who = {name, "test", when};
+    struct store_answer answer = {.status = 200, .type = "t", .etag = "e", .body = strdup(body)};
+    struct store_tx *tx = store_begin(f.store, &who, &f.err);
+    assert_non_null(tx);
+    assert_int_equal(store_tx_answer(tx, key, &answer, &f.err), 0);
+    commit(tx);
+    free(answer.body);
+}
+
+/* What it is answered; NULL: it is a new call. */
+static const char *answered(const char *name, int64_t when, const char *key)
+{
+    static char body[64];
+    const struct store_actor who = {name, "test", when};
+    struct store_answer answer;
+    enum outcome found = store_answer_find(f.store, &who, key, &answer, &f.err);
+    assert_int_not_equal(found, FAILED);
+    if (found == ABSENT)
+        return NULL;
+    assert_string_equal(answer.etag, "e");
+    snprintf(body, sizeof body, "%s", answer.body);
+    store_answer_free(&answer);
+    return body;
+}
+
+static void answers_are_kept_for_a_day(void **state)
+{
+    (void)state;
+    answer_at("a", NOW, "key", "first");
+    assert_string_equal(answered("a", NOW + STORE_ANSWER_S - 1, "key"), "first");
+    assert_null(answered("b", NOW, "key"));
+    assert_null(answered("a", NOW + STORE_ANSWER_S, "key"));
+    answer_at("b", NOW + STORE_ANSWER_S, "other", "second");
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM answer"), 1);
+}
+
+static void of_each_actor_the_newest_answers_are_kept(void **state)
+{
+    (void)state;
+    char key[16];
+    answer_at("b", NOW, "key", "b's");
+    answer_at("a", NOW, "first", "old");
+    for (int i = 1; i < STORE_ANSWERS; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        answer_at("a", NOW, key, "");
+    }
+    answer_at("a", NOW, "first", "anew");
+    answer_at("a", NOW, "last", "");
+    assert_string_equal(answered("a", NOW, "first"), "anew");
+    assert_null(answered("a", NOW, "1"));
+    assert_non_null(answered("a", NOW, "2"));
+    assert_string_equal(answered("b", NOW, "key"), "b's");
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM answer WHERE actor = 'a'"), STORE_ANSWERS);
+}
+
 /* --- counts -------------------------------------------------------------------------------------------- */
 
 static void check_counts(int64_t good, int64_t revoked, int64_t held)
@@ -1804,6 +1863,8 @@ int main(void)
         with_store(a_stranger_in_the_way_is_passed),
         with_store(a_damaged_head_stops_changes),
         with_store(old_rows_are_chained),
+        with_store(answers_are_kept_for_a_day),
+        with_store(of_each_actor_the_newest_answers_are_kept),
         with_store(certificates_are_counted),
         with_store(counts_are_those_of_the_issuer),
         with_store(a_listener_hears_what_was_not_refused),
