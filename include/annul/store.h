@@ -134,9 +134,14 @@ void store_rollback(struct store_tx *tx); /* NULL-safe */
 enum outcome store_tx_certificate(struct store_tx *tx, int64_t issuer, const struct serial *serial,
                                   struct cert_record *record, struct error *err);
 
-/* FOUND: it was there already, and only what was missing of subject, dates and shard is filled in. ABSENT: added. */
+/* FOUND: it was there already, and stays as it was. ABSENT: added. */
 enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
                                struct error *err);
+
+/* Writes subject, dates and shard, as they are in `record`, of one that is registered. Where it is revoked, it goes to the
+ * list of that shard. */
+int store_tx_set_facts(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
+                       struct error *err);
 
 /* Writes status, reason, times and shard as they are in `record`; the rules are the caller's (see annul/admin.h), who also
  * knows which status it `was`. CERT_GOOD releases. Gives the new version in `record`. */

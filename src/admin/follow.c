@@ -4,13 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool fills_in(const struct cert_record *row, const struct cert_record *record)
-{
-    return (row->subject && !record->subject) ||
-           (row->not_after != TIME_NONE && record->not_after == TIME_NONE) ||
-           (row->not_before != TIME_NONE && record->not_before == TIME_NONE);
-}
-
 static bool changes_status(const struct cert_record *row, const struct cert_record *record)
 {
     struct cert_record after = *record;
@@ -36,7 +29,8 @@ enum outcome admin_is_news(struct admin *admin, const struct issuer *issuer, con
         *is = found == FOUND ? record.status : CERT_GOOD;
     if (found != FOUND)
         return found == ABSENT ? FOUND : FAILED;
-    bool news = fills_in(row, &record) || changes_status(row, &record);
+    struct cert_record after = record;
+    bool news = admin_learn(&after, row, false) || changes_status(row, &record);
     cert_record_free(&record);
     return news ? FOUND : ABSENT;
 }
@@ -55,7 +49,8 @@ int admin_take_row(struct store_tx *tx, const struct issuer *issuer, const struc
                    struct admin_follow_count *counts, struct error *err)
 {
     struct cert_record record;
-    enum outcome before = store_tx_register(tx, issuer->id, row, err);
+    bool learned;
+    enum outcome before = admin_register_row(tx, "import", issuer, row, false, &learned, err);
     if (before == FAILED)
         return -1;
     counts->added += before == ABSENT;

@@ -18,6 +18,15 @@ void admin_place(const struct issuer *issuer, struct cert_record *record);
 int admin_write_status(struct store_tx *tx, const char *action, const struct issuer *issuer,
                        const struct cert_record *before, struct cert_record *after, struct error *err);
 
+/* Takes what `told` has and `is` lacks, and where it is certain what differs, too; whether that was anything. The texts stay
+ * whose they are. (facts.c) */
+bool admin_learn(struct cert_record *is, const struct cert_record *told, bool certain);
+
+/* Registers a row: ABSENT. FOUND: it was known; what is learned of it has an audit entry with before and after. */
+enum outcome admin_register_row(struct store_tx *tx, const char *action, const struct issuer *issuer,
+                                const struct cert_record *row, bool certain, bool *learned,
+                                struct error *err);
+
 /* Whether a row from elsewhere tells something new: FOUND or ABSENT. `is` (or NULL) is set to the status now. */
 enum outcome admin_is_news(struct admin *admin, const struct issuer *issuer, const struct cert_record *row,
                            enum cert_status *is, struct error *err);
@@ -40,7 +49,7 @@ struct admin_change {
     const struct cert_record *certificate; /* to be registered before, or NULL */
     struct cert_record *record;            /* the outcome */
     bool *changed;
-    bool learned; /* of `certificate`: what tells the publisher something */
+    bool learned; /* something from `certificate`: it may have turned out to be another shard's */
 };
 
 /* Begins, checks that the certificate may be changed as it is now, takes the step and finishes. */

@@ -40,6 +40,7 @@ struct intake {
     struct intake_row {
         const struct issuer *issuer;
         struct cert_record record;
+        bool learned; /* something of one that was known */
     } * rows;
 };
 
@@ -77,13 +78,13 @@ static int take_in(void *arg, struct certificate *certificate, struct error *err
         intake->rows = rows;
         intake->room = room;
     }
-    intake->rows[intake->count++] = (struct intake_row){issuer,
-                                                        {.serial = certificate->serial,
-                                                         .not_before = certificate->not_before,
-                                                         .not_after = certificate->not_after,
-                                                         .shard = naming.shard,
-                                                         .subject = subject,
-                                                         .invalidity_at = TIME_NONE}};
+    intake->rows[intake->count++] = (struct intake_row){.issuer = issuer,
+                                                        .record = {.serial = certificate->serial,
+                                                                   .not_before = certificate->not_before,
+                                                                   .not_after = certificate->not_after,
+                                                                   .shard = naming.shard,
+                                                                   .subject = subject,
+                                                                   .invalidity_at = TIME_NONE}};
     return 0;
 }
 
@@ -95,16 +96,11 @@ static void intake_free(struct intake *intake)
 }
 
 static int register_one(struct store_tx *tx, const struct issuer *issuer, const struct cert_record *record,
-                        size_t *added, size_t *known, struct error *err)
+                        enum outcome *before, bool *learned, struct error *err)
 {
-    enum outcome before = store_tx_register(tx, issuer->id, record, err);
-    if (before == FAILED)
-        return -1;
-    if (before == FOUND) {
-        (*known)++;
-        return 0;
-    }
-    (*added)++;
+    *before = admin_register_row(tx, "register", issuer, record, true, learned, err);
+    if (*before != ABSENT)
+        return *before == FAILED ? -1 : 0;
     return store_tx_audit(tx, "register", issuer->config->name.text, &record->serial,
                           record->subject ? record->subject : "", err);
 }
@@ -139,16 +135,21 @@ enum admin_result admin_register(struct admin *admin, const struct store_actor *
         goto out;
     struct store_tx *tx = store_begin(admin->store, actor, err);
     result = tx ? ADMIN_DONE : ADMIN_FAILED;
-    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
-        if (register_one(tx, intake.rows[i].issuer, &intake.rows[i].record, added, known, err) < 0)
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++) {
+        struct intake_row *row = &intake.rows[i];
+        enum outcome before;
+        if (register_one(tx, row->issuer, &row->record, &before, &row->learned, err) < 0)
             result = ADMIN_FAILED;
+        *added += before == ABSENT;
+        *known += before == FOUND;
+    }
     for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
         result = give(tx, &intake.rows[i], each, arg, err);
     if (tx)
         result = admin_finish(admin, tx, result, NULL, err);
-    for (size_t i = 0; i < intake.count && result == ADMIN_DONE && *known; i++)
-        publisher_changed(admin->publisher,
-                          intake.rows[i].issuer); /* it may have turned out to be another shard's */
+    for (size_t i = 0; i < intake.count && result == ADMIN_DONE; i++)
+        if (intake.rows[i].learned) /* it may have turned out to be another shard's */
+            publisher_changed(admin->publisher, intake.rows[i].issuer);
 out:
     intake_free(&intake);
     return result;
@@ -157,10 +158,9 @@ out:
 static enum admin_result register_and_revoke(struct store_tx *tx, struct admin_change *change,
                                              struct error *err)
 {
-    size_t added = 0, known = 0;
-    if (register_one(tx, change->issuer, change->certificate, &added, &known, err) < 0)
+    enum outcome before;
+    if (register_one(tx, change->issuer, change->certificate, &before, &change->learned, err) < 0)
         return ADMIN_FAILED;
-    change->learned = known; /* it may have turned out to be another shard's */
     return admin_revoke_in(tx, change, err);
 }
 
@@ -221,7 +221,8 @@ enum admin_result admin_import(struct admin *admin, const struct store_actor *ac
     if (!tx)
         return ADMIN_FAILED;
     for (size_t i = 0; i < count; i++) {
-        enum outcome before = store_tx_register(tx, issuer->id, &rows[i], err);
+        bool learned;
+        enum outcome before = admin_register_row(tx, "import", issuer, &rows[i], false, &learned, err);
         if (before == FAILED || (rows[i].status != CERT_GOOD &&
                                  import_status(tx, issuer, &rows[i], before == FOUND, counts, err) < 0))
             return admin_finish(admin, tx, ADMIN_FAILED, NULL, err);

@@ -237,25 +237,25 @@ static void bind_shard(struct db_statement *s, int at, unsigned shard)
     db_bind_time(s, at, shard ? (int64_t)shard - 1 : TIME_NONE);
 }
 
-/* What was learned of a certificate that is revoked already. */
-static int fill_in_revocation(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
-                              struct error *err)
+/* The same in the table of the revoked. */
+static int set_revoked_facts(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
+                             struct error *err)
 {
     struct serial_key key = serial_key(&record->serial);
-    struct db_statement *fill = db_prepare(
-        tx->db, Q_FILL_NOT_AFTER,
-        "UPDATE revocation SET not_after = $1 WHERE issuer = $2 AND serial = $3 AND not_after IS NULL", err);
+    struct db_statement *set =
+        db_prepare(tx->db, Q_SET_NOT_AFTER,
+                   "UPDATE revocation SET not_after = $1 WHERE issuer = $2 AND serial = $3", err);
     struct db_statement *move =
         db_prepare(tx->db, Q_MOVE_SHARD,
                    "UPDATE revocation SET shard = $1 WHERE issuer = $2 AND serial = $3 AND shard <> $1 "
                    "AND $1 < (SELECT shards FROM issuer WHERE id = $2) RETURNING 1",
                    err);
-    if (!fill || !move)
+    if (!set || !move)
         return -1;
-    db_bind_time(fill, 1, record->not_after);
-    db_bind_int(fill, 2, issuer);
-    db_bind_blob(fill, 3, key.octets, serial_key_len(key));
-    if (db_do(fill, err) < 0)
+    db_bind_time(set, 1, record->not_after);
+    db_bind_int(set, 2, issuer);
+    db_bind_blob(set, 3, key.octets, serial_key_len(key));
+    if (db_do(set, err) < 0)
         return -1;
     bind_shard(move, 1, record->shard);
     db_bind_int(move, 2, issuer);
@@ -267,29 +267,24 @@ static int fill_in_revocation(struct store_tx *tx, int64_t issuer, const struct 
     return mark_moved(tx, issuer, err);
 }
 
-static int fill_in(struct store_tx *tx, int64_t issuer, const struct cert_record *record, struct error *err)
+int store_tx_set_facts(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
+                       struct error *err)
 {
     struct serial_key key = serial_key(&record->serial);
-    struct db_statement *fill = db_prepare(
-        tx->db, Q_FILL_IN,
-        "UPDATE certificate SET not_before = COALESCE(not_before, $1), "
-        "not_after = COALESCE(not_after, $2), subject = COALESCE(subject, $3), "
-        "shard = COALESCE(shard, $4) WHERE issuer = $5 AND serial = $6 "
-        "AND (not_before IS NULL OR not_after IS NULL OR subject IS NULL OR shard IS NULL) RETURNING 1",
-        err);
-    if (!fill)
+    struct db_statement *s =
+        db_prepare(tx->db, Q_SET_FACTS,
+                   "UPDATE certificate SET not_before = $1, not_after = $2, subject = $3, "
+                   "shard = $4 WHERE issuer = $5 AND serial = $6",
+                   err);
+    if (!s)
         return -1;
-    db_bind_time(fill, 1, record->not_before);
-    db_bind_time(fill, 2, record->not_after);
-    db_bind_text(fill, 3, record->subject);
-    bind_shard(fill, 4, record->shard);
-    db_bind_int(fill, 5, issuer);
-    db_bind_blob(fill, 6, key.octets, serial_key_len(key));
-    enum outcome filled = db_step(fill, err);
-    if (filled != FOUND)
-        return filled == ABSENT ? 0 : -1;
-    db_reset(fill);
-    return fill_in_revocation(tx, issuer, record, err);
+    db_bind_time(s, 1, record->not_before);
+    db_bind_time(s, 2, record->not_after);
+    db_bind_text(s, 3, record->subject);
+    bind_shard(s, 4, record->shard);
+    db_bind_int(s, 5, issuer);
+    db_bind_blob(s, 6, key.octets, serial_key_len(key));
+    return db_do(s, err) < 0 ? -1 : set_revoked_facts(tx, issuer, record, err);
 }
 
 enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct cert_record *record,
@@ -310,10 +305,8 @@ enum outcome store_tx_register(struct store_tx *tx, int64_t issuer, const struct
     db_bind_text(add, 5, record->subject);
     bind_shard(add, 6, record->shard);
     enum outcome added = db_step(add, err);
-    if (added == ABSENT)
-        return fill_in(tx, issuer, record, err) < 0 ? FAILED : FOUND;
-    if (added == FAILED)
-        return FAILED;
+    if (added != FOUND)
+        return added == ABSENT ? FOUND : FAILED;
     db_reset(add);
     struct tally *tally = tally_of(tx, issuer, err);
     if (!tally)

@@ -670,6 +670,113 @@ static void a_certificate_is_registered_and_revoked_at_once(void **state)
     assert_int_equal(ask("SELECT count(*) FROM certificate"), rows + 1);
 }
 
+static int64_t last_audit(const char *action, char detail[256])
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open_v2(f.database, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT action, detail FROM audit ORDER BY id DESC LIMIT 1", -1, &stmt, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_string_equal(sqlite3_column_text(stmt, 0), action);
+    snprintf(detail, 256, "%s", (const char *)sqlite3_column_text(stmt, 1));
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return audit_count();
+}
+
+static void import_facts(struct serial serial, int64_t not_before, int64_t not_after, const char *subject)
+{
+    struct cert_record row = {.serial = serial,
+                              .not_before = not_before,
+                              .not_after = not_after,
+                              .subject = (char *)(uintptr_t)subject,
+                              .invalidity_at = TIME_NONE};
+    struct store_actor actor = at(NOW);
+    struct admin_import_count counts;
+    assert_int_equal(admin_import(&f.admin, &actor, f.client, &row, 1, &counts, &f.err), ADMIN_DONE);
+    assert_int_equal(counts.known, 1);
+}
+
+static bool is_known_as(struct serial serial, int64_t not_before, int64_t not_after, const char *subject)
+{
+    struct cert_record record;
+    assert_int_equal(store_certificate(f.store, f.client->id, &serial, &record, &f.err), FOUND);
+    bool same = record.not_before == not_before && record.not_after == not_after &&
+                (record.subject ? subject && strcmp(record.subject, subject) == 0 : !subject);
+    cert_record_free(&record);
+    return same;
+}
+
+static void what_an_import_does_not_know_it_fills_in(void **state)
+{
+    (void)state;
+    struct serial serial = registered();
+    char detail[256];
+    int64_t audited = audit_count();
+    import_facts(serial, TIME_NONE, TIME_NONE, NULL);
+    assert_int_equal(audit_count(), audited + 1); /* of the import */
+    import_facts(serial, TIME_NONE, NOW, "CN=first");
+    assert_true(is_known_as(serial, TIME_NONE, NOW, "CN=first"));
+    assert_int_equal(audit_count(), audited + 3);
+    import_facts(serial, 1, NOW + 1, "CN=second");
+    assert_true(is_known_as(serial, 1, NOW, "CN=first"));
+    assert_int_equal(last_audit("import", detail), audited + 5);
+    assert_int_equal(ask("SELECT count(*) FROM audit WHERE action = 'import' AND detail = "
+                         "'not_after none -> 2025-11-21T09:00:00Z; subject none -> CN=first'"),
+                     1);
+    assert_int_equal(
+        ask("SELECT count(*) FROM audit WHERE detail = 'not_before none -> 1970-01-01T00:00:01Z'"), 1);
+}
+
+static int64_t listed_now(void)
+{
+    assert_int_equal(publish_now(), 0);
+    struct publication *publication =
+        publisher_current(f.publisher, f.client, (struct crl_part){CRL_WHOLE, false});
+    int64_t entries = publication->entries;
+    publication_release(publication);
+    return entries;
+}
+
+/* It wins over what was imported, and who was left out of the CRL by a wrong end is in it again. */
+static void what_the_certificate_says_is_certain(void **state)
+{
+    (void)state;
+    struct seen seen;
+    char detail[256];
+    size_t added, known;
+    assert_int_equal(register_text(pki_file("client-2.crt"), &seen, &added, &known), ADMIN_DONE);
+    assert_int_equal(added, 1);
+    int64_t not_after = ask("SELECT not_after FROM certificate WHERE subject LIKE 'CN=client-2,%'");
+    shell("sqlite3 %s \"UPDATE certificate SET not_after = 9, subject = 'CN=wrong', not_before = NULL "
+          "WHERE subject LIKE 'CN=client-2,%%'\"",
+          f.database);
+    int64_t audited = audit_count(), change = store_change(f.store);
+    assert_int_equal(register_text(pki_file("client-2.crt"), &seen, &added, &known), ADMIN_DONE);
+    assert_int_equal(known, 1);
+    assert_int_equal(last_audit("register", detail), audited + 1);
+    assert_non_null(strstr(detail, "not_before none -> 20"));
+    assert_non_null(strstr(detail, "not_after 1970-01-01T00:00:09Z -> 20"));
+    assert_non_null(strstr(detail, "subject CN=wrong -> CN=client-2,O=Annul Demo"));
+    assert_int_equal(ask("SELECT not_after FROM certificate WHERE subject LIKE 'CN=client-2,%'"), not_after);
+    assert_int_equal(store_change(f.store), change);
+    assert_int_equal(register_text(pki_file("client-2.crt"), &seen, &added, &known), ADMIN_DONE);
+    assert_int_equal(audit_count(), audited + 1);
+
+    struct outcome_of outcome;
+    assert_int_equal(revoke_text(pki_file("client-2.crt"), REASON_SUPERSEDED, &outcome), ADMIN_DONE);
+    int64_t listed = listed_now();
+    shell("sqlite3 %s \"UPDATE certificate SET not_after = 9 WHERE subject LIKE 'CN=client-2,%%'; "
+          "UPDATE revocation SET not_after = 9 WHERE version = %lld\"",
+          f.database, (long long)outcome.version);
+    assert_int_equal(register_text(pki_file("client-2.crt"), &seen, &added, &known), ADMIN_DONE);
+    assert_true(store_change(f.store) > outcome.version);
+    assert_int_equal(listed_now(), listed);
+    assert_int_equal(ask("SELECT not_after FROM revocation ORDER BY version DESC LIMIT 1"), not_after);
+}
+
 /* Whether its subject is the one that `arg` is. */
 static bool has_subject(void *arg, const struct cert_record *record)
 {
@@ -837,6 +944,8 @@ int main(void)
         cmocka_unit_test(certificates_find_their_issuer),
         cmocka_unit_test(all_or_none_are_registered),
         cmocka_unit_test(a_certificate_is_registered_and_revoked_at_once),
+        cmocka_unit_test(what_an_import_does_not_know_it_fills_in),
+        cmocka_unit_test(what_the_certificate_says_is_certain),
         cmocka_unit_test(a_condition_is_of_what_was_there_before),
         cmocka_unit_test(what_is_not_within_the_scope_is_left_alone),
         cmocka_unit_test(a_token_is_good_until_revoked),
