@@ -116,7 +116,7 @@ enum admin_result admin_take_crl(struct admin *admin, const struct store_actor *
 /* At start: until when the statuses hold that came from CRLs before (issuer->statuses_end). */
 void admin_take_up_crls(struct admin *admin);
 
-/* An entry in the audit trail by itself: of an attempt that was refused, or before what the store does not do. */
+/* An entry in the audit trail by itself: of an attempt that was refused, or of what the store does not do. */
 enum admin_result admin_note(struct admin *admin, const struct store_actor *actor, const char *action,
                              const struct issuer *issuer, const struct serial *serial, const char *detail,
                              struct error *err);

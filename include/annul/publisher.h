@@ -50,8 +50,9 @@ void publisher_stop(struct publisher *publisher);
 void publisher_changed(struct publisher *publisher, const struct issuer *issuer);
 
 /* Builds all CRLs of an issuer now. `done` is called once, when they are out and their building began after the call
- * (`failure` is NULL), or when that could not be: in a thread of the publisher, or at once in this one. It must not block.
- * Any thread. */
+ * (`failure` is NULL), or when that could not be, or took longer than PUBLISHER_WAIT_S, and may still come: in a thread of the
+ * publisher, or at once in this one. It must not block. Any thread. */
+#define PUBLISHER_WAIT_S 60
 typedef void publisher_done(void *arg, const char *failure);
 void publisher_publish(struct publisher *publisher, const struct issuer *issuer, publisher_done *done,
                        void *arg);

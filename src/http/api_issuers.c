@@ -1,6 +1,7 @@
 /* /api/v1/issuers, and a CRL published at once. */
 #include "internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,17 +179,42 @@ static void published(void *arg, const char *failure)
     request_wake(request);
 }
 
+static int64_t number_of(struct request *request, const struct issuer *issuer)
+{
+    struct publication *p =
+        publisher_current(request->services->publisher, issuer, (struct crl_part){CRL_WHOLE, false});
+    int64_t number = p ? p->number : 0;
+    publication_release(p);
+    return number;
+}
+
+static enum admin_result note_end(struct request *request, const struct issuer *issuer, struct error *err)
+{
+    char detail[320];
+    struct store_actor actor = auth_actor(request);
+    if (request->failure)
+        snprintf(detail, sizeof detail, "503: %s", request->failure);
+    else
+        snprintf(detail, sizeof detail, "number %" PRId64 " -> %" PRId64, request->crl_number,
+                 number_of(request, issuer));
+    return admin_note(request->services->admin, &actor,
+                      request->failure ? AUDIT_REFUSED "publish" : "publish", issuer, NULL, detail, err);
+}
+
 static enum MHD_Result resume(struct request *request)
 {
+    struct error err;
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
+    enum admin_result noted = note_end(request, issuer, &err);
     if (request->failure)
         return reply_problem(request, 503, "%s", request->failure);
+    if (noted != ADMIN_DONE)
+        return reply_result(request, noted, &err);
     return reply_and_keep(request, json_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}));
 }
 
 enum MHD_Result api_crl_post(struct request *request)
 {
-    struct error err;
     enum MHD_Result result;
     const struct issuer *issuer = api_issuer(request, &result);
     if (!issuer)
@@ -198,11 +224,7 @@ enum MHD_Result api_crl_post(struct request *request)
                              issuer->config->name.text);
     if (!crl_may_change(request, issuer, &result))
         return result;
-    struct store_actor actor = auth_actor(request);
-    enum admin_result noted =
-        admin_note(request->services->admin, &actor, request->route->action, issuer, NULL, "", &err);
-    if (noted != ADMIN_DONE)
-        return reply_result(request, noted, &err);
+    request->crl_number = number_of(request, issuer);
     if (!request_sleep(request, resume))
         return reply_problem(request, 503, "annuld is stopping");
     publisher_publish(request->services->publisher, issuer, published, request);

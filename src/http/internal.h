@@ -125,7 +125,8 @@ struct request {
     char *failure; /* malloc'ed; NULL: none */
     enum admin_result result;
     struct admin_crl_taken taken;
-    bool over; /* a reply was made: once libmicrohttpd stops it takes none, and asks us again */
+    int64_t crl_number; /* before it was published */
+    bool over;          /* a reply was made: once libmicrohttpd stops it takes none, and asks us again */
     handler *resume;
 };
 

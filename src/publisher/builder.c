@@ -12,7 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-#define TICK_MS 1000 /* how often the wall clock is looked at */
 #define RETRY_MAX_MS 60000
 #define REST 10 /* the whole of a sharded issuer is built at most one tenth of the time */
 #define WARN_MS 60000

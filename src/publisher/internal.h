@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#define TICK_MS 1000 /* how often the wall clock is looked at */
+
 struct builder {
     struct publisher *publisher;
     pthread_t thread;
@@ -22,6 +24,8 @@ struct publisher {
     bool stopping;
     int64_t warn_ms; /* when to look for warnings */
     struct builder builders[2];
+    pthread_t waits; /* the thread of askers_run */
+    bool waits_run;
     pthread_mutex_t news_mutex; /* while the listener is called */
     publisher_news *news;
     void *news_arg;
@@ -47,5 +51,8 @@ int askers_ask(struct desk *desk, publisher_done *done, void *arg);
  * their lines are put to `ready`. */
 void askers_answer(struct asking **list, const struct error *failure, struct asking **ready);
 void askers_tell(struct asking *ready); /* frees them */
+
+/* Tells those whose time is over, whatever the builders wait for. */
+void *askers_run(void *arg); /* a struct publisher */
 
 #endif

@@ -173,7 +173,8 @@ static int start(struct publisher *publisher, struct error *err)
             return error_set(err, "cannot start a thread");
         builder->runs = true;
     }
-    return 0;
+    publisher->waits_run = pthread_create(&publisher->waits, NULL, askers_run, publisher) == 0;
+    return publisher->waits_run ? 0 : error_set(err, "cannot start a thread");
 }
 
 struct publisher *publisher_start(const struct config *config, struct issuers *issuers, struct store *store,
@@ -227,6 +228,8 @@ void publisher_stop(struct publisher *publisher)
     for (size_t i = 0; i < sizeof publisher->builders / sizeof *publisher->builders; i++)
         if (publisher->builders[i].runs)
             pthread_join(publisher->builders[i].thread, NULL);
+    if (publisher->waits_run)
+        pthread_join(publisher->waits, NULL);
     free_publisher(publisher);
 }
 

@@ -392,5 +392,28 @@ def under_way():
     check("then it is answered the same", first.status == 200 and first.body.decode() == again.text, again)
 
 
+def hung():
+    """The signer hangs for longer than a call that publishes waits; CLOCK is the file of the clock."""
+    signer = int(os.environ["SIGNER"])
+    number = api("GET", CLIENT)["crl"]["number"]
+    count = count_of("publish")
+    os.kill(signer, signal.SIGSTOP)
+    slow = Link(("POST %s/crl HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 0\r\n\r\n" % (CLIENT, BEARER)).encode())
+    check("it sleeps", until(lambda: asleep() == 1), asleep())
+    check("nothing is told of what has not happened", count_of("publish") == count)
+    with open(os.environ["CLOCK"], "w") as clock:
+        clock.write("+61\n")
+    reply = slow.reply()
+    refusals = api("GET", "/api/v1/audit?action=refused%20publish&limit=1")["audit"]
+    check("its time is over", reply.status == 503 and b"no new CRL yet" in reply.body, reply)
+    check("which the audit trail has", "no new CRL yet" in refusals[0]["detail"] and count_of("publish") == count, refusals)
+    os.kill(signer, signal.SIGCONT)
+    check("it comes later", until(lambda: api("GET", CLIENT)["crl"]["number"] > number))
+    number = api("GET", CLIENT)["crl"]["number"]
+    new = api("POST", CLIENT + "/crl")["number"]
+    entry = api("GET", "/api/v1/audit?action=publish&limit=1")["audit"][0]
+    check("from which number to which", entry["detail"] == "number %d -> %d" % (number, new), entry)
+
+
 globals()[part]()
 finish()

@@ -37,6 +37,7 @@ wait "$daemon" 2>/dev/null
 unset ANNUL_FAULT
 start_daemon
 run restarted
+CLOCK=$dir/clock SIGNER=$(pgrep -P "$daemon" -x annul-signer) run hung
 move_clock 90000
 run expired
 run stopped
