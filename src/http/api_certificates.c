@@ -204,7 +204,7 @@ enum MHD_Result api_release_post(struct request *request)
     struct repeat_answer answer;
     struct error err;
     const struct issuer *issuer = path_certificate(request, &serial, &result);
-    if (!issuer)
+    if (!issuer || !json_no_body(request, &result))
         return result;
     struct store_actor actor = auth_actor(request);
     struct admin admin = admin_for(request, &answer, &is);

@@ -217,7 +217,7 @@ enum MHD_Result api_crl_post(struct request *request)
 {
     enum MHD_Result result;
     const struct issuer *issuer = api_issuer(request, &result);
-    if (!issuer)
+    if (!issuer || !json_no_body(request, &result))
         return result;
     if (!issuer->crl_sigalg)
         return reply_problem(request, 409, "issuer %s: no CA key is configured, so no CRL is made here",

@@ -284,8 +284,11 @@ const char *request_header(struct request *request, const char *name);
 typedef bool request_value(void *arg, const char *value);
 bool request_any_header(struct request *request, const char *name, request_value *is, void *arg);
 
-/* A query argument, percent-decoded, malloc'ed; NULL: absent or empty. */
+/* A query argument, percent-decoded, malloc'ed; NULL: absent or empty. (arguments.c) */
 char *request_argument(struct request *request, const char *name);
+
+/* False: the query has what the route does not know, or what cannot be read, and 400 was queued. */
+bool arguments_check(struct request *request, enum MHD_Result *result);
 
 /* Whether what has this entity tag (without quotes) may be changed: If-Match names it, or there is none. */
 bool request_may_change(struct request *request, const char *etag);
@@ -328,6 +331,9 @@ void api_add_crl(struct request *request, const struct issuer *issuer, struct cr
 
 /* The body as a JSON object; an empty body is an empty object. NULL: a problem was queued. */
 json_t *json_body(struct request *request, enum MHD_Result *result);
+
+/* Whether there is no body, or nothing in it; else a problem was queued. */
+bool json_no_body(struct request *request, enum MHD_Result *result);
 
 /* A member that is a string, or absent (or null: then `text` is NULL). Anything else is refused. */
 bool json_text_member(json_t *object, const char *name, const char **text, struct error *err);

@@ -61,6 +61,17 @@ json_t *json_body(struct request *request, enum MHD_Result *result)
     return NULL;
 }
 
+bool json_no_body(struct request *request, enum MHD_Result *result)
+{
+    json_t *body = json_body(request, result);
+    size_t members = json_object_size(body);
+    if (members)
+        *result = reply_problem(request, 422, "the body has members, and nothing here heeds them");
+    bool good = body && !members;
+    json_decref(body);
+    return good;
+}
+
 bool json_text_member(json_t *object, const char *name, const char **text, struct error *err)
 {
     json_t *value = json_object_get(object, name);

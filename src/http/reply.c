@@ -2,7 +2,6 @@
 
 #include "header.h"
 
-#include <annul/base64.h>
 #include <annul/clock.h>
 #include <annul/log.h>
 
@@ -230,17 +229,6 @@ bool request_any_header(struct request *request, const char *name, request_value
     struct search search = {name, is, arg, false};
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look, &search);
     return search.found;
-}
-
-char *request_argument(struct request *request, const char *name)
-{
-    const char *raw = MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
-    char *value = raw && *raw ? strdup(raw) : NULL;
-    if (!value)
-        return NULL;
-    long len = percent_decode(value, strlen(value));
-    value[len < 0 ? 0 : len] = 0;
-    return value;
 }
 
 /* --- conditional requests (RFC 9110 section 13) -------------------------------------------------------- */

@@ -152,5 +152,5 @@ bool route_check(struct request *request, enum MHD_Result *result)
                                 "If-Match is not for this path: nothing that it could name is changed");
         return false;
     }
-    return true;
+    return arguments_check(request, result);
 }

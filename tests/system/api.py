@@ -291,6 +291,28 @@ def conditions():
     check("such a refusal is in the audit trail", "412" in refusals[0]["detail"], refusals)
 
 
+# --- what nobody heeds
+
+
+def unheeded():
+    for path in ("/api/v1/changes?sinc=1", "/api/v1/changes?since=0&since=1", "/api/v1/audit?actors=x", "/api/v1/me?x",
+                 CLIENT + "/certificates?stauts=good", CLIENT + "/certificates?q=%zz", CLIENT + "/certificates?q=%4",
+                 CLIENT + "/certificates?q=a%00b", CLIENT + "?after=1", "/api/v1/tokens?limit=1"):
+        check("refused: " + path, api("GET", path).status == 400, api("GET", path))
+    register("d1")
+    path = CLIENT + "/certificates/d1"
+    for wrong in path + "/revoke?reason=certificateHold", path + "/revoke?raeson=x":
+        check("no change: " + wrong, api("POST", wrong).status == 400 and api("GET", path)["status"] == "good")
+    check("a batch", api("POST", CLIENT + "/revoke-batch?atomc=true", "d1\n").status == 400)
+    why = api("POST", "/api/v1/revoke?resaon=superseded", "")
+    check("it says what is known", why.status == 400 and why["detail"] == 'unknown argument "resaon"; known here: reason', why)
+    change("d1", reason="certificateHold")
+    check("a body that says something", api("POST", path + "/release", {"reason": "x"}).status == 422
+          and api("POST", CLIENT + "/crl", {"delta": True}).status == 422 and api("GET", path)["status"] == "hold")
+    check("one that does not", api("POST", path + "/release", {}).status == 200)
+    check("pages may be called as one likes", api("GET", "/?utm=x").status == 200 and api("GET", "/healthz?x").status == 200)
+
+
 def count_of(action):
     return len(api("GET", "/api/v1/audit?limit=1000&action=" + action.replace(" ", "%20"))["audit"])
 
