@@ -155,11 +155,9 @@ int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, 
 /* --- the audit trail ----------------------------------------------------------------------------------- */
 
 struct store_audit_filter {
-    bool newest;                         /* first; else the oldest first */
-    int64_t from;                        /* id to begin with */
-    const char *issuer, *actor, *action; /* NULL: any */
-    const char *scope;                   /* only what is about issuers in it; as in annul/access.h */
-    const struct serial *serial;         /* the same */
+    bool newest;                 /* first; else the oldest first */
+    int64_t from;                /* id to begin with */
+    const struct serial *serial; /* only what is about it; NULL: any */
     size_t limit;
 };
 
