@@ -67,11 +67,10 @@ enum outcome store_certificate(struct store *store, int64_t issuer, const struct
                                struct cert_record *record, struct error *err);
 
 struct store_filter {
-    int status;         /* enum cert_status, or -1: any */
-    const char *serial; /* what it begins with, lower-case hex; or NULL */
-    const char *
-        subject; /* what it, or the CN in it, begins with (ASCII case ignored); or NULL. With `serial` either one
-                            suffices */
+    int status;          /* enum cert_status, or -1: any */
+    const char *serial;  /* what it begins with, lower-case hex; or NULL */
+    const char *subject; /* what it, or the CN in it, begins with (ASCII case ignored); or NULL. With `serial`
+                                   either one suffices */
     const struct serial *after; /* begin behind it, or NULL */
     int after_way;              /* that store_search gave with it, else 0 */
     size_t limit;
@@ -86,9 +85,10 @@ int store_list(struct store *store, int64_t issuer, const struct store_filter *f
 /* The same for pages. What is found by its subject comes behind what is found by its serial, and in the order of names,
  * unless few have the status that is sought. FOUND: there are more, or there may be, behind `next`. ABSENT: that was all. No
  * cost with the number of certificates, but for what is looked at in vain: see `look`. */
+#define STORE_WAYS 5
 struct store_next {
     struct serial after;
-    int way; /* below 10 */
+    int way; /* from 0 to STORE_WAYS */
 };
 enum outcome store_search(struct store *store, int64_t issuer, const struct store_filter *filter,
                           store_each *each, void *arg, struct store_next *next, struct error *err);
@@ -155,11 +155,9 @@ int store_tx_audit(struct store_tx *tx, const char *action, const char *issuer, 
 /* --- the audit trail ----------------------------------------------------------------------------------- */
 
 struct store_audit_filter {
-    bool newest;                         /* first; else the oldest first */
-    int64_t from;                        /* id to begin with */
-    const char *issuer, *actor, *action; /* NULL: any */
-    const char *scope;                   /* only what is about issuers in it; as in annul/access.h */
-    const struct serial *serial;         /* the same */
+    bool newest;                 /* first; else the oldest first */
+    int64_t from;                /* id to begin with */
+    const struct serial *serial; /* only what is about it; NULL: any */
     size_t limit;
 };
 

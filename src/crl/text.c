@@ -140,7 +140,9 @@ static int only_blanks_follow(struct crl_text *text, struct error *err)
     int c;
     while ((c = next(text, err)) >= 0)
         if (!is_blank(c))
-            return error_set(err, "octets behind the PEM block; where it holds several CRLs, give the URL or file of each");
+            return error_set(
+                err,
+                "octets behind the PEM block; where it holds several CRLs, give the URL or file of each");
     return c == FAILURE ? -1 : 0;
 }
 

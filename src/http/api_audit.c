@@ -9,10 +9,12 @@
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
+#define LOOK_MAX 10000 /* entries for one page, however few of them are sought */
 
 struct query {
     char *order, *after, *limit, *issuer, *serial, *actor, *action;
     struct serial wanted;
+    size_t page;
     struct store_audit_filter filter;
 };
 
@@ -42,10 +44,8 @@ static bool parse_query(struct query *query, struct error *err)
         return error_set(err, "limit must be from 1 to %d", LIMIT_MAX) == 0;
     if (query->serial && !serial_from_text(query->serial, &query->wanted))
         return error_set(err, "serial must be a serial number: hex, or dec: and decimal digits") == 0;
-    query->filter.limit = (size_t)limit + 1; /* one more tells whether there are more */
-    query->filter.issuer = query->issuer;
-    query->filter.actor = query->actor;
-    query->filter.action = query->action;
+    query->page = (size_t)limit;
+    query->filter.limit = LOOK_MAX;
     query->filter.serial = query->serial ? &query->wanted : NULL;
     return true;
 }
@@ -101,20 +101,36 @@ static json_t *describe(const struct audit_row *row)
 }
 
 struct page {
+    const struct request *request;
+    const struct query *query;
     json_t *list;
-    size_t limit;
-    int64_t last;
-    bool more;
+    size_t looked;
+    int64_t last; /* the next page begins behind it */
+    bool more;    /* or there may be */
 };
+
+static bool is(const char *sought, const char *text)
+{
+    return !sought || (text && strcmp(sought, text) == 0);
+}
+
+static bool is_wanted(const struct page *page, const struct audit_row *row)
+{
+    const struct query *query = page->query;
+    return scope_has(page->request->scope, row->issuer) && is(query->issuer, row->issuer) &&
+           is(query->actor, row->actor) && is(query->action, row->action);
+}
 
 static int add_to_page(void *arg, const struct audit_row *row)
 {
     struct page *page = arg;
-    page->more = json_array_size(page->list) == page->limit;
-    if (page->more)
+    bool wanted = is_wanted(page, row), has_room = json_array_size(page->list) < page->query->page;
+    page->more = ++page->looked == LOOK_MAX || (wanted && !has_room);
+    if (wanted && !has_room)
         return 1;
-    page->last = row->id;
-    return json_array_append_new(page->list, describe(row));
+    if (has_room)
+        page->last = row->id;
+    return wanted ? json_array_append_new(page->list, describe(row)) : 0;
 }
 
 /* It is of no use to who does not see every entry. */
@@ -130,7 +146,7 @@ static enum MHD_Result reply_page(struct request *request, const struct query *q
 {
     struct error err;
     struct audit_head head;
-    struct page page = {.list = json_array(), .limit = query->filter.limit - 1};
+    struct page page = {.request = request, .query = query, .list = json_array()};
     if (store_audit_list(request->services->store, &query->filter, add_to_page, &page, &head, &err) < 0) {
         json_decref(page.list);
         return reply_problem(request, 503, "%s", err.text);
@@ -150,8 +166,7 @@ enum MHD_Result api_audit_get(struct request *request)
                           .issuer = request_argument(request, "issuer"),
                           .serial = request_argument(request, "serial"),
                           .actor = request_argument(request, "actor"),
-                          .action = request_argument(request, "action"),
-                          .filter = {.scope = request->scope}};
+                          .action = request_argument(request, "action")};
     enum MHD_Result result =
         parse_query(&query, &err) ? reply_page(request, &query) : reply_problem(request, 400, "%s", err.text);
     free(query.order);

@@ -167,7 +167,7 @@ static bool parse_revocation(json_t *body, int *reason, int64_t *invalidity_at, 
 {
     static const char *const known[] = {"reason", "invalidity_at", NULL};
     const char *text;
-    return json_only(body, known, err) && json_time_member(body, "invalidity_at", invalidity_at, err) &&
+    return json_only(body, known, err) && json_past_member(body, "invalidity_at", invalidity_at, err) &&
            json_text_member(body, "reason", &text, err) && api_reason(text, reason, err);
 }
 
@@ -329,7 +329,7 @@ static bool parse_text(struct query *query, struct error *err)
 /* The serial that a page ended with, behind the way in which that was found. */
 static bool read_cursor(const char *text, int *way, struct serial *serial)
 {
-    bool has_way = *text >= '1' && *text <= '9' && text[1] == '-';
+    bool has_way = *text >= '1' && *text <= '0' + STORE_WAYS && text[1] == '-';
     *way = has_way ? *text - '0' : 0;
     return serial_from_text(has_way ? text + 2 : text, serial);
 }
@@ -434,7 +434,7 @@ static bool parse_row_status(json_t *object, struct cert_record *row, struct err
     if (!reason && row->status == CERT_HOLD)
         reason = "certificateHold";
     if (!api_reason(reason, &row->reason, err) ||
-        !json_time_member(object, "revoked_at", &row->revoked_at, err))
+        !json_past_member(object, "revoked_at", &row->revoked_at, err))
         return false;
     if ((row->reason == REASON_CERTIFICATE_HOLD) != (row->status == CERT_HOLD)) {
         error_set(err, "status hold and reason certificateHold go together");
@@ -456,7 +456,7 @@ static bool parse_row(json_t *object, struct cert_record *row, struct error *err
         !json_text_member(object, "subject", &subject, err) ||
         !json_time_member(object, "not_before", &row->not_before, err) ||
         !json_time_member(object, "not_after", &row->not_after, err) ||
-        !json_time_member(object, "invalidity_at", &row->invalidity_at, err) ||
+        !json_past_member(object, "invalidity_at", &row->invalidity_at, err) ||
         !parse_row_status(object, row, err))
         return false;
     if (!serial || !serial_from_text(serial, &row->serial)) {

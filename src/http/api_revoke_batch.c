@@ -78,7 +78,7 @@ static bool parse_object(struct bytes line, struct admin_revocation *one, struct
     json_t *object = json_loadb((const char *)line.at, line.len, JSON_REJECT_DUPLICATES, &why);
     bool good = object && json_text_member(object, "serial", &serial, err) &&
                 parse_serial(serial, &one->serial, err) && json_only(object, known, err) &&
-                json_time_member(object, "invalidity_at", &one->invalidity_at, err) &&
+                json_past_member(object, "invalidity_at", &one->invalidity_at, err) &&
                 json_text_member(object, "reason", &reason, err) &&
                 (!reason || api_reason(reason, &one->reason, err));
     if (!object)

@@ -354,6 +354,9 @@ bool json_text_member(json_t *object, const char *name, const char **text, struc
 /* A member that is a time, or absent: then `at` is TIME_NONE. */
 bool json_time_member(json_t *object, const char *name, int64_t *at, struct error *err);
 
+/* The same, of what has happened: from 1950 on, and not in the future. */
+bool json_past_member(json_t *object, const char *name, int64_t *at, struct error *err);
+
 /* Refuses members that nobody reads. */
 bool json_only(json_t *object, const char *const *known, struct error *err);
 

@@ -1,10 +1,14 @@
 /* JSON in and out. */
 #include "internal.h"
 
+#include <annul/clock.h>
 #include <annul/utf8.h>
 
 #include <stdio.h>
 #include <string.h>
+
+#define YEAR_1950 (-631152000)   /* where the dates of X.509 begin */
+#define CLOCKS_DIFFER_S (5 * 60) /* so much at most */
 
 json_t *json_quote(const char *text)
 {
@@ -98,6 +102,16 @@ bool json_time_member(json_t *object, const char *name, int64_t *at, struct erro
     if (!text || time_from_text(text, at))
         return true;
     error_set(err, "%s must be a time such as \"2026-01-31T12:00:00Z\"", name);
+    return false;
+}
+
+bool json_past_member(json_t *object, const char *name, int64_t *at, struct error *err)
+{
+    if (!json_time_member(object, name, at, err))
+        return false;
+    if (*at == TIME_NONE || (*at >= YEAR_1950 && *at <= clock_now() + CLOCKS_DIFFER_S))
+        return true;
+    error_set(err, "%s must be a time that has come, and not before 1950", name);
     return false;
 }
 

@@ -157,7 +157,10 @@ static void shorten(json_t *json)
 {
     const char *name;
     json_t *member;
-    json_object_foreach(json, name, member) json_array_clear(member); /* it may be something else */
+    json_object_foreach(json, name, member)
+    {
+        json_array_clear(member); /* it may be something else */
+    }
     json_object_set_new(json, "shortened", json_true());
 }
 

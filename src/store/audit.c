@@ -157,29 +157,27 @@ static struct reader *take_fresh(struct readers *readers, struct error *err)
     return NULL;
 }
 
-#define FILTER                                                                                               \
-    "AND ($2 IS NULL OR issuer = $2) AND ($3 IS NULL OR actor = $3) AND ($4 IS NULL OR action = $4) "
-#define LIST(where, order) "SELECT " COLUMNS " FROM audit WHERE " where FILTER order
+#define LIST(where, order) "SELECT " COLUMNS " FROM audit WHERE " where " ORDER BY " order
 
 static struct db_statement *list_statement(struct db *db, const struct store_audit_filter *filter,
                                            const struct serial_key *key, struct error *err)
 {
+    static const struct {
+        enum statement index;
+        const char *sql;
+    } lists[2][2] = {
+        {{Q_AUDIT_LIST, LIST("id >= $1", "id")}, {Q_AUDIT_NEWEST, LIST("id <= $1", "id DESC")}},
+        {{Q_AUDIT_OF, LIST("id >= $1 AND serial = $2", "id")},
+         {Q_AUDIT_OF_NEWEST, LIST("id <= $1 AND serial = $2", "id DESC")}},
+    };
+    bool of_serial = filter->serial;
     struct db_statement *s =
-        filter->serial
-            ? filter->newest
-                  ? db_prepare(db, Q_AUDIT_OF_NEWEST, LIST("id <= $1 ", "AND serial = $5 ORDER BY id DESC"),
-                               err)
-                  : db_prepare(db, Q_AUDIT_OF, LIST("id >= $1 ", "AND serial = $5 ORDER BY id"), err)
-        : filter->newest ? db_prepare(db, Q_AUDIT_NEWEST, LIST("id <= $1 ", "ORDER BY id DESC"), err)
-                         : db_prepare(db, Q_AUDIT_LIST, LIST("id >= $1 ", "ORDER BY id"), err);
+        db_prepare(db, lists[of_serial][filter->newest].index, lists[of_serial][filter->newest].sql, err);
     if (!s)
         return NULL;
     db_bind_int(s, 1, filter->from);
-    db_bind_text(s, 2, filter->issuer);
-    db_bind_text(s, 3, filter->actor);
-    db_bind_text(s, 4, filter->action);
-    if (filter->serial)
-        db_bind_blob(s, 5, key->octets, serial_key_len(*key));
+    if (of_serial)
+        db_bind_blob(s, 2, key->octets, serial_key_len(*key));
     return s;
 }
 
@@ -190,15 +188,12 @@ int store_audit_list(struct store *store, const struct store_audit_filter *filte
     struct reader *reader = take_fresh(&store->readers, err);
     struct db_statement *s = reader ? list_statement(reader->db, filter, &key, err) : NULL;
     enum outcome outcome = s ? FOUND : FAILED;
-    for (size_t given = 0; s && given < filter->limit && (outcome = db_step(s, err)) == FOUND;) {
+    for (size_t given = 0; s && given < filter->limit && (outcome = db_step(s, err)) == FOUND; given++) {
         struct audit_row row;
         read_row(s, &row);
-        if (!scope_has(filter->scope, row.issuer))
-            continue;
         read_hash(s, &row);
         if (each(arg, &row) != 0)
             break;
-        given++;
     }
     if (s)
         db_reset(s);

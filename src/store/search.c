@@ -24,6 +24,7 @@ enum way {
     WAYS,
     BY_STATUS = WAYS, /* one status has so few that all of them are looked at, in the order of serials */
 };
+_Static_assert(BY_STATUS == STORE_WAYS, "the last way");
 
 struct search {
     const struct store_filter *filter;
@@ -109,25 +110,32 @@ static enum way way_of(const struct store_filter *filter, const struct cert_reco
 
 /* --- one range ----------------------------------------------------------------------------------------- */
 
-/* One that another way finds, too, is given there. False: that was enough. */
+/* One that another way finds, too, is given there. */
+static bool is_match(const struct search *search, enum way way, const struct cert_record *record)
+{
+    const struct store_filter *filter = search->filter;
+    enum way own =
+        filter->status < 0 || (int)record->status == filter->status ? way_of(filter, record) : BY_NONE;
+    return way == BY_STATUS ? own != BY_NONE : own == way;
+}
+
+/* False: that was enough, and whether there may be more is known. A full page looks on for one more. */
 static bool take(struct search *search, enum way way, const struct cert_record *record)
 {
     const struct store_filter *filter = search->filter;
-    bool matches = (filter->status < 0 || (int)record->status == filter->status) &&
-                   (way == BY_STATUS ? way_of(filter, record) != BY_NONE : way_of(filter, record) == way);
-    bool full = search->given == filter->limit;
-    search->more = full ? matches : filter->look && search->looked >= filter->look;
+    bool matches = is_match(search, way, record), full = search->given == filter->limit;
+    bool tired = filter->look && search->looked >= filter->look;
+    search->more = tired || (full && matches);
     if (search->more)
         return false;
     search->looked += way == BY_SERIAL || way == BY_STATUS ? 1 : TEXT_COST;
-    if (full) /* is there one more? */
-        return !filter->look || search->looked < filter->look || !(search->more = true);
+    if (full)
+        return true;
     search->last = (struct store_next){record->serial, (int)way};
     if (!matches)
         return true;
     search->given++;
-    if (search->each(search->arg, record) != 0)
-        search->more = true;
+    search->more = search->each(search->arg, record) != 0;
     return !search->more && (search->given < filter->limit || search->wants_next);
 }
 
@@ -328,13 +336,16 @@ static int walk_ways(struct search *search, enum way first, const struct cert_re
     return result;
 }
 
-/* Whether the certificates of this status are looked at one by one. A cursor goes on as it began. */
+/* Whether the certificates of this status are looked at one by one. A cursor goes on as it began; what is on hold has an
+ * index of its own. */
 static bool goes_by_status(struct search *search)
 {
     const struct store_filter *filter = search->filter;
     struct store_issuer_counts counts;
-    if (filter->after || filter->status != CERT_REVOKED)
-        return filter->after ? filter->after_way == BY_STATUS : filter->status == CERT_HOLD;
+    if (filter->after)
+        return filter->after_way == BY_STATUS;
+    if (filter->status != CERT_REVOKED)
+        return filter->status == CERT_HOLD;
     return filter->subject && counts_by(search->db, search->issuer, &counts, NULL) == 0 &&
            counts.revoked < counts.good / FEW;
 }

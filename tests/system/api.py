@@ -146,7 +146,7 @@ def search():
     check("and a status", walk("subject=pump&status=revoked")[0] == ["5e0010"], walk("subject=pump&status=revoked"))
     check("on hold", walk("subject=pump&status=hold")[0] == ["5e0020"])
     check("good", len(walk("subject=pump&status=good&limit=1000")[0]) == 999)
-    for arguments in "serial=x", "serial=5e&subject=p", "q=5&serial=5", "after=9-", "after=z", "limit=0", "status=bad":
+    for arguments in "serial=x", "serial=5e&subject=p", "q=5&serial=5", "after=9-", "after=z", "limit=0", "status=bad", "after=6-5e0001":
         check("refused: " + arguments, api("GET", CLIENT + "/certificates?" + arguments).status == 400)
     # more are looked at in vain than a page looks at
     for part in range(2):
@@ -154,6 +154,24 @@ def search():
     api("POST", CLIENT + "/revoke-batch", "\n".join("7e%04x" % i for i in range(12000) if i != 11990))
     found, pages = walk("status=good&serial=7e")
     check("few that are good among those revoked", found == ["7e%04x" % 11990] and pages > 1, (found, pages))
+
+
+def dates():
+    def taken(row):
+        return api("POST", CLIENT + "/import", json.dumps({"serial": "da1e", "status": "revoked", **row}))
+
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    past = "2020-01-01T00:00:00Z"
+    for row in ({"revoked_at": "9999-12-31T23:59:59Z"}, {"revoked_at": later}, {"revoked_at": "1949-12-31T23:59:59Z"},
+                {"revoked_at": past, "invalidity_at": later}, {"revoked_at": past, "invalidity_at": "1900-01-01T00:00:00Z"}):
+        check("no such date: %s" % row, taken(row).status == 422 and api("GET", CLIENT + "/certificates/da1e").status == 404)
+    check("the clocks of two may differ", taken({"revoked_at": soon, "invalidity_at": "1950-01-01T00:00:00Z"}).status == 200)
+    register("da2e")
+    path = CLIENT + "/certificates/da2e"
+    check("nor with a revocation", api("POST", path + "/revoke", {"invalidity_at": later}).status == 422
+          and json.loads(api("POST", CLIENT + "/revoke-batch", json.dumps({"serial": "da2e", "invalidity_at": later}))
+                         .text.splitlines()[0])["problem"]["status"] == 422 and api("GET", path)["status"] == "good")
 
 
 # --- the change feed

@@ -22,6 +22,7 @@ run search
 expect "annulctl finds by subject" 5f01 ctl list issuing-client --subject o=works
 expect "by serial" 5e0001 ctl list issuing-client --serial 5e0001
 check "through pages that are empty" test "$(ctl list issuing-client --status good --serial 7e | wc -l)" = 1
+run dates
 run unheeded
 run feed
 run waiters

@@ -221,6 +221,12 @@ check "that alone" test "$(grep -c '"id"' "$dir/out")" = 2 # and the head
 for query in order=up limit=0 limit=1001 after=x serial=xyz after=99999999999999999999; do
     check "refused: $query" test "$(http_status -H "Authorization: Bearer $token" "http://$admin/api/v1/audit?$query")" = 400
 done
+# more than a page looks at
+ctl revoke issuing-client "$(serial_of client-1)" >/dev/null
+yes fffe | head -n 12000 | api POST issuers/issuing-server/revoke-batch --data-binary @- >/dev/null
+expect "few among many: a page that is empty" '"audit": []' api GET 'audit?action=revoke&limit=1'
+refuse "is not the last" grep -q '"next": null' "$dir/out"
+expect "behind it" "$(serial_of client-1 | tr A-F a-f)" ctl audit show --issuer issuing-client --limit 1 --json
 check "not without a token" test "$(http_status "http://$admin/api/v1/audit")" = 401
 
 # --- an actor who is refused again and again -----------------------------------------------------------

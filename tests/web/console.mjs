@@ -120,6 +120,28 @@ await scenario('a revocation whose answer is lost on the way is done once, and s
   annulctl('release', 'issuing-client', serialOf('client-1'));
 }, { tolerated: /ERR_FAILED/ });
 
+await scenario('a search goes on behind pages that are empty', async (page) => {
+  let empty = 0;
+  await page.route(/\/(certificates|audit)\?/, (route) => {
+    const url = route.request().url(), isAudit = url.includes('/audit?');
+    if (empty-- <= 0) return route.continue({ url: url.replace(/&after=(ffff|1000000000)\b/, '') });
+    const found = isAudit ? { audit: [], next: 1e9, head: { id: 1, hash: '0' } } : { certificates: [], next: 'ffff' };
+    return route.fulfill({ json: found });
+  });
+  await signIn(page);
+  empty = 30;
+  await goto(page, 'certificates?q=client-1');
+  await page.getByRole('rowheader', { name: 'client-1' }).waitFor();
+  empty = 30;
+  await page.getByRole('button', { name: 'Revoke…' }).first().click();
+  await page.keyboard.type('client-1');
+  await page.getByText('1 found').waitFor();
+  await page.keyboard.press('Escape');
+  empty = 30;
+  await goto(page, 'audit?action=register');
+  await page.getByText('#1', { exact: true }).waitFor();
+});
+
 await scenario('a dialog that is closed changes nothing', async (page) => {
   await signIn(page);
   await goto(page, client('client-1'));

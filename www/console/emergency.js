@@ -46,9 +46,11 @@ export function emergency(fault) {
   async function look() {
     const mine = ++latest, text = input.value.trim();
     if (!text) return results.replaceChildren(), (said.textContent = '');
-    const { rows, next } = await search({ q: text }, null, MOST);
-    if (mine !== latest) return;
-    said.textContent = rows.length ? `${rows.length}${next ? ' and more' : ''} found` : 'Nothing found. Not registered? Drop its file.';
+    const still = () => mine === latest && self.isConnected, tell = () => still() && (said.textContent = 'Searching…');
+    const { rows, next } = await search({ q: text }, null, MOST, { still, tell });
+    if (!still()) return;
+    said.textContent = rows.length ? `${rows.length}${next ? ' and more' : ''} found`
+      : next ? 'Nothing found so far. Type more of it.' : 'Nothing found. Not registered? Drop its file.';
     results.replaceChildren(...rows.map((row) => h('li', null, h('button', {
       type: 'button', class: 'result', disabled: row.status === 'revoked', onclick: () => take(row),
     }, h('span', null, h('strong', null, commonName(row.subject)), h('code', null, row.serial)), badge(row.status)))));

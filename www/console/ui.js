@@ -61,6 +61,10 @@ export function table(caption, columns, rows, empty) {
     h('tbody', null, rows.map((row) => h('tr', null, cells(row))))));
 }
 
+// Where a search takes longer: it is told, and what was found before stays until there is news.
+export const searching = (place) => () => place.prepend(h('p', { class: 'small muted', role: 'status' }, 'Searching…'));
+export const NOTHING_YET = 'Nothing so far: the search goes on with the next page.';
+
 // What the server refused, in its own words, with what can be done about it.
 export function problem(error) {
   const advice = error.status === 403 ? 'Your token’s role or scope does not allow this; somebody with more rights can do it.' : null;

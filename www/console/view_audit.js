@@ -3,7 +3,8 @@ import * as api from './api.js';
 import { address } from './emergency.js';
 import * as feed from './feed.js';
 import { moment } from './format.js';
-import { badge, button, field, h, head, problem, renew, select, table } from './ui.js';
+import { searchAudit } from './search.js';
+import { badge, button, field, h, head, NOTHING_YET, problem, renew, searching, select, table } from './ui.js';
 
 const PAGE = 50;
 const ACTIONS = ['register', 'revoke', 'release', 'import', 'publish', 'upload', 'token create', 'token revoke'];
@@ -38,8 +39,8 @@ export async function show(root, { query, signal }) {
   async function load() {
     const mine = ++asked;
     try {
-      const page = await api.audit({ action: action.value, actor: actor.value.trim(), issuer: issuer.value, serial: serial.value.trim(),
-        after: places.at(-1), limit: PAGE }, signal);
+      const query = { action: action.value, actor: actor.value.trim(), issuer: issuer.value, serial: serial.value.trim() };
+      const page = await searchAudit(query, places.at(-1), PAGE, { signal, still: () => mine === asked, tell: searching(place) });
       if (mine === asked) draw(page);
     } catch (error) {
       if (!signal.aborted) renew(place, problem(error));
@@ -50,7 +51,7 @@ export async function show(root, { query, signal }) {
     const newer = button('Newer', move(() => places.pop())), older = button('Older', move(() => places.push(next)));
     [newer.id, older.id] = ['newer', 'older'];
     [newer.disabled, older.disabled] = [places.length === 1, !next];
-    renew(place, table('Audit log', columns, audit, 'No entry is like that.'),
+    renew(place, table('Audit log', columns, audit, next ? NOTHING_YET : 'No entry is like that.'),
       h('div', { class: 'pager' }, h('span', { class: 'muted small' }, `Newest of all: #${newest.id} `, h('code', null, newest.hash?.slice(0, 16) ?? '')), newer, older));
   }
   const restart = () => ((places = [null]), load());

@@ -5,7 +5,7 @@ import * as feed from './feed.js';
 import { commonName, date } from './format.js';
 import { search } from './search.js';
 import * as session from './session.js';
-import { badge, button, field, h, head, problem, renew, select, table } from './ui.js';
+import { badge, button, field, h, head, NOTHING_YET, problem, renew, searching, select, table } from './ui.js';
 
 const PAGE = 50;
 const TYPING_MS = 200;
@@ -38,7 +38,7 @@ export async function show(root, { query, signal }) {
   async function load() {
     const mine = ++asked;
     try {
-      const { rows, next } = await search(wanted(), places.at(-1), PAGE, signal);
+      const { rows, next } = await search(wanted(), places.at(-1), PAGE, { signal, still: () => mine === asked, tell: searching(place) });
       if (mine === asked) draw(rows, next);
     } catch (error) {
       if (!signal.aborted) renew(place, problem(error));
@@ -49,7 +49,7 @@ export async function show(root, { query, signal }) {
     const back = button('Previous', move(() => places.pop())), forth = button('Next', move(() => places.push(next)));
     [back.id, forth.id] = ['previous', 'next'];
     [back.disabled, forth.disabled] = [places.length === 1, !next];
-    renew(place, table('Certificates', columns, rows, wanted().q ? `Nothing is registered that matches “${wanted().q}”.` : 'There are none.'),
+    renew(place, table('Certificates', columns, rows, next ? NOTHING_YET : wanted().q ? `Nothing is registered that matches “${wanted().q}”.` : 'There are none.'),
       (places.length > 1 || next) && h('div', { class: 'pager' }, h('span', { class: 'muted small' }, `Page ${places.length}`), back, forth));
   }
   function restart() {
