@@ -1,8 +1,9 @@
 // What an operator does in the console, each checked from outside: by openssl, the CRL, and the API.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { annulctl, done, env, scenario } from './harness.mjs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { annulctl, done, env, scenario, screenshot } from './harness.mjs';
 import { at, confirm, goto, shell, signIn, until } from './console_steps.mjs';
 
 const file = (name) => `${env.PKI}/${name}.crt`;
@@ -197,6 +198,40 @@ await scenario('a root is not revoked', async (page) => {
   await page.getByRole('heading', { name: 'Annul Demo Root CA cannot be revoked' }).waitFor();
   await page.getByText('Remove it from the trust stores').waitFor();
   assert.equal(await page.getByRole('button', { name: /^Revoke A/ }).count(), 0);
+});
+
+// A CRL of the intermediate CA of servers, as `openssl ca` makes it, far away from here.
+function crlFromElsewhere(number, ...serials) {
+  const folder = mkdtempSync(`${tmpdir()}/crl-`);
+  const ca = `[ca]\ndefault_ca = this\n[this]\ndatabase = ${folder}/index\ncrlnumber = ${folder}/number\ndefault_md = sha256
+default_crl_days = 7\ncertificate = ${file('intermediate-server')}\nprivate_key = ${env.PKI}/intermediate-server.key\n`;
+  const index = serials.map((serial) => `R\t351231235959Z\t260101000000Z\t${serial.toUpperCase()}\tunknown\t/CN=x\n`).join('');
+  for (const [name, text] of Object.entries({ ca, index, number })) writeFileSync(`${folder}/${name}`, text);
+  const pem = shell('openssl', 'ca', '-config', `${folder}/ca`, '-gencrl');
+  rmSync(folder, { recursive: true });
+  return { name: 'other.crl', mimeType: 'application/pkix-crl', buffer: Buffer.from(pem) };
+}
+
+await scenario('what a CA elsewhere has not been told is not on its way', async (page) => {
+  const serial = serialOf('issuing-server'), address = `certificate/intermediate-server/${serial}`;
+  const upload = async (...crl) => {
+    await page.locator('.proof').getByRole('link', { name: 'upload a CRL that lists it' }).click();
+    await page.getByRole('button', { name: 'Upload…' }).click();
+    await page.getByRole('dialog').locator('input[type=file]').setInputFiles(crlFromElsewhere(...crl));
+    await page.getByText(`CRL ${+crl[0]} is published.`).waitFor();
+    await goto(page, address);
+  };
+  annulctl('register', file('issuing-server'));
+  annulctl('revoke', '--reason', 'superseded', 'intermediate-server', serial);
+  await signIn(page);
+  await goto(page, address);
+  await proves(page, 'No CRL is published here', 'This CA’s key is elsewhere', 'a session that is open stays open');
+  await upload('01'); // newer than the revocation, and yet without it
+  await proves(page, 'CRL 1 does not list it', 'This CA’s key is elsewhere');
+  await screenshot(page, 'console elsewhere');
+  await upload('02', serial);
+  await proves(page, 'CRL 2 lists it');
+  assert.equal(await page.locator('.proof').getByText('elsewhere').count(), 0);
 });
 
 await scenario('files are registered, and a bad one does not keep the others out', async (page) => {
