@@ -259,9 +259,10 @@ await scenario('what somebody else has changed meanwhile is not released', async
 
 await scenario('a thousand at once, with progress, and what could not be done', async (page) => {
   const serials = Array.from({ length: 1000 }, (_, i) => (0x10000000 + i * 97).toString(16));
+  const authorized = { headers: { Authorization: `Bearer ${env.TOKEN}` } };
   const rows = serials.map((serial) => JSON.stringify({ serial, status: 'good', subject: `CN=meter-${serial}` })).join('\n');
   const imported = await fetch(`${env.ADMIN}/api/v1/issuers/issuing-client/import`,
-    { method: 'POST', body: rows, headers: { Authorization: `Bearer ${env.TOKEN}` } });
+    { method: 'POST', body: rows, ...authorized });
   assert.equal(imported.status, 200);
   await signIn(page);
   await page.evaluate(() => {
@@ -273,14 +274,28 @@ await scenario('a thousand at once, with progress, and what could not be done', 
   });
   await goto(page, 'batch');
   await page.locator('input[type=file]').setInputFiles({
-    name: 'leaked.txt', mimeType: 'text/plain', buffer: Buffer.from([...serials, 'ffffff', 'not a serial'].join('\n')),
+    name: 'leaked.txt', mimeType: 'text/plain', buffer: Buffer.from(['# from the van', ...serials.slice(0, -1), `${serials.at(-1)} , KEYCOMPROMISE`, '', 'ffffff', 'not a serial', '1a2b,sometimes'].join('\r\n')),
   });
   await page.getByLabel('Reason').selectOption('superseded');
-  await page.getByRole('button', { name: 'Revoke 1,002…' }).click();
-  await confirm(page, 'Revoke 1,002');
+  const issuer = page.getByLabel('Issuer');
+  await page.getByText('2 lines cannot be read').waitFor();
+  await page.getByRole('row').filter({ hasText: /^1,004not a serial/ }).waitFor();
+  await page.getByRole('button', { name: 'Revoke 1,001…' }).click();
+  assert.ok(await issuer.evaluate((control) => control.matches(':invalid'))); // several: none is chosen
+  assert.equal(await page.getByRole('dialog').count(), 0);
+  await issuer.selectOption('issuing-client');
+  await page.getByRole('button', { name: 'Revoke 1,001…' }).click();
+  await page.getByRole('dialog').getByText('2 lines cannot be read').waitFor();
+  await screenshot(page, 'console batch before');
+  await confirm(page, 'Revoke 1,001');
   await page.getByText('Finished, with errors').waitFor();
-  await page.getByText('1,002 of 1,002 done').waitFor();
-  assert.equal(await page.getByRole('row').filter({ hasText: /^1,00[12]/ }).count(), 2);
+  await page.getByText('1,003 of 1,003 done').waitFor();
+  assert.deepEqual(await page.locator('tbody tr').evaluateAll((rows) => rows.map(({ cells }) => [...cells].map((cell) => cell.textContent).join())),
+    ['1,004,not a serial,this is not a serial number', '1,005,1a2b,sometimes,what is behind the comma is no reason',
+      '1,003,ffffff,the issuer has no such certificate; register it first']);
+  await screenshot(page, 'console batch after');
+  const last = await (await fetch(`${env.ADMIN}/api/v1/issuers/issuing-client/certificates/${serials.at(-1)}`, authorized)).json();
+  assert.equal(last.reason, 'keyCompromise');
   assert.ok((await page.evaluate(() => window.seen.size)) >= 2); // 0, and what came
   await until(() => listed(serials[999]));
   await goto(page, 'certificates?q=meter-&issuer=issuing-client');
