@@ -68,6 +68,13 @@ struct publication *publisher_current(struct publisher *publisher, const struct 
                                       struct crl_part part);
 void publication_release(struct publication *publication); /* NULL-safe */
 
+/* A crl_read of its DER; several may read at once. `arg` is one of these. */
+struct publication_reader {
+    const struct publication *publication;
+    uint64_t at;
+};
+crl_read publication_read;
+
 /* `news` is called after each publication, in a thread of the publisher; it must not block, nor call back but for
  * publisher_current. One listener; set it before anything is published that matters to it, NULL before it goes (then no
  * call is under way any more). Any thread. */

@@ -13,7 +13,6 @@
 #include <annul/log.h>
 #include <annul/scratch.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,32 +76,13 @@ static enum admin_result copy(struct taking *t, int fd)
     return result == ADMIN_DONE && n < 0 ? ADMIN_INVALID : result;
 }
 
-/* A published file, by pread: others read it, too. */
-struct cursor {
-    int fd;
-    off_t at;
-};
-
-static long read_published(void *arg, uint8_t *into, size_t room, struct error *err)
-{
-    struct cursor *cursor = arg;
-    ssize_t n;
-    do
-        n = pread(cursor->fd, into, room, cursor->at);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return error_set(err, "the CRL that is published: %s", strerror(errno));
-    cursor->at += n;
-    return (long)n;
-}
-
 /* Its digest stays zero: that the new one is another is known by then. */
 static int scan_published(struct taking *t, const struct publication *p, crl_each *each,
                           struct crl_facts *facts)
 {
-    struct cursor cursor = {p->der_fd, 0};
+    struct publication_reader reader = {p, 0};
     crl_scan_free(t->other);
-    if (!(t->other = crl_scan_new(read_published, &cursor)))
+    if (!(t->other = crl_scan_new(publication_read, &reader)))
         return error_set(t->err, "out of memory");
     return crl_scan_list(t->other, each, t, facts, t->err);
 }

@@ -1,5 +1,5 @@
 /* What the world is told of a certificate: OCSP is asked as anybody would ask it, and its answer believed or not as
- * anybody would; and whether the published CRL is from behind the last change. */
+ * anybody would; and whether the published CRL tells of the last change. */
 #include "internal.h"
 
 #include <annul/clock.h>
@@ -37,20 +37,58 @@ static json_t *judge(const struct ocsp_question *question, const struct ocsp_ans
     return json_pack("{s:s}", "response", ocsp_status_name(answer->status));
 }
 
-/* `covers`: it is from behind the last change of this certificate, so what it says of it is right. */
-static void add_crl(struct request *request, const struct issuer *issuer, struct crl_part part,
-                    int64_t version, json_t *list)
+/* What a CRL says of one serial. */
+struct entry_sought {
+    const struct serial *serial;
+    bool found, is_revoked;
+};
+
+static int look_at(void *arg, const struct crl_entry *entry)
 {
-    struct store_crl_key key = {issuer->id, part.shard, part.delta};
+    struct entry_sought *sought = arg;
+    sought->found = serial_compare(&entry->serial, sought->serial) == 0;
+    sought->is_revoked = sought->found && entry->reason != REASON_REMOVE_FROM_CRL;
+    return sought->found;
+}
+
+/* A CRL of another's making says what that one knows, whenever it was made: it is read. */
+static bool says_so(const struct publication *p, const struct cert_record *record)
+{
+    struct entry_sought sought = {.serial = &record->serial};
+    struct publication_reader reader = {p, 0};
+    struct crl_scan *scan = crl_scan_new(publication_read, &reader);
+    struct crl_facts facts;
+    struct error err;
+    bool whole = scan && crl_scan_list(scan, look_at, &sought, &facts, &err) == 0;
+    crl_scan_free(scan);
+    if (!sought.found)
+        return whole && !p->part.delta && record->status == CERT_GOOD;
+    return sought.is_revoked == (record->status != CERT_GOOD);
+}
+
+/* One of ours that is from behind the last change has it. */
+static bool covers(struct request *request, const struct issuer *issuer, const struct publication *p,
+                   const struct cert_record *record)
+{
+    struct store_crl_key key = {issuer->id, p->part.shard, p->part.delta};
     struct store_crl last;
+    if (!issuer->crl_sigalg)
+        return says_so(p, record);
+    return store_crl_last(request->services->store, &key, &last, NULL) == FOUND && last.number == p->number &&
+           last.covers >= record->version;
+}
+
+static void add_crl(struct request *request, const struct issuer *issuer, struct crl_part part,
+                    const struct cert_record *record, json_t *list)
+{
+    struct publication *p = publisher_current(request->services->publisher, issuer, part);
     size_t before = json_array_size(list);
     api_add_crl(request, issuer, part, list);
     json_t *object = json_array_get(list, before);
-    if (!object)
-        return;
-    bool is_last = store_crl_last(request->services->store, &key, &last, NULL) == FOUND &&
-                   last.number == json_integer_value(json_object_get(object, "number"));
-    json_object_set_new(object, "covers", json_boolean(is_last && last.covers >= version));
+    bool is_same = p && p->number == json_integer_value(json_object_get(object, "number"));
+    if (object)
+        json_object_set_new(object, "covers", json_boolean(is_same && covers(request, issuer, p, record)));
+    publication_release(p);
 }
 
 /* Those that a revocation of it would be on. */
@@ -59,10 +97,10 @@ static json_t *describe_crls(struct request *request, const struct issuer *issue
 {
     json_t *list = json_array();
     int shard = record->shard ? (int)record->shard - 1 : issuer_shard_of(issuer, &record->serial);
-    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}, record->version, list);
-    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}, record->version, list);
+    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, false}, record, list);
+    add_crl(request, issuer, (struct crl_part){CRL_WHOLE, true}, record, list);
     if (shard != CRL_WHOLE)
-        add_crl(request, issuer, (struct crl_part){shard, false}, record->version, list);
+        add_crl(request, issuer, (struct crl_part){shard, false}, record, list);
     return list;
 }
 

@@ -279,6 +279,19 @@ void publication_release(struct publication *publication)
     free(held);
 }
 
+long publication_read(void *arg, uint8_t *into, size_t room, struct error *err)
+{
+    struct publication_reader *reader = arg;
+    ssize_t n;
+    do
+        n = pread(reader->publication->der_fd, into, room, (off_t)reader->at);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return error_set(err, "the CRL that is published: %s", strerror(errno));
+    reader->at += (uint64_t)n;
+    return (long)n;
+}
+
 void published_clean(const char *folder, int64_t number)
 {
     char der[64], pem[64], path[PUBLISHED_PATH + 256];

@@ -35,6 +35,25 @@ check "it is on it" crl_lists "$(serial_of client-2)"
 expect "the CRL of an issuer without any change" "[true]" proof intermediate-client '[.crls[].covers]|tostring' root
 
 expect "where nobody signs OCSP, and no CRL is" 'null []' proof issuing-server '"\(.ocsp) \(.crls)"' intermediate-server
+# A CRL of another's making is read: that it came behind the change says nothing.
+upload() { # NUMBER [INDEX LINE]
+    printf '%b' "${2:-}" >"$dir/index.txt"
+    write_ca_config
+    sed -i "s,$pki/issuing-client,$pki/intermediate-server," "$dir/ca.cnf"
+    echo "$1" >"$dir/crlnumber"
+    openssl ca -config "$dir/ca.cnf" -gencrl -out "$dir/other.pem" 2>/dev/null
+    api PUT issuers/intermediate-server/crl --data-binary "@$dir/other.pem"
+}
+other() { proof issuing-server '"\(.certificate.status) \(.crls[0].covers)"' intermediate-server; }
+upload 01 >/dev/null
+expect "a good one is not on a CRL from elsewhere" "good true" other
+ctl revoke --reason superseded intermediate-server "$(serial_of issuing-server)" >/dev/null
+expect "what is revoked here alone is not on it" "revoked false" other
+upload 02 >/dev/null
+expect "nor on a newer one that does not list it" "revoked false" other
+upload 03 "R\t351231235959Z\t251101000000Z,superseded\t$(serial_of issuing-server)\tunknown\t/CN=x\n" >/dev/null
+expect "until one does" "revoked true" other
+
 expect "what is not registered" 404 api GET "$client/abcdef/proof"
 expect "what is no serial" 400 api GET "$client/xyz/proof"
 finish

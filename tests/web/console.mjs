@@ -1,8 +1,9 @@
 // What an operator does in the console, each checked from outside: by openssl, the CRL, and the API.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { annulctl, done, env, scenario } from './harness.mjs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { annulctl, done, env, scenario, screenshot } from './harness.mjs';
 import { at, confirm, goto, shell, signIn, until } from './console_steps.mjs';
 
 const file = (name) => `${env.PKI}/${name}.crt`;
@@ -221,6 +222,40 @@ await scenario('a root is not revoked', async (page) => {
   assert.equal(await page.getByRole('button', { name: /^Revoke A/ }).count(), 0);
 });
 
+// A CRL of the intermediate CA of servers, as `openssl ca` makes it, far away from here.
+function crlFromElsewhere(number, ...serials) {
+  const folder = mkdtempSync(`${tmpdir()}/crl-`);
+  const ca = `[ca]\ndefault_ca = this\n[this]\ndatabase = ${folder}/index\ncrlnumber = ${folder}/number\ndefault_md = sha256
+default_crl_days = 7\ncertificate = ${file('intermediate-server')}\nprivate_key = ${env.PKI}/intermediate-server.key\n`;
+  const index = serials.map((serial) => `R\t351231235959Z\t260101000000Z\t${serial.toUpperCase()}\tunknown\t/CN=x\n`).join('');
+  for (const [name, text] of Object.entries({ ca, index, number })) writeFileSync(`${folder}/${name}`, text);
+  const pem = shell('openssl', 'ca', '-config', `${folder}/ca`, '-gencrl');
+  rmSync(folder, { recursive: true });
+  return { name: 'other.crl', mimeType: 'application/pkix-crl', buffer: Buffer.from(pem) };
+}
+
+await scenario('what a CA elsewhere has not been told is not on its way', async (page) => {
+  const serial = serialOf('issuing-server'), address = `certificate/intermediate-server/${serial}`;
+  const upload = async (...crl) => {
+    await page.locator('.proof').getByRole('link', { name: 'upload a CRL that lists it' }).click();
+    await page.getByRole('button', { name: 'Upload…' }).click();
+    await page.getByRole('dialog').locator('input[type=file]').setInputFiles(crlFromElsewhere(...crl));
+    await page.getByText(`CRL ${+crl[0]} is published.`).waitFor();
+    await goto(page, address);
+  };
+  annulctl('register', file('issuing-server'));
+  annulctl('revoke', '--reason', 'superseded', 'intermediate-server', serial);
+  await signIn(page);
+  await goto(page, address);
+  await proves(page, 'No CRL is published here', 'This CA’s key is elsewhere', 'a session that is open stays open');
+  await upload('01'); // newer than the revocation, and yet without it
+  await proves(page, 'CRL 1 does not list it', 'This CA’s key is elsewhere');
+  await screenshot(page, 'console elsewhere');
+  await upload('02', serial);
+  await proves(page, 'CRL 2 lists it');
+  assert.equal(await page.locator('.proof').getByText('elsewhere').count(), 0);
+});
+
 await scenario('files are registered, and a bad one does not keep the others out', async (page) => {
   await signIn(page);
   await goto(page, 'register');
@@ -246,9 +281,10 @@ await scenario('what somebody else has changed meanwhile is not released', async
 
 await scenario('a thousand at once, with progress, and what could not be done', async (page) => {
   const serials = Array.from({ length: 1000 }, (_, i) => (0x10000000 + i * 97).toString(16));
+  const authorized = { headers: { Authorization: `Bearer ${env.TOKEN}` } };
   const rows = serials.map((serial) => JSON.stringify({ serial, status: 'good', subject: `CN=meter-${serial}` })).join('\n');
   const imported = await fetch(`${env.ADMIN}/api/v1/issuers/issuing-client/import`,
-    { method: 'POST', body: rows, headers: { Authorization: `Bearer ${env.TOKEN}` } });
+    { method: 'POST', body: rows, ...authorized });
   assert.equal(imported.status, 200);
   await signIn(page);
   await page.evaluate(() => {
@@ -260,14 +296,28 @@ await scenario('a thousand at once, with progress, and what could not be done', 
   });
   await goto(page, 'batch');
   await page.locator('input[type=file]').setInputFiles({
-    name: 'leaked.txt', mimeType: 'text/plain', buffer: Buffer.from([...serials, 'ffffff', 'not a serial'].join('\n')),
+    name: 'leaked.txt', mimeType: 'text/plain', buffer: Buffer.from(['# from the van', ...serials.slice(0, -1), `${serials.at(-1)} , KEYCOMPROMISE`, '', 'ffffff', 'not a serial', '1a2b,sometimes'].join('\r\n')),
   });
   await page.getByLabel('Reason').selectOption('superseded');
-  await page.getByRole('button', { name: 'Revoke 1,002…' }).click();
-  await confirm(page, 'Revoke 1,002');
+  const issuer = page.getByLabel('Issuer');
+  await page.getByText('2 lines cannot be read').waitFor();
+  await page.getByRole('row').filter({ hasText: /^1,004not a serial/ }).waitFor();
+  await page.getByRole('button', { name: 'Revoke 1,001…' }).click();
+  assert.ok(await issuer.evaluate((control) => control.matches(':invalid'))); // several: none is chosen
+  assert.equal(await page.getByRole('dialog').count(), 0);
+  await issuer.selectOption('issuing-client');
+  await page.getByRole('button', { name: 'Revoke 1,001…' }).click();
+  await page.getByRole('dialog').getByText('2 lines cannot be read').waitFor();
+  await screenshot(page, 'console batch before');
+  await confirm(page, 'Revoke 1,001');
   await page.getByText('Finished, with errors').waitFor();
-  await page.getByText('1,002 of 1,002 done').waitFor();
-  assert.equal(await page.getByRole('row').filter({ hasText: /^1,00[12]/ }).count(), 2);
+  await page.getByText('1,003 of 1,003 done').waitFor();
+  assert.deepEqual(await page.locator('tbody tr').evaluateAll((rows) => rows.map(({ cells }) => [...cells].map((cell) => cell.textContent).join())),
+    ['1,004,not a serial,this is not a serial number', '1,005,1a2b,sometimes,what is behind the comma is no reason',
+      '1,003,ffffff,the issuer has no such certificate; register it first']);
+  await screenshot(page, 'console batch after');
+  const last = await (await fetch(`${env.ADMIN}/api/v1/issuers/issuing-client/certificates/${serials.at(-1)}`, authorized)).json();
+  assert.equal(last.reason, 'keyCompromise');
   assert.ok((await page.evaluate(() => window.seen.size)) >= 2); // 0, and what came
   await until(() => listed(serials[999]));
   await goto(page, 'certificates?q=meter-&issuer=issuing-client');

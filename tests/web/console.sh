@@ -3,7 +3,10 @@
 # shellcheck source=tests/web/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-write_config < <(issuer_section root </dev/null)
+write_config <<CONF
+$(issuer_section root </dev/null)
+issuer "intermediate-server" { certificate = "$pki/intermediate-server.crt" crl_upload = true }
+CONF
 start_daemon
 register_usual
 token=$(ctl token create --role administrator anna)

@@ -62,6 +62,7 @@ const certificatePath = (issuer, serial) => at('issuers', issuer, 'certificates'
 
 export const me = () => json('GET', 'me');
 export const issuers = (signal) => json('GET', 'issuers', { signal });
+export const issuer = (name, signal) => json('GET', at('issuers', name), { signal });
 export const status = (signal) => json('GET', 'status', { signal });
 export const crls = async (issuer, signal) => (await json('GET', at('issuers', issuer, 'crls'), { signal })).crls;
 export const publish = (issuer) => json('POST', at('issuers', issuer, 'crl'));

@@ -14,4 +14,6 @@ export const reasons = [
 ];
 
 export const reasonText = (name) => reasons.find(([each]) => each === name)?.[1] ?? name;
+// By any case of its name.
+export const reasonNamed = (text) => reasons.find(([each]) => each.toLowerCase() === text.toLowerCase())?.[0];
 export const isCompromise = (name) => /Compromise$/.test(name);

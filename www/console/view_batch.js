@@ -1,25 +1,33 @@
-// Many at once: a list of serials or NDJSON is pasted or dropped; the result of each line is shown as it comes.
+// Many at once: a list is pasted or dropped, what cannot be read in it is said, and the result of each line as it comes.
 import * as api from './api.js';
 import { number } from './format.js';
 import { HOLD, reasons } from './reasons.js';
-import { button, dialog, dropZone, field, figure, h, head, notice, problem, select, table } from './ui.js';
+import { readList, toJson } from './serials.js';
+import { button, dialog, dropZone, field, figure, h, head, notice, problem, renew, select, table } from './ui.js';
 
 const CALL_LINES = 50000; // in one call; the API takes 100,000 lines and 16 MiB
-const SHOWN = 200; // faults
+const SHOWN = 200, SHOWN_BEFORE = 5; // faults
 
-const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
+const count = (n, what) => `${number(n)} ${what}${n === 1 ? '' : 's'}`;
 const faultColumns = [
   { label: 'Line', number: true, cell: (fault) => number(fault.line) },
-  { label: 'Serial', class: 'serial', cell: (fault) => fault.serial ?? '' },
-  { label: 'Why', cell: (fault) => fault.problem.detail },
+  { label: 'What stands there', class: 'serial', cell: (fault) => fault.text },
+  { label: 'Why not', cell: (fault) => fault.why },
 ];
 
-// How it goes: a bar, the sums, and what could not be done.
-function board(total) {
-  const counts = { revoked: 0, hold: 0, already: 0, error: 0 }, faults = [];
+// What of a list cannot be read, before anything is done.
+const unread = (faults) => faults.length > 0 && [
+  notice('hold', `${count(faults.length, 'line')} cannot be read`, 'Nothing is done with what stands there.'),
+  table('Lines that cannot be read', faultColumns, faults.slice(0, SHOWN_BEFORE), ''),
+  faults.length > SHOWN_BEFORE && h('p', { class: 'small muted' }, `And ${number(faults.length - SHOWN_BEFORE)} more.`)];
+
+// How it goes: a bar, the sums, and what could not be done, with what could not be read.
+function board(rows, unreadable) {
+  const total = rows.length + unreadable.length, faults = unreadable.slice(0, SHOWN);
+  const counts = { revoked: 0, hold: 0, already: 0, error: unreadable.length };
   const bar = h('progress', { max: total, value: 0, 'aria-label': 'Lines done' });
   const title = h('h2'), sums = h('dl', { class: 'figures' }), list = h('div');
-  let done = 0, due = false;
+  let done = unreadable.length, due = false;
   function draw() {
     due = false;
     bar.value = done;
@@ -34,10 +42,10 @@ function board(total) {
   return {
     element: h('section', { class: 'card', 'aria-label': 'Progress' }, title, bar, sums, list),
     counts,
-    add(result, before) {
+    add(result, { line, text }) {
       counts[result.status]++;
       done++;
-      if (result.status === 'error' && faults.length < SHOWN) faults.push({ ...result, line: before + result.line });
+      if (result.status === 'error' && faults.length < SHOWN) faults.push({ line, text, why: result.problem.detail });
       if (!due) (due = true), requestAnimationFrame(draw);
     },
     draw,
@@ -46,30 +54,38 @@ function board(total) {
 
 export async function show(root, { signal }) {
   const { issuers } = await api.issuers(signal);
-  const text = h('textarea', { spellcheck: 'false', placeholder: '4eae7136ffdbf509\n{"serial":"1a2b","reason":"superseded"}' });
-  const issuer = select(null, issuers.map(({ name }) => [name, name]), issuers[0]?.name);
+  const text = h('textarea', { spellcheck: 'false', placeholder: '# stolen in May\n4eae7136ffdbf509\ndec:1715004\n1a:2b:3c,superseded' });
+  const names = issuers.map(({ name }) => [name, name]);
+  const issuer = select({ required: true }, names.length > 1 ? [['', 'Choose…'], ...names] : names); // a wrong one would be revoked in, too
   const reason = select(null, reasons.map(([value, words]) => [value, words]), 'keyCompromise');
   const place = h('div', { class: 'stack', role: 'status' });
   const go = h('button', { type: 'submit', class: 'button danger' }, 'Revoke…');
-  let work = null;
+  const before = h('div', { class: 'stack', role: 'status' });
+  let list = readList(''), work = null;
 
-  const count = () => (go.textContent = text.value.trim() ? `Revoke ${number(linesOf(text.value).length)}…` : 'Revoke…');
-  const take = async ([file]) => ((text.value = await file.text()), count());
+  function read() {
+    list = readList(text.value);
+    go.textContent = list.rows.length ? `Revoke ${number(list.rows.length)}…` : 'Revoke…';
+    renew(before, unread(list.faults));
+  }
+  const take = async ([file]) => ((text.value = await file.text()), read());
 
-  async function run(lines) {
-    const progress = board(lines.length);
+  async function run({ rows, faults }) {
+    const progress = board(rows, faults);
     const stop = button('Stop', () => work.abort());
+    const [to, why] = [issuer.value, reason.value]; // whatever is chosen meanwhile
     work = new AbortController();
     signal.addEventListener('abort', () => work?.abort());
     go.disabled = true;
+    before.replaceChildren();
     place.replaceChildren(progress.element, stop);
     try {
-      for (let from = 0; from < lines.length; from += CALL_LINES)
-        await api.revokeBatch(issuer.value, reason.value, lines.slice(from, from + CALL_LINES).join('\n'),
-          (result) => result.status && progress.add(result, from), work.signal);
+      for (let from = 0; from < rows.length; from += CALL_LINES)
+        await api.revokeBatch(to, why, rows.slice(from, from + CALL_LINES).map(toJson).join('\n'),
+          (result) => result.status && progress.add(result, rows[from + result.line - 1]), work.signal);
       progress.draw();
       const { error } = progress.counts;
-      stop.replaceWith(error ? notice('hold', 'Finished, with errors', `${number(error)} lines could not be done; all others are on disk.`)
+      stop.replaceWith(error ? notice('hold', 'Finished, with errors', `${count(error, 'line')} could not be done; all others are on disk.`)
         : notice('good', 'Finished', 'All of it is on disk; OCSP says so now, and the next CRL lists it.'));
     } catch (error) {
       stop.replaceWith(error.name === 'AbortError' ? notice('hold', 'Stopped', 'What is counted above is done. To send all of it again is harmless.')
@@ -80,24 +96,25 @@ export async function show(root, { signal }) {
 
   async function ask(event) {
     event.preventDefault();
-    const lines = linesOf(text.value);
-    if (!lines.length) return text.focus();
+    const { rows, faults } = list;
+    if (!rows.length) return text.focus();
     const holds = reason.value === HOLD;
     const agreed = await dialog({
-      title: `${holds ? 'Put on hold' : 'Revoke'} ${number(lines.length)} certificates of ${issuer.value}?`,
-      body: h('p', null, holds ? 'They are refused until they are released.' : 'This is for good. A line that names another reason keeps it.'),
-      confirm: `${holds ? 'Put on hold' : 'Revoke'} ${number(lines.length)}`, kind: 'danger', submit: async () => true,
+      title: `${holds ? 'Put on hold' : 'Revoke'} ${count(rows.length, 'certificate')} of ${issuer.value}?`,
+      body: [h('p', null, holds ? 'They are refused until they are released.' : 'This is for good. A line that names another reason keeps it.'),
+        unread(faults)],
+      confirm: `${holds ? 'Put on hold' : 'Revoke'} ${number(rows.length)}`, kind: 'danger', submit: async () => true,
     });
-    if (agreed) await run(lines);
+    if (agreed) await run(list);
   }
 
-  text.addEventListener('input', count);
-  root.append(head('Revoke many', 'A serial a line, or NDJSON with a reason each.'),
+  text.addEventListener('input', read);
+  root.append(head('Revoke many', 'A serial a line, with a reason of its own behind a comma; annulctl revoke --from takes the same file.'),
     h('form', { class: 'card', onsubmit: ask },
       h('div', { class: 'filters' }, field('Issuer', issuer), field('Reason', reason)),
       field('Serials', text),
-      dropZone({ text: 'Or drop a file with them.', label: 'Choose a file', accept: '.txt,.csv,.json,.ndjson,.jsonl', take }),
+      dropZone({ text: 'Or drop a file with them.', label: 'Choose a file', accept: '.txt,.csv', take }),
       h('div', { class: 'actions' }, go)),
-    place);
+    before, place);
   root.querySelector('h1').focus({ preventScroll: true });
 }
