@@ -347,6 +347,9 @@ bool json_text_member(json_t *object, const char *name, const char **text, struc
 /* A member that is a time, or absent: then `at` is TIME_NONE. */
 bool json_time_member(json_t *object, const char *name, int64_t *at, struct error *err);
 
+/* As an answer's text, which ends with a newline; malloc'ed, NULL when out of memory or where `json` is NULL. */
+char *json_document(const json_t *json);
+
 /* Refuses members that nobody reads. */
 bool json_only(json_t *object, const char *const *known, struct error *err);
 

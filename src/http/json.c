@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 json_t *json_time(int64_t at)
@@ -59,6 +60,15 @@ json_t *json_body(struct request *request, enum MHD_Result *result)
                                 why.column, why.text);
     json_decref(json);
     return NULL;
+}
+
+char *json_document(const json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL, *line = NULL;
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    free(text);
+    return line;
 }
 
 bool json_text_member(json_t *object, const char *name, const char **text, struct error *err)
