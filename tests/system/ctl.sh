@@ -31,4 +31,21 @@ exits 0 "by its name" "operator" remote "http://localhost:${admin#*:}" whoami
 exits 2 "no token in the clear to another" "would send the token in the clear; use https://" remote http://192.0.2.1:8081 whoami
 exits 2 "by whatever name" "would send the token in the clear" remote http://status.example.test whoami
 
+
+# --- what is not found ---------------------------------------------------------------------------------
+
+exits 2 "a name for a serial" 'find it with `annulctl list issuing-client --query dave`' ctl revoke issuing-client dave
+exits 1 "an issuer that there is not" '`annulctl issuers` lists them' ctl revoke nobody 1a
+serial=$(openssl x509 -in "$pki/client-1.crt" -noout -serial)
+exits 0 "a serial as openssl prints it" "good" ctl status issuing-client "$serial"
+exits 0 "for a list, too" "CN=client-1" ctl list issuing-client --serial "$serial"
+exits 0 "and in a file" "1 revoked, 0 were so already" ctl revoke --from <(echo "$serial") issuing-client
+exits 0 "the second time" "0 revoked, 1 was so already" ctl revoke --from <(echo "$serial") issuing-client
+exits 0 "and of the audit trail" "revoke" ctl audit show --serial "$serial"
+printf 'V\t351231235959Z\t\t%s\tunknown\t/CN=a\n' 0A 0B >"$dir/index.txt"
+exits 1 "an import says which rows" "index.txt, rows 1 to 2: " ctl import nobody "$dir/index.txt"
+make_token json
+check "JSON ends with a newline" test -z "$(api GET issuers | tail -c 1)"
+check "a problem, too" test -z "$(api GET issuers/nobody | tail -c 1)"
+
 finish
