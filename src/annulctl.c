@@ -21,10 +21,11 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"revoke", "[--reason R] [--invalidity TIME] ISSUER SERIAL... | --from FILE ISSUER | --cert FILE...", 1,
-     0, BIT(CTL_REASON) | BIT(CTL_INVALIDITY) | BIT(CTL_CERT) | BIT(CTL_FROM), ctl_revoke,
-     "revoke certificates, or put them on hold",
+     0, BIT(CTL_REASON) | BIT(CTL_INVALIDITY) | BIT(CTL_CERT) | BIT(CTL_FROM) | BIT(CTL_EVEN_A_CA),
+     ctl_revoke, "revoke certificates, or put them on hold",
      "The reason certificateHold can be released again; every other is for good. With --cert each file\n"
-     "holds one certificate, which need not be registered. With --from each line of the file is a serial,\n"
+     "holds one certificate, which need not be registered; that of a CA needs --even-a-ca. With --from each "
+     "line of the file is a serial,\n"
      "or a serial, a comma and a reason; empty lines and those that begin with # are skipped.\n"},
     {"release", "ISSUER SERIAL...", 2, 0, 0, ctl_release, "make certificates good again that are on hold",
      ""},

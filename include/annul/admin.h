@@ -116,6 +116,11 @@ enum admin_result admin_take_crl(struct admin *admin, const struct store_actor *
 /* At start: until when the statuses hold that came from CRLs before (issuer->statuses_end). */
 void admin_take_up_crls(struct admin *admin);
 
+/* ADMIN_INVALID where it is the issuer's own certificate that it has signed itself: whoever trusts a root asks nobody about
+ * it, and its own signature cannot say that its signatures count no more. Revoking asks it by itself. */
+enum admin_result admin_may_revoke(const struct issuer *issuer, const struct serial *serial,
+                                   struct error *err);
+
 /* An entry in the audit trail by itself: of an attempt that was refused, or of what the store does not do. */
 enum admin_result admin_note(struct admin *admin, const struct store_actor *actor, const char *action,
                              const struct issuer *issuer, const struct serial *serial, const char *detail,

@@ -58,6 +58,8 @@ struct fetch_response {
     struct buffer body; /* with a NUL behind it that `len` does not count, where it is not empty */
     char content_type[FETCH_CONTENT_TYPE_MAX]; /* lower case, without parameters; "" where there is none */
     int os_error;                              /* errno of a connection that could not be made, or 0 */
+    bool hung_up;                              /* it was made, and closed without an octet of an answer */
+    bool untrusted;                            /* https: the other's certificate is of no CA that we trust */
 
     /* What HTTP says of keeping it (RFC 9111), as far as it was said and could be understood. */
     char etag

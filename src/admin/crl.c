@@ -11,6 +11,7 @@
 #include <annul/hashset.h>
 #include <annul/hex.h>
 #include <annul/log.h>
+#include <annul/plural.h>
 #include <annul/scratch.h>
 
 #include <stdio.h>
@@ -304,9 +305,9 @@ static int write_audit(struct taking *t, const char *number)
     struct store_tx *tx = store_begin(t->admin->store, t->actor, t->err);
     if (!tx)
         return -1;
-    snprintf(detail, sizeof detail, "%s %s, %llu entries: %zu added, %zu revoked, %zu released",
+    snprintf(detail, sizeof detail, "%s %s, %llu %s: %zu added, %zu revoked, %zu released",
              t->facts.is_delta ? "delta" : "CRL", number, (unsigned long long)t->facts.entries,
-             t->counts.added, t->counts.changed, t->released);
+             plural(t->facts.entries, "entry", "entries"), t->counts.added, t->counts.changed, t->released);
     if (store_tx_audit(tx, "crl", t->issuer->config->name.text, NULL, detail, t->err) == 0)
         return store_commit(tx, t->err);
     store_rollback(tx);
@@ -322,9 +323,10 @@ static enum admin_result bring_in(struct taking *t)
     fault_point("crl-taken-in");
     if (publisher_take(t->admin->publisher, t->issuer, t->der, 0, &t->facts, t->err) < 0)
         return ADMIN_FAILED;
-    log_info("admin", "issuer %s: %s %s of the CA, %llu entries: %zu added, %zu revoked, %zu released",
+    log_info("admin", "issuer %s: %s %s of the CA, %llu %s: %zu added, %zu revoked, %zu released",
              t->issuer->config->name.text, t->facts.is_delta ? "delta" : "CRL", number,
-             (unsigned long long)t->facts.entries, t->counts.added, t->counts.changed, t->released);
+             (unsigned long long)t->facts.entries, plural(t->facts.entries, "entry", "entries"),
+             t->counts.added, t->counts.changed, t->released);
     return ADMIN_DONE;
 }
 

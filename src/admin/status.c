@@ -131,11 +131,26 @@ enum admin_result admin_make_change(struct admin *admin, const struct store_acto
     return ended;
 }
 
+enum admin_result admin_may_revoke(const struct issuer *issuer, const struct serial *serial,
+                                   struct error *err)
+{
+    if (!issuer->is_root || serial_compare(serial, &issuer->ca.serial) != 0)
+        return ADMIN_DONE;
+    error_set(
+        err,
+        "it is the certificate of issuer %s itself, which nobody above has signed: a root cannot revoke "
+        "itself; take it away from all who trust it",
+        issuer->config->name.text);
+    return ADMIN_INVALID;
+}
+
 enum admin_result admin_revoke_in(struct store_tx *tx, struct admin_change *change, struct error *err)
 {
     struct cert_record *record = change->record;
-    enum admin_result result = admin_find(tx, change->issuer, change->serial, record, err);
+    enum admin_result result = admin_may_revoke(change->issuer, change->serial, err);
     *change->changed = false;
+    if (result == ADMIN_DONE)
+        result = admin_find(tx, change->issuer, change->serial, record, err);
     if (result != ADMIN_DONE)
         return result;
     struct cert_record before = *record;

@@ -1,11 +1,13 @@
 /* The audit trail: shown, written out, and checked. */
 #include "client.h"
 #include "print.h"
+#include "serials.h"
 
 #include <annul/audit.h>
 #include <annul/fetch.h>
 #include <annul/hex.h>
 #include <annul/number.h>
+#include <annul/plural.h>
 #include <annul/time.h>
 
 #include <errno.h>
@@ -124,9 +126,11 @@ int ctl_audit_show(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc, (void)argv;
     int64_t left = SHOWN;
-    const char *limit = ctl->option[CTL_LIMIT];
-    struct walk walk = {
-        .ctl = ctl, .order = "newest", .issuer = ctl->option[CTL_ISSUER], .serial = ctl->option[CTL_SERIAL]};
+    const char *limit = ctl->option[CTL_LIMIT], *serial = ctl->option[CTL_SERIAL];
+    struct walk walk = {.ctl = ctl,
+                        .order = "newest",
+                        .issuer = ctl->option[CTL_ISSUER],
+                        .serial = serial ? ctl_serial_typed(serial) : NULL};
     if (limit && (!number_from_text(limit, LONG_MAX, &left) || left < 1))
         return ctl_fail(CTL_USAGE, "--limit %s is not a number of entries from 1", limit);
     walk.left = left;
@@ -199,8 +203,9 @@ static int tell(const struct ctl *ctl, struct audit_check *check, const json_t *
         return ctl_fail(CTL_REFUSED, "audit trail: %s", err.text);
     hex_encode(head.hash, AUDIT_HASH, hash);
     if (!ctl->option[CTL_QUIET])
-        printf("%lld entries, none changed, missing, moved or added; the last is %lld with the hash %s\n",
-               (long long)check->rows, (long long)head.id, hash);
+        printf("%lld %s, none changed, missing, moved or added; the last is %lld with the hash %s\n",
+               (long long)check->rows, plural((uint64_t)check->rows, "entry", "entries"), (long long)head.id,
+               hash);
     return CTL_OK;
 }
 

@@ -17,6 +17,7 @@ struct ctl_client {
     struct fetch *fetch;
     const char *socket_path; /* NULL: TCP */
     const char *token_file;  /* NULL: none */
+    const char *certificate; /* the same */
     char *base;              /* URL without a path or a slash at its end */
 };
 
@@ -87,6 +88,7 @@ int ctl_client_open(struct ctl *ctl)
         return ctl_no_memory();
     ctl->client = client;
     client->token_file = setting(ctl, CTL_TOKEN_FILE, "ANNUL_TOKEN_FILE");
+    client->certificate = setting(ctl, CTL_CLIENT_CERT, "ANNUL_CLIENT_CERT");
     int code = choose_route(ctl, client);
     if (code == CTL_OK && client->token_file && fetch_url_is_in_clear(client->base))
         code = ctl_fail(CTL_USAGE, "--url %s would send the token in the clear; use https://", client->base);
@@ -96,7 +98,7 @@ int ctl_client_open(struct ctl *ctl)
         struct fetch_options options = {.socket_path = client->socket_path,
                                         .bearer = (const char *)token.at,
                                         .ca = setting(ctl, CTL_CA, "ANNUL_CA"),
-                                        .certificate = setting(ctl, CTL_CLIENT_CERT, "ANNUL_CLIENT_CERT"),
+                                        .certificate = client->certificate,
                                         .key = setting(ctl, CTL_CLIENT_KEY, "ANNUL_CLIENT_KEY"),
                                         .user_agent = "annulctl/" ANNUL_VERSION};
         client->fetch = fetch_new(&options, &err);
@@ -136,11 +138,16 @@ int ctl_client_code(int status)
     return status >= 400 && status < 500 ? CTL_REFUSED : CTL_UNREACHABLE;
 }
 
-static int fail_unreachable(const struct ctl_client *client, const char *about, int os_error,
-                            const struct error *err)
+static int fail_unreachable(const struct ctl_client *client, const char *about,
+                            const struct fetch_response *response, const struct error *err)
 {
     const char *remedy = "";
-    if (os_error == EACCES || os_error == EPERM)
+    int os_error = response->os_error;
+    if (response->untrusted)
+        remedy = "; --ca names a file with the CAs that its certificate is of";
+    else if (response->hung_up && strncmp(client->base, "http:", 5) == 0 && !client->socket_path)
+        remedy = "; does it speak TLS? Write --url https://...";
+    else if (os_error == EACCES || os_error == EPERM)
         remedy = "; the socket is for root and the daemon's own user: use sudo, or --url with --token-file";
     else if (os_error && client->socket_path)
         remedy = "; is annuld running, and is this its admin socket? --socket names another";
@@ -154,17 +161,21 @@ static int fail_refused(const struct ctl_client *client, const char *about, int 
 {
     int code = ctl_client_code(status);
     const char *text = json_string_value(json_object_get(problem, "detail"));
-    const char *remedy = "";
     if (!text)
         text = json_string_value(json_object_get(problem, "title"));
     if (!text)
         text = status < 300 || status >= 400 ? "the daemon gave no reason"
                                              : "this is not an admin listener of annuld";
-    if (code == CTL_UNAUTHORISED)
-        remedy = client->token_file ? "; the token came from "
-                                    : "; --token-file or ANNUL_TOKEN_FILE names a file with one";
-    return ctl_fail(code, "%s: %s (HTTP %d)%s%s", about, text, status, remedy,
-                    code == CTL_UNAUTHORISED && client->token_file ? client->token_file : "");
+    if (code != CTL_UNAUTHORISED)
+        return ctl_fail(code, "%s: %s (HTTP %d)", about, text, status);
+    if (client->token_file)
+        return ctl_fail(code, "%s: %s (HTTP %d); the token came from %s", about, text, status,
+                        client->token_file);
+    if (client->certificate)
+        return ctl_fail(code, "%s: %s (HTTP %d); the certificate came from %s", about, text, status,
+                        client->certificate);
+    return ctl_fail(code, "%s: %s (HTTP %d); --token-file or ANNUL_TOKEN_FILE names a file with a token",
+                    about, text, status);
 }
 
 /* NDJSON as an array; NULL where a line is none. */
@@ -228,7 +239,7 @@ int ctl_client_call(struct ctl *ctl, const struct ctl_call *call, json_t **answe
         code = judge(ctl->client, call, &response, answer);
         ctl->in_vain = code == CTL_UNAUTHORISED;
     } else {
-        code = fail_unreachable(ctl->client, call->about, response.os_error, &err);
+        code = fail_unreachable(ctl->client, call->about, &response, &err);
         ctl->in_vain = true;
     }
     fetch_response_free(&response);

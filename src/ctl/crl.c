@@ -2,6 +2,8 @@
 #include "client.h"
 #include "print.h"
 
+#include <annul/plural.h>
+
 #include <stdlib.h>
 
 static void show_crl(const struct ctl *ctl, const char *issuer, const json_t *crl)
@@ -16,7 +18,7 @@ static void show_crl(const struct ctl *ctl, const char *issuer, const json_t *cr
     ctl_put_visible(stdout, issuer);
     printf(" %s ", json_is_true(json_object_get(crl, "delta")) ? "delta CRL" : "CRL");
     ctl_put_visible(stdout, ctl_json_text(crl, "crl_number", "-"));
-    printf(", %lld %s, next update ", entries, ctl_plural(entries, "entry", "entries"));
+    printf(", %lld %s, next update ", entries, plural((uint64_t)entries, "entry", "entries"));
     ctl_put_visible(stdout, ctl_json_text(crl, "next_update", "-"));
     puts(json_is_false(json_object_get(crl, "changed")) ? "  (was there already)" : "");
 }

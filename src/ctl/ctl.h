@@ -40,6 +40,7 @@ enum ctl_option {
     CTL_INVALIDITY,
     CTL_CERT,
     CTL_FROM,
+    CTL_EVEN_A_CA,
     CTL_STATUS,
     CTL_QUERY,
     CTL_SUBJECT,

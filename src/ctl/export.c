@@ -5,6 +5,7 @@
 
 #include <annul/clock.h>
 #include <annul/index_txt.h>
+#include <annul/plural.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -221,7 +222,8 @@ int ctl_export(struct ctl *ctl, int argc, char **argv)
     if (code == CTL_OK)
         warn_of_losses(&exporter, file);
     if (code == CTL_OK && file && !ctl->option[CTL_QUIET])
-        printf("%zu certificates written to %s\n", exporter.rows, file);
+        printf("%zu %s written to %s\n", exporter.rows, plural(exporter.rows, "certificate", "certificates"),
+               file);
     buffer_free(&exporter.line);
     buffer_free(&exporter.name);
     free(exporter.valid_names);

@@ -20,7 +20,7 @@ struct ctl_import_row {
 struct ctl_importer {
     struct ctl *ctl;
     const char *issuer, *file;
-    const char *unit; /* what `place` counts: "line", "entry" */
+    const char *unit, *units; /* what `place` counts: "entry", "entries" */
     bool skip_bad;
 
     char *path;          /* of the API */

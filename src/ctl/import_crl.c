@@ -76,6 +76,7 @@ static int import(struct ctl_importer *importer, struct source *source, const st
         return ctl_fail(CTL_USAGE, "%s: the CRL is not from %s: %s", importer->file, importer->issuer,
                         err.text);
     importer->unit = "entry";
+    importer->units = "entries";
     importer->total = (size_t)facts.entries;
     if (!source_open(source) || crl_scan_list(source->scan, add_entry, &adding, &facts, &err) < 0)
         return adding.code != CTL_OK ? adding.code : ctl_fail(CTL_USAGE, "%s: %s", importer->file, err.text);

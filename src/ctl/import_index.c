@@ -85,7 +85,8 @@ int ctl_import_index(struct ctl_importer *importer, struct bytes text)
     importer->unit = "line";
     int code = read_rows(importer, text, places, &count);
     qsort(places, count, sizeof *places, by_serial);
-    importer->unit = "row by serial";
+    importer->unit = "row";
+    importer->units = "rows";
     importer->total = count;
     for (size_t i = 0; i < count && code == CTL_OK; i++) {
         struct index_row row;

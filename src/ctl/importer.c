@@ -31,7 +31,7 @@ static int send_rows(struct ctl_importer *importer)
     json_t *answer = NULL;
     if (importer->rows == 0)
         return CTL_OK;
-    if (!buffer_printf(&about, "%s, %s, %zu to %zu", importer->file, importer->unit, importer->first,
+    if (!buffer_printf(&about, "%s, %s %zu to %zu", importer->file, importer->units, importer->first,
                        importer->last))
         return ctl_no_memory();
     struct ctl_call call = {.method = "POST",

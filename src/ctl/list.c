@@ -1,5 +1,6 @@
 #include "pages.h"
 #include "print.h"
+#include "serials.h"
 
 #include <annul/number.h>
 
@@ -44,11 +45,12 @@ static int read_limit(const struct ctl *ctl, int64_t *limit)
 int ctl_list(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc;
+    const char *serial = ctl->option[CTL_SERIAL];
     struct listing listing = {.ctl = ctl};
     struct ctl_filter filter = {.issuer = argv[0],
                                 .status = ctl->option[CTL_STATUS],
                                 .query = ctl->option[CTL_QUERY],
-                                .serial = ctl->option[CTL_SERIAL],
+                                .serial = serial ? ctl_serial_typed(serial) : NULL,
                                 .subject = ctl->option[CTL_SUBJECT]};
     int code = read_limit(ctl, &filter.limit);
     return code == CTL_OK ? ctl_pages_walk(ctl, &filter, print_page, &listing) : code;

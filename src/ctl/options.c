@@ -25,6 +25,7 @@ static const struct row {
     [CTL_INVALIDITY] = {"invalidity", 0, "TIME", "since when it is not to be trusted, 2026-11-21T09:00:00Z"},
     [CTL_CERT] = {"cert", 0, NULL, "the arguments are files with certificates, PEM or DER"},
     [CTL_FROM] = {"from", 0, "FILE", "a file of serials, a line each, or - for standard input"},
+    [CTL_EVEN_A_CA] = {"even-a-ca", 0, NULL, "also a CA's certificate, which ends all below it"},
     [CTL_STATUS] = {"status", 0, "STATUS", "only those that are good, revoked or on hold"},
     [CTL_QUERY] = {"query", 0, "TEXT", "only those whose serial, subject or CN begins with TEXT"},
     [CTL_SUBJECT] = {"subject", 0, "TEXT", "only those whose subject or CN begins with TEXT"},

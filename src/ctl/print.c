@@ -44,11 +44,6 @@ void ctl_print_json(const json_t *value)
     putchar('\n');
 }
 
-const char *ctl_plural(long long count, const char *one, const char *many)
-{
-    return count == 1 ? one : many;
-}
-
 const char *ctl_json_text(const json_t *object, const char *key, const char *otherwise)
 {
     const char *text = json_string_value(json_object_get(object, key));

@@ -13,9 +13,6 @@ void ctl_put_visible(FILE *out, const char *text);
 /* One value a line. ASCII only where standard output is a terminal. */
 void ctl_print_json(const json_t *value);
 
-/* The word for so many: "entry" or "entries". */
-const char *ctl_plural(long long count, const char *one, const char *many);
-
 /* A certificate object of the API as one line; its serial is padded to `width`. `note` may be NULL. */
 void ctl_print_certificate(const json_t *certificate, int width, const char *note);
 

@@ -83,6 +83,7 @@ out:
 struct sole {
     struct buffer pem;
     int certificates;
+    bool is_ca;
 };
 
 static int take_sole(void *arg, struct certificate *certificate, struct error *err)
@@ -91,13 +92,14 @@ static int take_sole(void *arg, struct certificate *certificate, struct error *e
     if (sole->certificates++)
         return error_set(err,
                          "it holds more than one certificate; give the one to revoke in a file of its own");
+    sole->is_ca = certificate->is_ca;
     struct bytes der = {certificate->der.at, certificate->der.len};
     return certificate_to_pem(der, &sole->pem) ? 0 : error_set(err, "out of memory");
 }
 
-/* The one certificate of a file, as PEM: a chain or a key beside it must not be revoked or sent by accident.
- */
-static int read_sole(const char *path, struct buffer *pem)
+/* The one certificate of a file, as PEM: a chain or a key beside it must not be revoked or sent by accident, nor a CA by the
+ * wrong file's name. */
+static int read_sole(const struct ctl *ctl, const char *path, struct buffer *pem)
 {
     struct buffer text = {0};
     struct sole sole = {0};
@@ -106,7 +108,12 @@ static int read_sole(const char *path, struct buffer *pem)
     if (code == CTL_OK &&
         certificates_from_text((struct bytes){text.at, text.len}, take_sole, &sole, &err) < 0) {
         code = ctl_fail(CTL_USAGE, "%s: %s", path, err.text);
-        buffer_free(&sole.pem);
+    } else if (code == CTL_OK && sole.is_ca && !ctl->option[CTL_EVEN_A_CA]) {
+        code =
+            ctl_fail(CTL_USAGE,
+                     "%s: it is the certificate of a CA, and every certificate below it will be refused; if "
+                     "that is meant, say --even-a-ca",
+                     path);
     }
     buffer_free(&text);
     *pem = sole.pem;
@@ -137,7 +144,7 @@ static int revoke_file(struct ctl *ctl, const char *file, const struct ctl_cause
     json_t *answer = NULL;
     char *path = cause->reason ? ctl_client_path("/api/v1/revoke?reason={}", cause->reason)
                                : ctl_client_path("/api/v1/revoke");
-    int code = read_sole(file, &pem);
+    int code = read_sole(ctl, file, &pem);
     if (code == CTL_OK && (!path || !buffer_printf(&about, "revoke the certificate in %s", file)))
         code = ctl_no_memory();
     if (code == CTL_OK) {

@@ -2,7 +2,9 @@
 #include "print.h"
 #include "progress.h"
 #include "revoke.h"
+#include "serials.h"
 
+#include <annul/plural.h>
 #include <annul/reason.h>
 #include <annul/serial.h>
 
@@ -124,7 +126,7 @@ static int read_line(struct list *list, char *text)
     comma = comma ? trim(comma) : "";
     if ((!*text && !*comma) || *text == '#')
         return CTL_OK;
-    if (!serial_from_text(text, &serial)) {
+    if (!serial_from_text(ctl_serial_typed(text), &serial)) {
         fail_line(list, list->line, CTL_USAGE, text, "this is not a serial number");
         return CTL_OK;
     }
@@ -169,7 +171,8 @@ static void print_sums(const struct list *list)
         printf("{\"revoked\":%ld,\"already\":%ld,\"failed\":%ld}\n", list->revoked, list->already,
                list->failed);
     else if (!list->ctl->option[CTL_QUIET])
-        printf("%ld revoked, %ld were so already, %ld failed\n", list->revoked, list->already, list->failed);
+        printf("%ld revoked, %ld %s so already, %ld failed\n", list->revoked, list->already,
+               plural((uint64_t)list->already, "was", "were"), list->failed);
 }
 
 int ctl_revoke_from(struct ctl *ctl, const char *issuer, const struct ctl_cause *cause)

@@ -4,6 +4,9 @@
 
 #include "client.h"
 
+/* What was typed, without the "serial=" that `openssl x509 -noout -serial` puts before it. */
+const char *ctl_serial_typed(const char *text);
+
 typedef int ctl_serial_act(struct ctl *ctl, const char *issuer, const char *serial, int width,
                            const void *arg);
 

@@ -8,34 +8,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As the API wants it: of a duration, the time when it is over. */
-static json_t *expiry(const char *text)
+/* As the API wants it: of a duration, the time when it is over. `at` is "" where there is no end. */
+static int read_expiry(const char *text, char at[TIME_TEXT])
 {
-    int64_t seconds;
-    char at[TIME_TEXT];
-    if (!text || !config_duration(text, &seconds))
-        return text ? json_string(text) : json_null();
-    time_to_text(clock_now() + seconds, at);
-    return json_string(at);
+    int64_t seconds, end;
+    *at = 0;
+    if (!text)
+        return CTL_OK;
+    if (config_duration(text, &seconds))
+        end = clock_now() + seconds;
+    else if (!time_from_text(text, &end))
+        return ctl_fail(
+            CTL_USAGE, "--expires %s: write how long from now, as 90d or 12h, or 2026-11-21T09:00:00Z", text);
+    time_to_text(end, at);
+    return CTL_OK;
 }
 
-static json_t *token_wanted(const struct ctl *ctl, const char *name)
+static json_t *token_wanted(const struct ctl *ctl, const char *name, const char *expires_at)
 {
     json_t *issuers = ctl->issuers ? json_array() : json_null();
     for (size_t i = 0; i < ctl->issuers; i++)
         json_array_append_new(issuers, json_string(ctl->issuer[i]));
-    return json_pack("{s:s, s:s*, s:o, s:o}", "name", name, "role", ctl->option[CTL_ROLE], "issuers", issuers,
-                     "expires_at", expiry(ctl->option[CTL_EXPIRES]));
+    return json_pack("{s:s, s:s*, s:o, s:s?}", "name", name, "role", ctl->option[CTL_ROLE], "issuers",
+                     issuers, "expires_at", *expires_at ? expires_at : NULL);
 }
 
 int ctl_token_create(struct ctl *ctl, int argc, char **argv)
 {
     (void)argc;
     json_t *answer = NULL;
-    json_t *body = token_wanted(ctl, argv[0]);
+    char expires_at[TIME_TEXT];
+    int code = read_expiry(ctl->option[CTL_EXPIRES], expires_at);
+    if (code != CTL_OK)
+        return code;
+    json_t *body = token_wanted(ctl, argv[0], expires_at);
     if (!body)
         return ctl_fail(CTL_USAGE, "the arguments are not UTF-8");
-    int code = ctl_client_post(ctl, "/api/v1/tokens", "create a token", body, &answer);
+    code = ctl_client_post(ctl, "/api/v1/tokens", "create a token", body, &answer);
     const char *token = ctl_json_text(answer, "token", NULL);
     if (code == CTL_OK && !token)
         code = ctl_fail(CTL_UNREACHABLE, "create a token: the answer has no token");

@@ -317,7 +317,7 @@ int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct 
     char detail[CURL_ERROR_SIZE] = "";
     struct transfer transfer = {request, response, request->body_max ? request->body_max : BODY_MAX, 0, false,
                                 false,   false};
-    long status = 0, os_error = 0;
+    long status = 0, os_error = 0, verify = 0;
     CURL *curl = fetch->curl;
     *response = (struct fetch_response){.modified_at = TIME_NONE, .fresh_s = -1, .retry_s = -1};
     struct curl_slist *headers = make_headers(request);
@@ -341,7 +341,11 @@ int fetch_send(struct fetch *fetch, const struct fetch_request *request, struct 
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
+    curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &verify);
     response->status = (int)status;
+    response->hung_up = code == CURLE_GOT_NOTHING || (code == CURLE_RECV_ERROR && status == 0);
+    response->untrusted =
+        code == CURLE_PEER_FAILED_VERIFICATION && verify > 1; /* 1: it is of one, but another host's */
     response->os_error = code == CURLE_OK ? 0 : (int)os_error;
     keep_content_type(curl, response);
     keep_headers(curl, response);

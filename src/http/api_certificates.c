@@ -16,7 +16,7 @@ const struct issuer *api_issuer(struct request *request, enum MHD_Result *result
 {
     const struct issuer *issuer = issuers_by_name(request->services->issuers, request->part[0]);
     if (!issuer)
-        *result = reply_problem(request, 404, "no issuer is named \"%s\"; GET /api/v1/issuers lists them",
+        *result = reply_problem(request, 404, "no issuer is named \"%s\"; `annulctl issuers` lists them",
                                 request->part[0]);
     return issuer;
 }

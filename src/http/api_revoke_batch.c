@@ -136,7 +136,7 @@ static bool read_lines(struct batch *batch, struct step *step, size_t room)
         struct step_line *about = &step->lines[step->count++];
         about->number = batch->line;
         *one = (struct admin_revocation){.reason = batch->reason, .invalidity_at = TIME_NONE};
-        if (parse_line(line, one, &err))
+        if (parse_line(line, one, &err) && admin_may_revoke(batch->issuer, &one->serial, &err) == ADMIN_DONE)
             continue;
         one->result = ADMIN_INVALID;
         if (!(about->problem = strdup(err.text)))

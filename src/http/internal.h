@@ -357,6 +357,9 @@ bool json_time_member(json_t *object, const char *name, int64_t *at, struct erro
 /* The same, of what has happened: from 1950 on, and not in the future. */
 bool json_past_member(json_t *object, const char *name, int64_t *at, struct error *err);
 
+/* As an answer's text, which ends with a newline; malloc'ed, NULL when out of memory or where `json` is NULL. */
+char *json_document(const json_t *json);
+
 /* Refuses members that nobody reads. */
 bool json_only(json_t *object, const char *const *known, struct error *err);
 

@@ -5,6 +5,7 @@
 #include <annul/utf8.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define YEAR_1950 (-631152000)   /* where the dates of X.509 begin */
@@ -81,6 +82,15 @@ bool json_no_body(struct request *request, enum MHD_Result *result)
     bool good = body && !members;
     json_decref(body);
     return good;
+}
+
+char *json_document(const json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL, *line = NULL;
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    free(text);
+    return line;
 }
 
 bool json_text_member(json_t *object, const char *name, const char **text, struct error *err)

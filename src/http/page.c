@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <annul/clock.h>
+#include <annul/plural.h>
 
 #include <openssl/evp.h>
 
@@ -200,7 +201,7 @@ static bool add_number(struct buffer *out, const struct view *view)
 static bool add_entries(struct buffer *out, const struct view *view)
 {
     int64_t entries = view->list->entries;
-    return buffer_printf(out, "%" PRId64 " %s", entries, entries == 1 ? "entry" : "entries");
+    return buffer_printf(out, "%" PRId64 " %s", entries, plural((uint64_t)entries, "entry", "entries"));
 }
 
 static bool add_until(struct buffer *out, const struct view *view)

@@ -166,11 +166,11 @@ static void shorten(json_t *json)
 
 static char *write_body(json_t *json)
 {
-    char *body = json ? json_dumps(json, JSON_INDENT(2)) : strdup("");
+    char *body = json ? json_document(json) : strdup("");
     if (body && strlen(body) > REPEAT_BODY_MAX) {
         free(body);
         shorten(json);
-        body = json_dumps(json, JSON_INDENT(2));
+        body = json_document(json);
     }
     return body;
 }
@@ -220,7 +220,7 @@ void repeat_keep(struct request *request, const char *type, const char *body)
 
 enum MHD_Result reply_and_keep(struct request *request, json_t *json)
 {
-    char *body = request->repeat.runs && json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    char *body = request->repeat.runs ? json_document(json) : NULL;
     repeat_keep(request, type_json, body);
     free(body);
     return reply_json(request, 200, json);

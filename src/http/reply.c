@@ -152,7 +152,7 @@ enum MHD_Result reply_text(struct request *request, unsigned status, const char 
 static enum MHD_Result reply_document(struct request *request, unsigned status, const char *type,
                                       json_t *json)
 {
-    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    char *text = json_document(json);
     json_decref(json);
     if (!text)
         return MHD_NO;

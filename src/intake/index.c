@@ -10,6 +10,7 @@
 #include <annul/hashset.h>
 #include <annul/index_txt.h>
 #include <annul/log.h>
+#include <annul/plural.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -237,8 +238,9 @@ static void report(const struct pass *pass)
 {
     const struct source *source = pass->index->source;
     if (pass->sums.added || pass->sums.changed)
-        log_info("intake", "issuer %s: %s: %zu certificates are new, %zu revoked",
-                 source->issuer->config->name.text, source->from, pass->sums.added, pass->sums.changed);
+        log_info("intake", "issuer %s: %s: %zu %s new, %zu revoked", source->issuer->config->name.text,
+                 source->from, pass->sums.added,
+                 plural(pass->sums.added, "certificate is", "certificates are"), pass->sums.changed);
 }
 
 /* Between the two renames of openssl ca there is none. */

@@ -5,6 +5,7 @@
 #include <annul/clock.h>
 #include <annul/fault.h>
 #include <annul/log.h>
+#include <annul/plural.h>
 
 #include <openssl/crypto.h>
 
@@ -55,9 +56,9 @@ static void log_build(const struct line *line, const struct publication *made, i
     char name[LINE_NAME];
     const char *issuer = line->issuer->config->name.text, *what = line_name(line->part, name);
     if (made)
-        log_info("publisher",
-                 "issuer %s: %s %s with %" PRId64 " entries, %" PRIu64 " octets, in %" PRId64 " ms", issuer,
-                 what, made->crl_number, made->entries, made->der_len, took_ms);
+        log_info("publisher", "issuer %s: %s %s with %" PRId64 " %s, %" PRIu64 " octets, in %" PRId64 " ms",
+                 issuer, what, made->crl_number, made->entries,
+                 plural((uint64_t)made->entries, "entry", "entries"), made->der_len, took_ms);
     else
         log_error("publisher", "issuer %s: no new %s, the old one stays: %s", issuer, what, why->text);
 }

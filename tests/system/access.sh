@@ -33,7 +33,7 @@ expect "a role that there is not" "role must be viewer, operator or administrato
 expect "an issuer that there is not" 'no issuer is named "nobody"' ctl token create bad --issuer nobody
 expect "two in one" 'no issuer is named "issuing-server issuing-client"' ctl token create bad --issuer "issuing-server issuing-client"
 expect "a time that is over" "expires_at is in the past" ctl token create bad --expires 2020-01-01T00:00:00Z
-expect "a time that is none" "expires_at must be a time" ctl token create bad --expires soon
+expect "a time that is none" "--expires 3 weeks: write how long from now, as 90d or 12h" ctl token create bad --expires "3 weeks"
 refuse "none of them is there" grep -q bad <(ctl token list)
 expect "the audit trail says what was made" "two: operator of issuing-server, issuing-client, until " ctl audit show
 expect "a list" "ROLE           CREATED" ctl token list

@@ -133,6 +133,12 @@ not_in() { # NAME CERTIFICATE WHY: each from an address of its own, as those who
 code=0
 remote "$dir/carol" whoami >/dev/null 2>&1 || code=$?
 check "annulctl says that it is not let in" test $code = 4
+refuse "without advice about tokens" grep token-file <(remote "$dir/carol" whoami 2>&1)
+expect "http to where TLS is spoken" "does it speak TLS? Write --url https://" "$BUILD/annulctl" -u "http://$admin" whoami
+expect "a CA that nobody has told of" "; --ca names a file with the CAs that its certificate is of" \
+    "$BUILD/annulctl" -u "https://$admin" --client-cert "$dir/both.pem" whoami
+expect "another host's certificate" "no answer from https://localhost" "$BUILD/annulctl" -u "https://localhost:${admin#*:}" --ca "$pki/root.crt" whoami
+refuse "where --ca is no remedy" grep -e "; --ca" "$dir/out"
 not_in "nobody of ours" "$dir/carol" "no client section is for the certificate of CN=carol"
 not_in "of a long name that is cut" "$dir/long" 'OU=xüüüü'
 refuse "which is no damage" grep -q '"damaged"' <(ctl audit show --json)
