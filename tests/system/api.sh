@@ -24,7 +24,7 @@ expect "by serial" 5e0001 ctl list issuing-client --serial 5e0001
 check "through pages that are empty" test "$(ctl list issuing-client --status good --serial 7e | wc -l)" = 1
 run feed
 run waiters
-run ended
+run revoked
 run tokens
 run conditions
 CERTIFICATE=$pki/client-1.crt run repeats
