@@ -33,6 +33,15 @@ export function field(label, control, { hint, wide } = {}) {
   return h('div', { class: wide ? 'field wide' : 'field' }, h('label', { for: control.id }, label), control, below);
 }
 
+// One whose hint is what the present choice means; choices: [value, text, meaning].
+export function explained(label, control, choices) {
+  const self = field(label, control, { hint: ' ' });
+  const explain = () => (self.querySelector('.hint').textContent = choices.find(([value]) => value === control.value)[2]);
+  control.addEventListener('change', explain);
+  explain();
+  return self;
+}
+
 export const select = (props, options, chosen) =>
   h('select', props, options.map(([value, text]) => h('option', { value, selected: value === chosen }, text)));
 
