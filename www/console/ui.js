@@ -72,7 +72,7 @@ export function table(caption, columns, rows, empty) {
 
 // What the server refused, in its own words, with what can be done about it.
 export function problem(error) {
-  const advice = error.status === 403 ? 'Your token’s role or scope does not allow this; somebody with more rights can do it.' : null;
+  const advice = error.status === 403 ? 'Your role, or what it is for, does not allow this; somebody with more rights can do it.' : null;
   return h('div', { class: 'notice revoked', role: 'alert' }, h('strong', null, error.title ?? 'That did not work'), error.message,
     advice && h('p', null, advice), error.id && h('p', { class: 'small muted' }, 'Request ', h('code', null, error.id)));
 }
