@@ -113,12 +113,12 @@ static enum MHD_Result answer(struct request *request, struct feed *feed)
 static enum MHD_Result api_changes_again(struct request *request)
 {
     struct error err;
-    struct feed feed = {
-        .request = request, .issuer = request_argument(request, "issuer"), .list = json_array()};
     enum MHD_Result result;
     waiters_back(request);
     if (request->waiting.slept && !auth_check_again(request, &result))
         return result;
+    struct feed feed = {
+        .request = request, .issuer = request_argument(request, "issuer"), .list = json_array()};
     result =
         parse_arguments(&feed, &err) ? answer(request, &feed) : reply_problem(request, 400, "%s", err.text);
     json_decref(feed.list);

@@ -308,7 +308,7 @@ def post(path, bearer, body):
     return get(path, bearer, "Content-Length: %d" % len(body), method="POST") + body
 
 
-def ended():
+def revoked():
     register("d1", "d2")
     late = make_token("late", "operator")
     body = b'{"reason":"keyCompromise"}'

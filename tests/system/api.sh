@@ -26,7 +26,7 @@ run dates
 run unheeded
 run feed
 run waiters
-run ended
+run revoked
 run tokens
 CERTIFICATE=$pki/client-2.crt run conditions
 CERTIFICATE=$pki/client-1.crt run repeats

@@ -38,7 +38,7 @@ await scenario('an operator of one issuer sees that one, and is told why another
   await page.locator('input[type=file]').setInputFiles(`${env.PKI}/server.crt`);
   await page.locator('.notice').getByText('server.crt').waitFor();
   await goto(page, 'certificate/issuing-server/01');
-  await page.getByRole('alert').getByText('Your token’s role or scope does not allow this').waitFor();
+  await page.getByRole('alert').getByText('Your role, or what it is for, does not allow this').waitFor();
 }, { tolerated: /status of 403/ });
 
 await scenario('a token is made, shown once, used, and revoked under its user', async (page) => {

@@ -16,9 +16,10 @@ install_packages() {
     ) 9>"$web/lock"
 }
 
-# browse FILE.mjs: its scenarios, with the running daemon (and $token, where make_token was called).
+# browse FILE.mjs: its scenarios, with the running daemon (and $token, where make_token was called; $scheme is https where the
+# admin listener has TLS).
 browse() {
     check "the packages of package-lock.json" install_packages
-    WEB=$web PUBLIC=http://$public ADMIN=http://$admin TOKEN=${token:-} PKI=$pki SOCKET=$dir/admin.sock \
+    WEB=$web PUBLIC=http://$public ADMIN=${scheme:-http}://$admin TOKEN=${token:-} PKI=$pki SOCKET=$dir/admin.sock \
         CTL=$BUILD/annulctl node "$top/tests/web/$1" || failures=$((failures + 1))
 }

@@ -138,8 +138,8 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault();
   findText.focus();
 });
-document.addEventListener('unauthorized', () => {
-  if (signedIn) leave('Your token has expired or was revoked. Sign in with another one.');
+document.addEventListener('unauthorized', ({ detail: refusal }) => {
+  if (signedIn) leave(api.token.get() ? 'Your token has expired or was revoked. Sign in with another one.' : refusal.message);
 });
 addEventListener('unhandledrejection', (event) => {
   if (event.reason?.name === 'AbortError') event.preventDefault(); // of a view that was left
@@ -147,5 +147,7 @@ addEventListener('unhandledrejection', (event) => {
 watchDrops(() => signedIn && session.may.change());
 
 // By https the browser may have shown a client certificate, which needs no token.
-if (api.token.get() || location.protocol === 'https:') enter().catch((error) => leave(error.status === 401 ? undefined : error.message));
+// Where it has shown none, or a token is too old, there is nothing to say but to ask for one.
+const isForToken = ({ status, message }) => status === 401 && !/client certificate/.test(message);
+if (api.token.get() || location.protocol === 'https:') enter().catch((error) => leave(isForToken(error) ? undefined : error.message));
 else askForToken();

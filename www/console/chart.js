@@ -4,6 +4,7 @@ import { duration } from './format.js';
 import { h, svg } from './ui.js';
 
 const WIDTH = 300, HEIGHT = 50;
+const BACKDATED_S = 120; // thisUpdate is up to a minute before a CRL is made, for clocks that are behind
 
 // A line of `values`, the newest on the right, with room for `room` of them.
 export function sparkline(title, values, room, text) {
@@ -23,8 +24,9 @@ export function timeLeft(what, from, until) {
   const share = Math.min(1, Math.max(0, left / whole));
   const kind = share < 0.1 ? 'revoked' : share < 0.25 ? 'hold' : 'good';
   const text = left > 0 ? `${duration(left)} left` : `ended ${duration(-left)} ago`;
+  const age = whole - left < BACKDATED_S ? 'just made' : `${duration(whole - left)} old`;
   return h('div', { class: `left ${kind}` },
     svg('svg', { viewBox: '0 0 100 8', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${what}: ${text}` },
       svg('rect', { class: 'fill', width: (share * 100).toFixed(1), height: 8 })),
-    h('p', null, h('span', null, `${duration(whole - left)} old`), h('span', null, text)));
+    h('p', null, h('span', null, age), h('span', null, text)));
 }

@@ -38,7 +38,12 @@ export function ago(time) {
 const plain = (time) => time.replace('T', ' ').replace('Z', ' UTC');
 
 export const date = (time) => (time ? h('time', { datetime: time, title: plain(time) }, time.slice(0, 10)) : '–');
-export const moment = (time) => (time ? h('time', { datetime: time }, plain(time)) : '–');
+// In a table it may break between the two.
+export function moment(time) {
+  if (!time) return '–';
+  const [day, ...hour] = plain(time).split(' ');
+  return h('time', { datetime: time, class: 'moment' }, h('span', null, day), ' ', h('span', null, hour.join(' ')));
+}
 export const since = (time) => (time ? h('time', { datetime: time, title: plain(time), class: 'since' }, ago(time)) : '–');
 
 // Time goes on for what is shown already.

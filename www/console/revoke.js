@@ -3,7 +3,7 @@ import * as api from './api.js';
 import { authorityOf } from './authority.js';
 import { commonName } from './format.js';
 import { HOLD, isCompromise, reasons } from './reasons.js';
-import { dialog, facts, field, h, notice, select, toast } from './ui.js';
+import { dialog, explained, facts, field, h, notice, select, toast } from './ui.js';
 
 const describe = ({ issuer, serial, subject }) => facts([
   ['Subject', subject ?? '–'], ['Issuer', issuer], ['Serial', h('code', null, serial)]]);
@@ -28,15 +28,13 @@ function askWhy(certificate, authority, reason) {
   const typed = h('input', { autocomplete: 'off', spellcheck: 'false' });
   const warning = authority && [notice('revoked', `This is the CA ${name}`, 'Every certificate below it will be refused.'),
     field(`To go on, type its name: ${name}`, typed)];
-  const choice = select(null, reasons.map(([value, text]) => [value, text]), reason);
+  const choice = select(null, reasons, reason);
   const since = h('input', { type: 'datetime-local', step: 1 });
-  const sinceField = field('Compromised since (UTC)', since, { hint: 'If it is known. It is told with the CRL.' });
-  const reasonField = field('Reason', choice, { hint: ' ' }), hint = reasonField.querySelector('.hint');
+  const sinceField = field('Compromised since (UTC)', since, { hint: 'If it is known. It is told with the CRL and OCSP.' });
   const effect = h('p');
   const title = h('span'), confirm = h('span');
   const update = () => {
     const holds = choice.value === HOLD;
-    hint.textContent = reasons.find(([value]) => value === choice.value)[2];
     title.textContent = holds ? `Put ${name} on hold?` : `Revoke ${name}?`;
     confirm.textContent = holds ? `Put ${name} on hold` : `Revoke ${name}`;
     effect.textContent = holds ? 'From the next OCSP answer on it is refused, until it is released.'
@@ -47,7 +45,7 @@ function askWhy(certificate, authority, reason) {
   update();
   return dialog({
     title, confirm, kind: 'danger',
-    body: [describe(certificate), reasonField, sinceField, h('div', { class: 'notice hold' }, effect), warning],
+    body: [describe(certificate), explained('Reason', choice, reasons), sinceField, h('div', { class: 'notice hold' }, effect), warning],
     ready: () => !authority || typed.value.trim() === name,
     submit: async () => {
       const body = { reason: choice.value };

@@ -33,6 +33,15 @@ export function field(label, control, { hint, wide } = {}) {
   return h('div', { class: wide ? 'field wide' : 'field' }, h('label', { for: control.id }, label), control, below);
 }
 
+// One whose hint is what the present choice means; choices: [value, text, meaning].
+export function explained(label, control, choices) {
+  const self = field(label, control, { hint: ' ' });
+  const explain = () => (self.querySelector('.hint').textContent = choices.find(([value]) => value === control.value)[2]);
+  control.addEventListener('change', explain);
+  explain();
+  return self;
+}
+
 export const select = (props, options, chosen) =>
   h('select', props, options.map(([value, text]) => h('option', { value, selected: value === chosen }, text)));
 
@@ -67,7 +76,7 @@ export const NOTHING_YET = 'Nothing so far: the search goes on with the next pag
 
 // What the server refused, in its own words, with what can be done about it.
 export function problem(error) {
-  const advice = error.status === 403 ? 'Your token’s role or scope does not allow this; somebody with more rights can do it.' : null;
+  const advice = error.status === 403 ? 'Your role, or what it is for, does not allow this; somebody with more rights can do it.' : null;
   return h('div', { class: 'notice revoked', role: 'alert' }, h('strong', null, error.title ?? 'That did not work'), error.message,
     advice && h('p', null, advice), error.id && h('p', { class: 'small muted' }, 'Request ', h('code', null, error.id)));
 }

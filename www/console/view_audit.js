@@ -15,12 +15,13 @@ const about = ({ issuer, serial }) =>
   issuer && (serial ? h('a', { href: address({ issuer, serial }) }, h('span', { class: 'line' }, issuer), h('span', { class: 'line mono small' }, `${serial.slice(0, 16)}${serial.length > 16 ? '…' : ''}`)) : issuer);
 
 const columns = [
+  { label: 'Entry', number: true, cell: (entry) => h('span', { title: `SHA-256 ${entry.hash}` }, `#${entry.id}`) },
   { label: 'Time', cell: (entry) => moment(entry.at) },
-  { label: 'Action', cell: (entry) => [badge(entry.action.startsWith('refused') ? 'hold plain' : 'plain', entry.action), entry.damaged && badge('revoked', 'damaged')] },
   { label: 'Who', cell: (entry) => h('span', null, h('span', { class: 'line mono' }, entry.actor), h('span', { class: 'line small muted' }, entry.origin)) },
   { label: 'About', cell: (entry) => about(entry) ?? '' },
-  { label: 'What', cell: (entry) => entry.detail },
-  { label: 'Entry', number: true, cell: (entry) => h('span', { title: `SHA-256 ${entry.hash}` }, `#${entry.id}`) },
+  { label: 'What', class: 'long', cell: (entry) => h('div', { class: 'stack tight' }, h('span', null,
+    badge(entry.action.startsWith('refused') ? 'hold plain' : 'plain', entry.action), entry.damaged && badge('revoked', 'damaged')),
+  h('span', null, entry.detail)) },
 ];
 
 export async function show(root, { query, signal }) {

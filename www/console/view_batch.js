@@ -57,7 +57,7 @@ export async function show(root, { signal }) {
   const text = h('textarea', { spellcheck: 'false', placeholder: '# stolen in May\n4eae7136ffdbf509\ndec:1715004\n1a:2b:3c,superseded' });
   const names = issuers.map(({ name }) => [name, name]);
   const issuer = select({ required: true }, names.length > 1 ? [['', 'Choose…'], ...names] : names); // a wrong one would be revoked in, too
-  const reason = select(null, reasons.map(([value, words]) => [value, words]), 'keyCompromise');
+  const reason = select(null, reasons, 'keyCompromise');
   const place = h('div', { class: 'stack', role: 'status' });
   const go = h('button', { type: 'submit', class: 'button danger' }, 'Revoke…');
   const before = h('div', { class: 'stack', role: 'status' });

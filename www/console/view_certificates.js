@@ -30,7 +30,7 @@ export async function show(root, { query, signal }) {
   root.append(
     head('Certificates', session.may.change() ? 'Drop a certificate’s file anywhere here to revoke it.' : null),
     h('form', { class: 'filters top', role: 'search', 'aria-label': 'Certificates', onsubmit: (event) => (event.preventDefault(), restart()) },
-      field('Serial or subject', text, { wide: true, hint: 'How it begins.' }), field('Issuer', issuer), field('Status', status)),
+      field('Serial or subject', text, { wide: true, hint: 'The beginning of either is enough.' }), field('Issuer', issuer), field('Status', status)),
     place);
 
   const wanted = () => ({ q: text.value.trim(), issuer: issuer.value, status: status.value });

@@ -14,7 +14,7 @@ export function form(why, submit) {
   const self = h('section', { class: 'signin' },
     h('div', { class: 'stack' }, h('img', { src: '/assets/icon.svg', alt: '', width: 40, height: 40 }),
       h('h1', null, 'Sign in to Annul')),
-    why && h('div', { class: 'notice hold', role: 'status' }, why),
+    why && h('div', { class: 'notice hold sentence', role: 'status' }, why),
     h('form', {
       class: 'card',
       onsubmit: async (event) => {

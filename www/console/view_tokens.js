@@ -3,10 +3,10 @@ import * as api from './api.js';
 import { now } from './clock.js';
 import * as feed from './feed.js';
 import { moment, since } from './format.js';
-import { badge, button, copyButton, dialog, field, h, head, notice, problem, renew, select, table, toast } from './ui.js';
+import { badge, button, copyButton, dialog, explained, field, h, head, notice, problem, renew, select, table, toast } from './ui.js';
 
-const ROLES = [['viewer', 'Viewer: sees everything but tokens'], ['operator', 'Operator: registers, revokes, releases'],
-  ['administrator', 'Administrator: also publishes, uploads, and manages tokens']];
+const ROLES = [['viewer', 'Viewer', 'Sees everything but tokens.'], ['operator', 'Operator', 'Registers, revokes and releases, too.'],
+  ['administrator', 'Administrator', 'Publishes, uploads and manages tokens, too.']];
 const LIVES = [['7', 'A week'], ['30', '30 days'], ['90', '90 days'], ['365', 'A year'], ['', 'Until it is revoked']];
 
 const stateOf = ({ revoked_at: revoked, expires_at: expires }) =>
@@ -40,7 +40,7 @@ async function askCreate() {
   const scope = issuers.map(({ name: issuer }) => h('input', { type: 'checkbox', value: issuer }));
   const made = await dialog({
     title: 'New token', confirm: 'Make the token',
-    body: [field('Name', name, { hint: 'Stands in the audit log. No blanks.' }), field('Role', role), field('Lasts', life),
+    body: [field('Name', name, { hint: 'Stands in the audit log. No blanks.' }), explained('Role', role, ROLES), field('Lasts', life),
       h('fieldset', null, h('legend', null, 'For these issuers alone'), h('p', { class: 'small muted' }, 'None chosen: for all.'),
         scope.map((box) => h('label', { class: 'choice' }, box, box.value)))],
     submit: () => {
