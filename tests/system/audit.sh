@@ -222,9 +222,11 @@ for query in order=up limit=0 limit=1001 after=x serial=xyz after=99999999999999
     check "refused: $query" test "$(http_status -H "Authorization: Bearer $token" "http://$admin/api/v1/audit?$query")" = 400
 done
 # more than a page looks at
-ctl revoke issuing-client "$(serial_of client-1)" >/dev/null
-yes fffe | head -n 12000 | api POST issuers/issuing-server/revoke-batch --data-binary @- >/dev/null
-expect "few among many: a page that is empty" '"audit": []' api GET 'audit?action=revoke&limit=1'
+ctl revoke --reason certificateHold issuing-client "$(serial_of client-1)" >/dev/null
+ctl release issuing-client "$(serial_of client-1)" >/dev/null
+seq -f 'V	351231235959Z		7E%06.0f	unknown	' 12000 | ctl -q import --format index issuing-server -
+seq -f '7e%06.0f' 12000 | api POST issuers/issuing-server/revoke-batch --data-binary @- >/dev/null
+expect "few among many: a page that is empty" '"audit": []' api GET 'audit?action=release&limit=1'
 refuse "is not the last" grep -q '"next": null' "$dir/out"
 expect "behind it" "$(serial_of client-1 | tr A-F a-f)" ctl audit show --issuer issuing-client --limit 1 --json
 check "not without a token" test "$(http_status "http://$admin/api/v1/audit")" = 401
