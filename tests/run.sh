@@ -18,7 +18,7 @@ all) tests=("$BUILD"/tests/test_* tests/system/*.sh tests/consumers/*.sh tests/w
 consumers) tests=(tests/consumers/*.sh) ;;
 web) tests=(tests/web/*.sh) ;;
 quick) tests=("$BUILD"/tests/test_* tests/system/main.sh) ;;
-threads) tests=("$BUILD"/tests/test_{store,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group,stapler,stapler_mirror,foreign,index_watch}.sh) ;;
+threads) tests=("$BUILD"/tests/test_{store,store_list,store_readers,store_group,signer,signer_client,cache,ring} tests/system/{main,cache,presign,stop,crash,waiting,group,stapler,stapler_mirror,foreign,index_watch}.sh) ;;
 *) tests=("$@") ;;
 esac
 
