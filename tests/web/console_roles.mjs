@@ -47,7 +47,7 @@ await scenario('a token is made, shown once, used, and revoked under its user', 
   await page.getByRole('button', { name: 'New token…' }).click();
   await page.getByLabel('Name').fill('two words');
   await confirm(page, 'Make the token');
-  await page.getByRole('alert').getByText('without blanks').waitFor();
+  await page.getByRole('alert').getByText('visible characters').waitFor();
   await page.getByLabel('Name').fill('web-life');
   await page.getByLabel('Role').selectOption('viewer');
   await page.getByLabel('Lasts').selectOption('7');
