@@ -41,10 +41,13 @@ for point in crl-number-taken crl-signed crl-written crl-half-renamed crl-rename
     export ANNUL_FAULT=$point
     start_daemon
     unset ANNUL_FAULT
-    api POST "issuers/issuing-client/certificates/$serial/$action" -d '{"reason":"certificateHold"}' >"$dir/answer"
-    wait "$daemon" 2>/dev/null # it kills itself while publishing
-    daemon=
+    body='{"reason":"certificateHold"}'
+    [ $action = revoke ] || body=''
+    api POST "issuers/issuing-client/certificates/$serial/$action" -d "$body" >"$dir/answer"
     check "$point: the change was acknowledged" grep -q '"changed": true' "$dir/answer"
+    is_dead() { ! kill -0 "$daemon"; }
+    check "$point: it kills itself while publishing" until_true 30 is_dead
+    kill_daemon 2>/dev/null
     start_daemon
     if [ $action = revoke ]; then
         check "$point: the CRL lists it after the restart" until_true 2 crl_lists "$serial"
