@@ -296,7 +296,7 @@ await scenario('a thousand at once, with progress, and what could not be done', 
   });
   await goto(page, 'batch');
   await page.locator('input[type=file]').setInputFiles({
-    name: 'leaked.txt', mimeType: 'text/plain', buffer: Buffer.from(['# from the van', ...serials.slice(0, -1), `${serials.at(-1)} , KEYCOMPROMISE`, '', 'ffffff', 'not a serial', '1a2b,sometimes'].join('\r\n')),
+    name: 'leaked.txt', mimeType: 'text/plain', buffer: Buffer.from(['# from the van', `serial=${serials[0]}`, ...serials.slice(1, -1), `${serials.at(-1)} , KEYCOMPROMISE`, '', 'ffffff', 'not a serial', '1a2b,sometimes'].join('\r\n')),
   });
   await page.getByLabel('Reason').selectOption('superseded');
   const issuer = page.getByLabel('Issuer');

@@ -23,7 +23,8 @@ export function readList(list) {
   list.split('\n').forEach((each, i) => {
     const text = each.trim(), comma = text.indexOf(',');
     if (!text || text === ',' || text.startsWith('#')) return;
-    const serial = (comma < 0 ? text : text.slice(0, comma)).trim(), reason = comma < 0 ? '' : text.slice(comma + 1).trim();
+    const serial = (comma < 0 ? text : text.slice(0, comma)).trim().replace(/^serial=/, ''); // as openssl x509 prints it
+    const reason = comma < 0 ? '' : text.slice(comma + 1).trim();
     const why = faultOf(serial, reason);
     if (why) faults.push({ line: i + 1, text, why });
     else rows.push({ line: i + 1, text, serial, reason: reasonNamed(reason) });
