@@ -11,8 +11,6 @@ UPDATE revocation SET not_after = (SELECT c.not_after FROM certificate c
 CREATE INDEX revocation_by_version ON revocation (issuer, version);
 -- One shard, in serial order.
 CREATE INDEX revocation_by_shard ON revocation (issuer, shard, serial) WHERE shard IS NOT NULL;
--- What changed of it since: a shard may long have been the same while much changed in others.
-CREATE INDEX revocation_by_shard_version ON revocation (issuer, shard, version) WHERE shard IS NOT NULL;
 
 -- Every sequence of CRL numbers: a complete CRL and its deltas share one.
 CREATE TABLE crl_sequence (

@@ -157,7 +157,8 @@ static inline int64_t file_size(const char *path)
 /* The same database as it was before db/003, opened anew. */
 static inline void age(void)
 {
-    static const char *const undo[] = {"DROP INDEX certificate_by_name",
+    static const char *const undo[] = {"DROP INDEX revocation_by_shard_version",
+                                       "DROP INDEX certificate_by_name",
                                        "DROP INDEX certificate_by_later_name",
                                        "DROP INDEX certificate_by_subject",
                                        "DROP INDEX revocation_on_hold",

@@ -127,6 +127,22 @@ static void checking_makes_nothing(void **state)
     assert_int_equal(count_files(), before);
 }
 
+/* How many of the schema's tables and indexes are there, and how many columns they have. */
+static int64_t schema_size(void)
+{
+    return ask(f.path, "SELECT count(*) * 1000 + (SELECT count(*) FROM sqlite_schema) FROM sqlite_schema s, "
+                       "pragma_table_info(s.name) WHERE s.type = 'table'");
+}
+
+static void an_old_one_gets_all_that_a_new_one_has(void **state)
+{
+    (void)state;
+    int64_t fresh = schema_size(), version = ask(f.path, "PRAGMA user_version");
+    age();
+    assert_int_equal(schema_size(), fresh);
+    assert_int_equal(ask(f.path, "PRAGMA user_version"), version);
+}
+
 static void an_issuer_is_who_it_was(void **state)
 {
     (void)state;
@@ -549,6 +565,7 @@ int main(void)
         with_store(a_newer_one_with_another_journal_is_left_alone),
         with_store(other_files_are_refused),
         with_store(checking_makes_nothing),
+        with_store(an_old_one_gets_all_that_a_new_one_has),
         with_store(an_issuer_is_who_it_was),
         with_store(registering_adds_once),
         with_store(registering_again_leaves_it_as_it_was),

@@ -1,45 +1,13 @@
 /* Transactions of many threads that share one commit: what becomes of each when another fails. */
-#include "unit.h"
+#include "store_fixture.h"
 
 #include "store/internal.h"
 
 #include <sched.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 
-#define NOW 1763715600 /* 2026-11-21T09:00:00Z */
 #define MEMBERS 8
-
-static const struct store_actor actor = {"unit", "test", NOW};
-static const uint8_t fingerprint[32] = {1, 2, 3};
-
-static struct fixture {
-    char *folder, path[256];
-    struct store *store;
-    int64_t issuer;
-    struct error err;
-} f;
-
-static int fixture_make(void **state)
-{
-    (void)state;
-    memset(&f, 0, sizeof f);
-    f.folder = folder_make();
-    snprintf(f.path, sizeof f.path, "%s/annul.db", f.folder);
-    f.store = store_open(f.path, &f.err);
-    if (!f.store)
-        fail_msg("%s", f.err.text);
-    return store_issuer(f.store, "one", fingerprint, &f.issuer, &f.err);
-}
-
-static int fixture_free(void **state)
-{
-    (void)state;
-    store_close(f.store);
-    folder_remove(f.folder);
-    return 0;
-}
 
 /* --- members ------------------------------------------------------------------------------------------- */
 
@@ -148,21 +116,7 @@ static uint64_t run(struct member *members, size_t count)
     return commits() - before;
 }
 
-/* What another connection sees, past the code under test. */
-static int64_t ask(const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
-    assert_int_equal(sqlite3_open(f.path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    return value;
-}
-
-static enum outcome status_of(uint8_t number, struct cert_record *record)
+static enum outcome status_by(uint8_t number, struct cert_record *record)
 {
     struct cert_record wanted = record_of(number);
     return store_status(f.store, f.issuer, &wanted.serial, record, &f.err);
@@ -172,7 +126,7 @@ static void assert_there(const struct member *member)
 {
     struct cert_record record;
     assert_int_equal(member->result, 0);
-    assert_int_equal(status_of(member->number, &record), FOUND);
+    assert_int_equal(status_by(member->number, &record), FOUND);
     assert_int_equal(record.status, CERT_REVOKED);
     assert_int_equal(record.version, member->version);
     assert_true(member->change_seen >= member->version);
@@ -182,7 +136,7 @@ static void assert_absent(const struct member *member)
 {
     struct cert_record record;
     assert_int_equal(member->result, -1);
-    assert_int_equal(status_of(member->number, &record), ABSENT);
+    assert_int_equal(status_by(member->number, &record), ABSENT);
 }
 
 static void assert_goes_on(void)
@@ -227,7 +181,7 @@ static void those_who_wait_share_a_commit(void **state)
     assert_int_equal(store_change(f.store), MEMBERS);
     assert_int_equal(store_registrations(f.store), MEMBERS);
     assert_chain(MEMBERS);
-    assert_int_equal(ask("SELECT counter FROM change"), MEMBERS);
+    assert_int_equal(ask(f.path, "SELECT counter FROM change"), MEMBERS);
     struct store_counts counts;
     store_count(f.store, &counts);
     assert_int_equal(counts.commit_sizes.counts[0], 1); /* the issuer's, alone */
@@ -252,7 +206,7 @@ static void one_rolls_back(void **state)
                 assert_there(&members[i]);
         assert_int_equal(store_registrations(f.store), 3);
         assert_chain(3);
-        assert_int_equal(ask("SELECT counter FROM change"), 3);
+        assert_int_equal(ask(f.path, "SELECT counter FROM change"), 3);
         assert_int_equal(store_change(f.store), 3);
         fixture_free(NULL);
         fixture_make(NULL);
@@ -324,7 +278,7 @@ static void the_commit_fails(void **state)
     }
     assert_int_equal(store_change(f.store), 0);
     assert_int_equal(store_registrations(f.store), 0);
-    assert_int_equal(ask("SELECT counter FROM change"), 0);
+    assert_int_equal(ask(f.path, "SELECT counter FROM change"), 0);
     assert_chain(0);
     struct store_counts counts;
     store_count(f.store, &counts);
@@ -361,7 +315,7 @@ static void sqlite_undoes_everything(void **state)
             assert_absent(&members[i]);
         assert_true(strlen(members[0].err.text) > 0);
         assert_there(&members[3]); /* it came after: a batch of its own */
-        assert_int_equal(ask("SELECT count(*) FROM revocation"), 1);
+        assert_int_equal(ask(f.path, "SELECT count(*) FROM revocation"), 1);
         assert_int_equal(store_registrations(f.store), 1);
         assert_int_equal(store_change(f.store), 1);
         fixture_free(NULL);
@@ -415,9 +369,10 @@ static void many_threads(void **state)
         for (size_t n = 0; n < ROUNDS; n++)
             rolled_back += n % 7 == i;
     }
-    assert_int_equal(ask("SELECT count(*) FROM revocation"), MEMBERS * ROUNDS - rolled_back);
-    assert_int_equal(ask("SELECT count(DISTINCT version) FROM revocation"), MEMBERS * ROUNDS - rolled_back);
-    assert_int_equal(ask("SELECT counter FROM change"), store_change(f.store));
+    assert_int_equal(ask(f.path, "SELECT count(*) FROM revocation"), MEMBERS * ROUNDS - rolled_back);
+    assert_int_equal(ask(f.path, "SELECT count(DISTINCT version) FROM revocation"),
+                     MEMBERS * ROUNDS - rolled_back);
+    assert_int_equal(ask(f.path, "SELECT counter FROM change"), store_change(f.store));
     assert_int_equal(store_change(f.store), MEMBERS * ROUNDS - rolled_back);
 }
 
